@@ -1,0 +1,21 @@
+"""Hybrid quantum language models: text encoders with quantum heads, composed by name and trained from YAML."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hqlm.io import load
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "load"]
+
+_HOMES = {"load": "hqlm.io"}  # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hqlm' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,108 @@
+"""Components and the registries that name them.
+
+Registering is subclassing a slot's ABC in an imported module; a registry computes its names from the subclass tree and
+stores nothing, so it cannot disagree with what the command line resolves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import sys
+from abc import ABC
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from hqlm.errors import DuplicateComponent, UnknownComponent
+
+
+@dataclass(frozen=True)
+class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
+    """Base of every slot: a recipe, that is a frozen dataclass of primitives and of other recipes.
+
+    A slot is a dataclass itself: jsonargparse finds the names in annotations of a dataclass only in the modules of
+    those parents that are dataclasses too, and silently checks no option of a class where it misses one.
+
+    What a recipe works out lazily (`functools.cached_property`) is dropped when it is pickled or copied.
+
+    Attributes:
+        requires: optional packages, by import name, that it needs to run.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in field_names(self)}
+
+    def ablated(self, word: str) -> Self | Component:
+        """This recipe with the module named by an ablation word removed; itself where the word means nothing here."""
+        return self
+
+
+def field_names(recipe: object) -> list[str]:
+    """Names of the dataclass fields of `recipe`, in order."""
+    return [field.name for field in dataclasses.fields(recipe)]  # type: ignore[arg-type]
+
+
+ComponentT = TypeVar("ComponentT")
+
+
+class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
+    """The concrete, public, module-level subclasses of a slot by class name.
+
+    Args:
+        slot: the ABC that components of this slot derive from.
+        title: what the slot is called in messages, for example `backend`.
+
+    Raises:
+        UnknownComponent: for a name that no imported module defines, with the nearest match.
+        DuplicateComponent: when two modules define the name.
+    """
+
+    def __init__(self, slot: type[ComponentT], title: str) -> None:
+        self.slot = slot
+        self.title = title
+
+    def __getitem__(self, name: str) -> type[ComponentT]:
+        found = [component for component in self._components() if component.__name__ == name]
+        if len(found) > 1:
+            modules = " and ".join(sorted(component.__module__ for component in found))
+            raise DuplicateComponent(
+                f"two {self.title} components are called '{name}': in {modules}. Rename one or uninstall its package"
+            )
+        if not found:
+            raise UnknownComponent(f"unknown {self.title} '{name}'. {suggestion(name, list(self))}")
+        return found[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({component.__name__ for component in self._components()}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _components(self) -> list[type[ComponentT]]:
+        return [component for component in _descendants(self.slot) if _is_public(component)]
+
+
+def _descendants(parent: type[ComponentT]) -> list[type[ComponentT]]:
+    found: dict[type[ComponentT], None] = {}  # a dict keeps order and drops the twins of multiple inheritance
+    for child in parent.__subclasses__():
+        found[child] = None
+        found.update(dict.fromkeys(_descendants(child)))
+    return list(found)
+
+
+def _is_public(component: type) -> bool:
+    # a reloaded module or a decorator that makes a new class leaves its old one in the subclass tree for a while
+    current = getattr(sys.modules.get(component.__module__), component.__qualname__, None) is component
+    return current and not (inspect.isabstract(component) or component.__name__.startswith("_"))
+
+
+def suggestion(given: str, known: list[str]) -> str:
+    """A sentence that names the nearest match of `given` and lists what is known."""
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(given.lower(), list(lowered), n=1)
+    hint = f"Did you mean '{lowered[near[0]]}'? " if near else ""
+    return f"{hint}Known: {', '.join(sorted(known))}"
