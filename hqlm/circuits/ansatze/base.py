@@ -1,0 +1,63 @@
+"""The slot of trainable circuits (parameterised quantum circuits, PQCs)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+
+from hqlm.circuits.gates import Gate, Weight
+from hqlm.errors import CircuitError
+from hqlm.registry import Component
+
+
+@dataclass(frozen=True)
+class Ansatz(Component):
+    """A family of trainable circuits: any number of qubits and layers."""
+
+    @abstractmethod
+    def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
+        """The gates of `n_layers` layers, with weights numbered from 0 in order of first use."""
+
+    def ablated(self, word: str) -> Ansatz:
+        """Without entangling gates for the word `entanglement`; itself for words that mean nothing here."""
+        if word != "entanglement":
+            return self
+        from hqlm.circuits.ansatze.no_entanglement import NoEntanglementAnsatz  # itself an Ansatz
+
+        return NoEntanglementAnsatz(self)
+
+
+class Weights:
+    """Fresh weights, numbered in order."""
+
+    def __init__(self) -> None:
+        self._indices: Iterator[int] = count()
+
+    def rotation(self, name: str, *wires: int) -> Gate:
+        """A rotation with a weight of its own."""
+        return Gate(name, wires, Weight(next(self._indices)))
+
+
+def n_weights(gates: Iterable[Gate]) -> int:
+    """One more than the largest weight index used."""
+    return 1 + max((gate.angle.index for gate in gates if isinstance(gate.angle, Weight)), default=-1)
+
+
+def shift_weights(gates: Iterable[Gate], k: int) -> tuple[Gate, ...]:
+    """The gates reading their weights `k` places further on."""
+    return tuple(
+        replace(gate, angle=Weight(gate.angle.index + k, gate.angle.scale)) if isinstance(gate.angle, Weight) else gate
+        for gate in gates
+    )
+
+
+def check_size(n_qubits: int, n_layers: int) -> None:
+    """Refuse a circuit of no qubits or a negative number of layers.
+
+    Raises:
+        CircuitError: naming both.
+    """
+    if n_qubits < 1 or n_layers < 0:
+        raise CircuitError(f"an ansatz needs n_qubits >= 1 and n_layers >= 0, given {n_qubits} and {n_layers}")

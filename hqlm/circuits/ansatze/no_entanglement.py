@@ -1,0 +1,37 @@
+"""The rotations of another ansatz without its entangling gates: the control experiment for entanglement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from hqlm.circuits.ansatze.base import Ansatz
+from hqlm.circuits.ansatze.ring import RingAnsatz
+from hqlm.circuits.gates import Gate, Weight
+
+
+@dataclass(frozen=True)
+class NoEntanglementAnsatz(Ansatz):
+    """The single-qubit gates of `base`, in order; its gates on two qubits are dropped and weights numbered anew.
+
+    Args:
+        base: ansatz whose rotations stay.
+    """
+
+    base: Ansatz = field(default_factory=RingAnsatz)
+
+    def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
+        """The single-qubit gates of `n_layers` layers of the base."""
+        kept = [gate for gate in self.base.gates(n_qubits, n_layers) if len(gate.wires) == 1]
+        places: dict[int, int] = {}
+        return tuple(_renumbered(gate, places) for gate in kept)
+
+    def ablated(self, word: str) -> Ansatz:
+        """Itself without entanglement already; other words go to the base."""
+        return self if word == "entanglement" else replace(self, base=self.base.ablated(word))
+
+
+def _renumbered(gate: Gate, places: dict[int, int]) -> Gate:
+    if not isinstance(gate.angle, Weight):
+        return gate
+    place = places.setdefault(gate.angle.index, len(places))
+    return replace(gate, angle=Weight(place, gate.angle.scale))

@@ -1,0 +1,147 @@
+"""A circuit as a frozen value: gates that name their parameters, and the observables read at the end.
+
+It holds no tensor and knows no SDK, so it can be hashed, stored, drawn and translated once for each backend.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from hqlm.circuits import drawing, openqasm
+from hqlm.circuits.gates import Gate, Input, Weight
+from hqlm.errors import CircuitError
+
+
+@dataclass(frozen=True)
+class PauliString:
+    """An observable, one letter of `IXYZ` a qubit, qubit 0 first: `PauliString("ZIIZ")` is Z on qubits 0 and 3."""
+
+    letters: str
+
+    def __post_init__(self) -> None:
+        if not self.letters or set(self.letters) - set("IXYZ"):
+            raise CircuitError(f"a Pauli string is made of the letters I, X, Y and Z, given '{self.letters}'")
+
+    @property
+    def support(self) -> tuple[int, ...]:
+        """Qubits whose letter is not I."""
+        return tuple(wire for wire, letter in enumerate(self.letters) if letter != "I")
+
+    @classmethod
+    def z(cls, wire: int, n_qubits: int) -> PauliString:
+        """Z on one qubit of `n_qubits`."""
+        return cls("I" * wire + "Z" + "I" * (n_qubits - wire - 1))
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """Gates on `n_qubits` qubits, then the expectation value of each observable.
+
+    Qubit 0 is the leftmost axis of a state and the most significant bit of a basis index.
+
+    Args:
+        n_qubits: number of qubits, at least 1.
+        gates: gates in the order they act.
+        observables: Pauli strings of `n_qubits` letters.
+
+    Raises:
+        CircuitError: when a gate or an observable does not fit the qubits.
+    """
+
+    n_qubits: int
+    gates: tuple[Gate, ...]
+    observables: tuple[PauliString, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gates", tuple(self.gates))
+        object.__setattr__(self, "observables", tuple(self.observables))
+        if self.n_qubits < 1:
+            raise CircuitError(f"a circuit needs at least one qubit, given n_qubits={self.n_qubits}")
+        for gate in self.gates:
+            if max(gate.wires) >= self.n_qubits:
+                raise CircuitError(f"gate {gate.name} on wires {gate.wires} does not fit {self.n_qubits} qubits")
+        for observable in self.observables:
+            if len(observable.letters) != self.n_qubits:
+                raise CircuitError(
+                    f"observable '{observable.letters}' needs one letter for each of {self.n_qubits} qubits"
+                )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # circuits are cache keys of every backend, and hashing thousands of gates takes a while
+        return hash((self.n_qubits, self.gates, self.observables))
+
+    def __getstate__(self) -> dict[str, Any]:  # hashes of strings differ between processes
+        return {"n_qubits": self.n_qubits, "gates": self.gates, "observables": self.observables}
+
+    @cached_property
+    def n_weights(self) -> int:
+        """Number of trainable parameters: one more than the largest index used."""
+        return 1 + max((gate.angle.index for gate in self.gates if isinstance(gate.angle, Weight)), default=-1)
+
+    @cached_property
+    def n_inputs(self) -> int:
+        """Number of features a row must have: one more than the largest index used."""
+        return 1 + max((gate.angle.index for gate in self.gates if isinstance(gate.angle, Input)), default=-1)
+
+    @cached_property
+    def rotations(self) -> tuple[Gate, ...]:
+        """The gates that take an angle, in order: one column of a backend's `angles` each."""
+        return tuple(gate for gate in self.gates if gate.angle is not None)
+
+    @cached_property
+    def is_real(self) -> bool:
+        """Whether every gate is real, so that a real state stays real."""
+        return all(gate.kind.real for gate in self.gates)
+
+    @cached_property
+    def gate_names(self) -> frozenset[str]:
+        """Names of the gates it is made of."""
+        return frozenset(gate.name for gate in self.gates)
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of layers when every gate starts as soon as its qubits are free."""
+        layers = [0] * self.n_qubits
+        for gate in self.gates:
+            layer = 1 + max(layers[wire] for wire in gate.wires)
+            for wire in gate.wires:
+                layers[wire] = layer
+        return max(layers)
+
+    def counts(self) -> dict[str, int]:
+        """Number of gates by name, the most frequent first."""
+        return dict(Counter(gate.name for gate in self.gates).most_common())
+
+    def inverse(self) -> Circuit:
+        """The circuit that undoes this one, with the same observables."""
+        return replace(self, gates=tuple(gate.inverse() for gate in reversed(self.gates)))
+
+    def then(self, other: Circuit) -> Circuit:
+        """This circuit's gates, then the gates and observables of `other`; equal indices mean equal parameters."""
+        if other.n_qubits != self.n_qubits:
+            raise CircuitError(f"cannot join circuits of {self.n_qubits} and {other.n_qubits} qubits")
+        return replace(other, gates=self.gates + other.gates)
+
+    def shift_inputs(self, k: int) -> Circuit:
+        """The same circuit reading its inputs `k` columns further to the right."""
+        return replace(self, gates=tuple(_shifted(gate, k) for gate in self.gates))
+
+    def draw(self, width: int = 100) -> str:
+        """The circuit as text, one line a qubit, wrapped at `width` characters."""
+        return drawing.draw(self.n_qubits, self.gates, width)
+
+    def to_openqasm(self) -> str:
+        """The circuit as an OpenQASM 3 program whose parameters are `input` declarations, in radians."""
+        return openqasm.program(self.n_qubits, self.gates, self.n_weights, self.n_inputs)
+
+
+def _shifted(gate: Gate, k: int) -> Gate:
+    if not isinstance(gate.angle, Input):
+        return gate
+    return replace(gate, angle=Input(gate.angle.index + k, gate.angle.scale))

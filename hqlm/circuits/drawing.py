@@ -1,0 +1,66 @@
+"""A circuit as text, one line a qubit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hqlm.circuits.gates import Angle, Gate, Input, Weight
+
+_CONTROL = "●"
+_SYMBOLS = {"CNOT": "X", "CZ": "●", "SWAP": "x", "CRX": "RX", "CRY": "RY", "CRZ": "RZ"}
+
+
+def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
+    """Lines of at most about `width` characters; a long circuit goes on in further blocks below."""
+    columns = [_column(n_qubits, layer) for layer in _layers(n_qubits, gates)]
+    names = [f"{wire}: " for wire in range(n_qubits)]
+    margin = max(map(len, names))
+    blocks, block, used = [], [name.rjust(margin) for name in names], margin
+    for column in columns:
+        if used + len(column[0]) > width and used > margin:
+            blocks.append("\n".join(block))
+            block, used = [name.rjust(margin) for name in names], margin
+        block = [line + cell for line, cell in zip(block, column, strict=True)]
+        used += len(column[0])
+    blocks.append("\n".join(block))
+    return "\n\n".join(blocks)
+
+
+def _layers(n_qubits: int, gates: Sequence[Gate]) -> list[list[Gate]]:
+    """Gates side by side wherever the wires they span (a vertical line crosses those between) are free."""
+    layers: list[list[Gate]] = []
+    free = [0] * n_qubits
+    for gate in gates:
+        span = range(min(gate.wires), max(gate.wires) + 1)
+        place = max(free[wire] for wire in span)
+        if place == len(layers):
+            layers.append([])
+        layers[place].append(gate)
+        for wire in span:
+            free[wire] = place + 1
+    return layers
+
+
+def _column(n_qubits: int, layer: list[Gate]) -> list[str]:
+    cells = [""] * n_qubits
+    for gate in layer:
+        for wire in range(min(gate.wires), max(gate.wires) + 1):
+            cells[wire] = "│"
+        for wire in gate.wires:
+            cells[wire] = _symbol(gate, wire)
+    widest = max(map(len, cells))
+    return ["─" + cell.center(widest, "─") + "─" for cell in cells]
+
+
+def _symbol(gate: Gate, wire: int) -> str:
+    if gate.kind.controlled and wire == gate.wires[0]:
+        return _CONTROL
+    label = _SYMBOLS.get(gate.name, gate.name)
+    return label if gate.angle is None else f"{label}({_angle(gate.angle)})"
+
+
+def _angle(angle: Angle) -> str:
+    if isinstance(angle, Weight | Input):
+        letter = "w" if isinstance(angle, Weight) else "x"
+        return f"{letter}{angle.index}" if angle.scale == 1.0 else f"{angle.scale:.3g}·{letter}{angle.index}"
+    return f"{angle:.3g}"

@@ -1,0 +1,83 @@
+"""The slot of re-uploading schemes: how features enter a trainable circuit, and how often.
+
+Features come in `n_groups` equal groups; a circuit has one qubit for each feature of a group.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hqlm.circuits.ansatze.base import Ansatz
+from hqlm.circuits.circuit import Circuit, PauliString
+from hqlm.circuits.gates import Gate, Input
+from hqlm.errors import CircuitError
+from hqlm.registry import Component
+
+
+@dataclass(frozen=True)
+class Reuploading(Component):
+    """A scheme that puts features and an ansatz together into one circuit."""
+
+    @property
+    def uploads(self) -> bool:
+        """Whether the circuit reads features at all."""
+        return True
+
+    @property
+    def trains_scale(self) -> bool:
+        """Whether features are multiplied by a trainable scale, one a feature, before they reach the circuit."""
+        return False
+
+    @abstractmethod
+    def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
+        """The circuit on `n_features // n_groups` qubits; feature j of group g is input `g * n_qubits + j`.
+
+        Raises:
+            CircuitError: when the groups are unequal or one of them would never be uploaded.
+        """
+
+    def ablated(self, word: str) -> Reuploading:
+        """This scheme without what the word names; itself where the word means nothing here."""
+        return self
+
+
+def group_size(n_features: int, n_groups: int) -> int:
+    """Qubits of a circuit whose `n_features` features come in `n_groups` groups.
+
+    Raises:
+        CircuitError: when there is nothing to upload or the groups are unequal.
+    """
+    if n_groups < 1 or n_features < n_groups or n_features % n_groups:
+        raise CircuitError(f"{n_features} features cannot be split into {n_groups} equal groups")
+    return n_features // n_groups
+
+
+def angle_encoding(group: int, n_qubits: int, scale: float) -> list[Gate]:
+    """RY(scale * x) on every qubit, x being the features of one group."""
+    return [Gate("RY", (wire,), Input(group * n_qubits + wire, scale)) for wire in range(n_qubits)]
+
+
+def check_uploads(n_uploads: int, n_groups: int, scheme: str) -> None:
+    """Refuse a scheme with fewer uploads than groups: an encoder would never be read.
+
+    Raises:
+        CircuitError: naming the number of encoders E and of uploads N.
+    """
+    if n_uploads < n_groups:
+        raise CircuitError(
+            f"{scheme} uploads N = {n_uploads} times, but feature_encoder merges E = {n_groups} encoders in turn "
+            f"(merge=alternate), so some are never read. Raise the uploads to {n_groups} or more, or use merge=concat"
+        )
+
+
+def check_scale(scale: float, scheme: str) -> None:
+    """Refuse a scale that is zero or not finite.
+
+    Raises:
+        CircuitError: naming the scheme.
+    """
+    if not math.isfinite(scale) or scale == 0.0:
+        raise CircuitError(f"{scheme}: scale must be a finite number other than 0, given {scale}")

@@ -1,0 +1,60 @@
+"""How a circuit is run: shots, noise, seed and gradient rule, the same words for every backend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from hqlm.errors import ConfigError
+from hqlm.execution.noise import Noise
+from hqlm.execution.presets import PRESETS
+from hqlm.registry import suggestion
+
+Gradient = Literal["auto", "adjoint", "parameter_shift", "spsa", "surrogate"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a backend runs a circuit.
+
+    Args:
+        shots: measurements of each row; None for exact expectation values.
+        noise: probabilities of errors, or the name of a preset such as `ionq_forte`.
+        seed: of the measurements; None takes the seed of `seed_everything` in a model, 0 elsewhere.
+        gradient: `auto` takes `adjoint` where values are exact and the backend has it, else `parameter_shift`;
+            `spsa` perturbs all angles at once; `surrogate` takes the gradient of the exact, noise-free value (a bias).
+        spsa_step: size of the SPSA perturbation in radians.
+        spsa_samples: number of SPSA perturbations averaged.
+
+    Raises:
+        ConfigError: for values outside what is possible.
+    """
+
+    shots: int | None = None
+    noise: Noise | str = field(default_factory=Noise)
+    seed: int | None = None
+    gradient: Gradient = "auto"
+    spsa_step: float = 0.1
+    spsa_samples: int = 1
+
+    def __post_init__(self) -> None:
+        if self.shots is not None and self.shots < 1:
+            raise ConfigError(f"execution.shots must be 1 or more, or null for exact values; given {self.shots}")
+        if isinstance(self.noise, str) and self.noise not in PRESETS:
+            raise ConfigError(f"execution.noise: no preset '{self.noise}'. {suggestion(self.noise, list(PRESETS))}")
+        if self.seed is not None and self.seed < 0:
+            raise ConfigError(f"execution.seed must be 0 or more, given {self.seed}")
+        if self.gradient not in get_args(Gradient):
+            known = list(get_args(Gradient))
+            raise ConfigError(f"execution.gradient: no rule '{self.gradient}'. {suggestion(self.gradient, known)}")
+        if not 0.0 < self.spsa_step < math.inf or self.spsa_samples < 1:
+            raise ConfigError(
+                f"execution.spsa_step must be a number above 0 and spsa_samples 1 or more, "
+                f"given {self.spsa_step} and {self.spsa_samples}"
+            )
+
+    @property
+    def noise_model(self) -> Noise:
+        """The noise itself, a preset looked up."""
+        return PRESETS[self.noise] if isinstance(self.noise, str) else self.noise
