@@ -1,0 +1,152 @@
+"""From weights and inputs to the angle of every rotation, in torch, so that autograd does the chain rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.circuits import Circuit, Input, Weight
+from hqlm.errors import CircuitError
+
+_REAL = (torch.float32, torch.float64)
+_NORM_TOLERANCE = 1e-3
+
+
+def angle_columns(circuit: Circuit, weights: Tensor, inputs: Tensor | None, batch: int) -> Tensor:
+    """Angles `(batch, n_angles)` in radians, one column for each gate of `circuit.rotations`, in order."""
+    layout = _layout(circuit, weights.dtype, weights.device)
+    return _Columns.apply(weights, inputs, batch, layout)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Columns(torch.autograd.Function):
+    """`scale * parameter` of each rotation; a function of its own because autograd's indexing is slow at this."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, inputs: Tensor | None, batch: int, layout: _Layout) -> Tensor:
+        ctx.layout, ctx.n_weights = layout, len(weights)
+        ctx.n_inputs = None if inputs is None else inputs.shape[1]
+        row = layout.constants.index_copy(0, layout.weight_columns, weights.index_select(0, layout.weight_places))
+        angles = row.mul_(layout.scales).expand(batch, -1)
+        if inputs is None or not ctx.n_inputs:
+            return angles
+        columns = inputs.index_select(1, layout.input_places) * layout.input_scales
+        return angles.index_copy(1, layout.input_columns, columns)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        layout, of_weights, of_inputs = ctx.layout, None, None
+        if ctx.needs_input_grad[0]:
+            slopes = gradient.sum(0).mul_(layout.scales).index_select(0, layout.weight_columns)
+            of_weights = slopes.new_zeros(ctx.n_weights).index_add_(0, layout.weight_places, slopes)
+        if ctx.needs_input_grad[1]:
+            slopes = gradient.index_select(1, layout.input_columns) * layout.input_scales
+            of_inputs = slopes.new_zeros(len(slopes), ctx.n_inputs).index_add_(1, layout.input_places, slopes)
+        return of_weights, of_inputs, None, None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where angles come from: columns that weights and inputs fill and the places they take them from."""
+
+    weight_columns: Tensor
+    weight_places: Tensor
+    input_columns: Tensor
+    input_places: Tensor
+    constants: Tensor  # (n_angles,), where neither is the source
+    scales: Tensor  # (n_angles,)
+    input_scales: Tensor  # those of the columns that inputs fill
+
+
+@lru_cache(maxsize=256)
+def _layout(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Layout:
+    angles = [gate.angle for gate in circuit.rotations]
+    found = {
+        kind: [(column, angle.index) for column, angle in enumerate(angles) if isinstance(angle, kind)]
+        for kind in (Weight, Input)
+    }
+    weight_columns, weight_places, input_columns, input_places = (
+        torch.tensor([pair[side] for pair in found[kind]], dtype=torch.long, device=device)
+        for kind in (Weight, Input)
+        for side in (0, 1)
+    )
+    numbers = [angle if isinstance(angle, float | int) else 0.0 for angle in angles]
+    factors = [angle.scale if isinstance(angle, Weight | Input) else 1.0 for angle in angles]
+    constants, scales = (torch.tensor(row, dtype=dtype, device=device) for row in (numbers, factors))
+    return _Layout(weight_columns, weight_places, input_columns, input_places, constants, scales, scales[input_columns])
+
+
+def trainable_columns(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> tuple[int, ...]:
+    """Columns of the angles that a tensor requiring a gradient feeds."""
+    wanted = [
+        kind for kind, tensor in ((Weight, weights), (Input, inputs)) if tensor is not None and tensor.requires_grad
+    ]
+    return tuple(
+        column for column, gate in enumerate(circuit.rotations) if any(isinstance(gate.angle, kind) for kind in wanted)
+    )
+
+
+def check_parameters(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> int:
+    """The number of rows, after refusing tensors that do not fit the circuit.
+
+    Raises:
+        CircuitError: naming the tensor, its shape or dtype and what is needed.
+    """
+    if weights.dtype not in _REAL:
+        raise CircuitError(f"weights must be float32 or float64, given {weights.dtype}")
+    if tuple(weights.shape) != (circuit.n_weights,):
+        raise CircuitError(f"the circuit has {circuit.n_weights} weights, given a tensor of {tuple(weights.shape)}")
+    _check_inputs(circuit, weights, inputs)
+    _check_states(circuit, weights, states)
+    rows = [len(tensor) for tensor in (inputs, states) if tensor is not None] or [1]
+    if min(rows) != max(rows):
+        raise CircuitError(f"inputs and states must have as many rows, given {rows[0]} and {rows[1]}")
+    return rows[0]
+
+
+def _check_inputs(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> None:
+    if inputs is None:
+        if circuit.n_inputs:
+            raise CircuitError(f"the circuit reads {circuit.n_inputs} inputs, given none")
+        return
+    if inputs.ndim != 2 or inputs.shape[1] != circuit.n_inputs or len(inputs) < 1:
+        raise CircuitError(
+            f"inputs must have the shape (batch, {circuit.n_inputs}) with a batch of 1 or more, "
+            f"given {tuple(inputs.shape)}"
+        )
+    if inputs.dtype != weights.dtype or inputs.device != weights.device:
+        raise CircuitError(
+            f"inputs are {inputs.dtype} on {inputs.device}, weights {weights.dtype} on {weights.device}; "
+            "they must agree"
+        )
+
+
+def _check_states(circuit: Circuit, weights: Tensor, states: Tensor | None) -> None:
+    if states is None:
+        return
+    if states.ndim != 2 or states.shape[1] != 2**circuit.n_qubits or len(states) < 1:
+        raise CircuitError(
+            f"states of {circuit.n_qubits} qubits must have the shape (batch, {2**circuit.n_qubits}), "
+            f"given {tuple(states.shape)}"
+        )
+    if states.dtype not in (weights.dtype, weights.dtype.to_complex()) or states.device != weights.device:
+        raise CircuitError(
+            f"states are {states.dtype} on {states.device}; with weights of {weights.dtype} on {weights.device} they "
+            f"must be {weights.dtype} or {weights.dtype.to_complex()} there"
+        )
+    worst = float((_norms(states.detach()) - 1.0).abs().max())
+    if not worst <= _NORM_TOLERANCE:  # also true of NaN
+        raise CircuitError(f"states must be normalised; the worst norm is off by {worst:.2g}")
+
+
+def _norms(states: Tensor) -> Tensor:
+    if states.device.type != "cpu":
+        norms: Tensor = torch.linalg.vector_norm(states, dim=1)
+        return norms
+    # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
+    parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy()
+    return torch.from_numpy(np.sqrt(np.einsum("rk,rk->r", parts, parts)))

@@ -1,0 +1,282 @@
+"""The contract of every quantum backend.
+
+An adapter overrides `values` (exact) or `bits` (sampled) or both and declares what it can do; shape checks, gradients,
+basis changes, readout errors, row splits and seeds are done here, once for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.backends import gradients, measurement
+from hqlm.backends.angles import angle_columns, check_parameters, trainable_columns
+from hqlm.circuits import GATES, Circuit
+from hqlm.errors import CircuitError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+from hqlm.registry import Component
+
+_SPLIT = 2**24  # amplitudes (or bits) a backend is given at a time; about 256 MiB in double precision
+
+
+@dataclass(frozen=True)
+class QuantumBackend(Component):
+    """Runs circuits: expectation values, samples and, where it has them, states.
+
+    A plugin overrides one or both of `values` and `bits`. Capabilities are class attributes or properties:
+
+    Attributes:
+        channels: noise fields it can apply after gates; readout errors are applied for every backend.
+        gates: names of gates it has.
+        gradients: rules of `Execution.gradient` it allows; `adjoint` promises that `values` is differentiable by torch.
+        initial_states: whether a row may start from a given state.
+        seeded: whether equal seeds give equal samples (hardware does not).
+    """
+
+    channels: ClassVar[frozenset[str]] = frozenset()
+    gates: ClassVar[frozenset[str]] = frozenset(GATES)
+    gradients: ClassVar[frozenset[str]] = frozenset({"parameter_shift", "spsa", "surrogate"})
+    initial_states: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+
+    def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
+        """Exact expectation values.
+
+        Args:
+            circuit: to run; keep what you translate it into, keyed by the circuit.
+            angles: `(rows, n_angles)` radians, one column for each gate of `circuit.rotations`, in order.
+            states: `(rows, 2**n_qubits)`, or None for all qubits in 0.
+            noise: what follows each gate that is `noisy`; `noise.readout` is always 0 here.
+
+        Returns:
+            `(rows, n_observables)`.
+        """
+        raise NotImplementedError
+
+    def bits(
+        self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
+    ) -> Tensor:
+        """Measurements of every qubit in the Z basis, `(rows, shots, n_qubits)`, uint8, qubit 0 first.
+
+        Arguments as for `values`; `seed` is any integer from 0 to 2**32 - 1.
+        """
+        raise NotImplementedError
+
+    def expectations(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        inputs: Tensor | None = None,
+        states: Tensor | None = None,
+        execution: Execution = Execution(),
+    ) -> Tensor:
+        """Expectation values of the circuit's observables, differentiable once.
+
+        A pure function of its arguments: sampling with `execution.seed=None` means seed 0.
+
+        Args:
+            circuit: to run.
+            weights: `(n_weights,)`; its dtype (float32 or float64) and device are those of the result.
+            inputs: `(batch, n_inputs)`, or None when the circuit reads none.
+            states: `(batch, 2**n_qubits)` real or complex, normalised, qubit 0 the most significant bit; None for
+                all qubits in 0. Without inputs and states the batch is 1.
+            execution: shots, noise, seed and gradient rule.
+
+        Returns:
+            `(batch, n_observables)`, real.
+
+        Raises:
+            CircuitError: when shapes or dtypes do not fit the circuit, or it has no observables.
+            UnsupportedExecution: when the backend cannot do what is asked, with what would work.
+        """
+        batch = check_parameters(circuit, weights, inputs, states)
+        if not circuit.observables:
+            raise CircuitError("the circuit has no observables to read: give it some, or call `sample` or `states`")
+        self.check(circuit, execution, states)
+        for setting in measurement.settings(circuit) if execution.shots else ():
+            self.check(setting.circuit, execution, states)  # reading X takes an H, reading Y an SDG as well
+        rule = self.gradient_rule(execution)
+        if rule == "surrogate":
+            return self._surrogate(circuit, weights, inputs, states, execution)
+        angles = angle_columns(circuit, weights, inputs, batch)
+        if rule == "adjoint":
+            return self._evaluate(circuit, angles, states, execution, 0)
+        if states is not None and states.requires_grad:
+            raise UnsupportedExecution(
+                f"gradients of initial states need gradient=adjoint; execution.gradient={rule} has none"
+            )
+        columns = trainable_columns(circuit, weights, inputs)
+        measured = gradients.parameter_shift if rule == "parameter_shift" else gradients.spsa
+
+        def evaluate(angles: Tensor, states: Tensor | None, seed: int) -> Tensor:
+            return self._evaluate(circuit, angles, states, execution, seed)
+
+        return measured(evaluate, circuit.rotations, columns, angles, states, execution)
+
+    def states(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
+    ) -> Tensor:
+        """Final states `(batch, 2**n_qubits)`, complex, differentiable; arguments as for `expectations`.
+
+        Raises:
+            UnsupportedExecution: when the backend has no states to show.
+        """
+        raise UnsupportedExecution(f"{type(self).__name__} has no state vector. Use StatevectorBackend")
+
+    def sample(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        inputs: Tensor | None = None,
+        states: Tensor | None = None,
+        execution: Execution = Execution(shots=1024),
+    ) -> Tensor:
+        """Measurements in the Z basis, `(batch, shots, n_qubits)`, uint8, without gradient; readout errors included.
+
+        Raises:
+            UnsupportedExecution: without shots, or when the backend cannot do what is asked.
+        """
+        batch = check_parameters(circuit, weights, inputs, states)
+        if execution.shots is None:
+            raise UnsupportedExecution("sampling needs shots: set execution.shots to a number, for example 1024")
+        self.check(circuit, execution, states)
+        with torch.no_grad():
+            angles = angle_columns(circuit, weights, inputs, batch)
+            return self._measure(circuit, angles, states, execution, execution.seed or 0)
+
+    def gradient_rule(self, execution: Execution) -> str:
+        """The rule that `execution.gradient` means on this backend.
+
+        Raises:
+            UnsupportedExecution: when the backend does not have it.
+        """
+        rule: str = execution.gradient
+        if rule == "auto":
+            exact = execution.shots is None and "adjoint" in self.gradients
+            rule = "adjoint" if exact else "parameter_shift"
+        if rule == "adjoint" and execution.shots is not None:
+            raise UnsupportedExecution(
+                "execution.gradient=adjoint needs exact values, but execution.shots is set. "
+                "Use gradient=parameter_shift, spsa or surrogate, or shots=null"
+            )
+        if rule not in self.gradients:
+            known = ", ".join(sorted(self.gradients))
+            raise UnsupportedExecution(f"{type(self).__name__} has no gradient={rule}. It has: {known}")
+        return rule
+
+    def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
+        """Refuse what this backend cannot do, before anything runs.
+
+        Raises:
+            UnsupportedExecution: naming the setting and what would work.
+        """
+        name = type(self).__name__
+        if execution.shots is None and type(self).values is QuantumBackend.values:
+            raise UnsupportedExecution(f"{name} has no exact values: set execution.shots, or use StatevectorBackend")
+        if execution.shots is not None and type(self).bits is QuantumBackend.bits:
+            raise UnsupportedExecution(f"{name} has no shots: set execution.shots=null, or use StatevectorBackend")
+        missing = circuit.gate_names - self.gates
+        if missing:
+            raise UnsupportedExecution(
+                f"{name} has no gate {', '.join(sorted(missing))}; it has {', '.join(sorted(self.gates))}. "
+                "Choose another ansatz or use StatevectorBackend"
+            )
+        lacking = execution.noise_model.gate_channels - self.channels
+        if lacking:
+            raise UnsupportedExecution(
+                f"{name} has no noise {', '.join(sorted(lacking))}; it has {', '.join(sorted(self.channels)) or 'none'}"
+                f" and readout. Set execution.noise.{min(lacking)}=0 or use StatevectorBackend"
+            )
+        if states is not None and not self.initial_states:
+            raise UnsupportedExecution(f"{name} cannot start from given states. Use StatevectorBackend")
+
+    def _surrogate(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
+    ) -> Tensor:
+        from hqlm.backends.statevector import StatevectorBackend  # the engine is itself a backend
+
+        with torch.no_grad():
+            angles = angle_columns(circuit, weights, inputs, check_parameters(circuit, weights, inputs, states))
+            value = self._evaluate(circuit, angles, states, execution, gradients.seeds(execution.seed or 0)[0])
+        if not torch.is_grad_enabled():
+            return value
+        exact = StatevectorBackend().expectations(circuit, weights, inputs, states)
+        return exact + (value - exact).detach()
+
+    def _evaluate(
+        self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
+    ) -> Tensor:
+        noise = execution.noise_model
+        if execution.shots is None:
+            values = self._exact(circuit, angles, states, execution)
+            if noise.readout:
+                values = values * values.new_tensor(measurement.readout_factors(circuit, noise.readout))
+            return values
+        result = angles.new_empty(len(angles), len(circuit.observables))
+        for place, setting in enumerate(measurement.settings(circuit)):
+            bits = self._measure(setting.circuit, angles, states, execution, _child_seed(seed, place))
+            result[:, list(setting.places)] = measurement.means(bits, setting.supports, angles.dtype).to(result)
+        return result
+
+    def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
+        quiet = _without_readout(execution.noise_model)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and "adjoint" in self.gradients):
+            splits = _splits(len(angles), _row_size(circuit, quiet))
+            if len(splits) == 1:
+                return self.values(circuit, angles, rows_in_turn(states, 0, len(angles)), quiet).to(angles)
+            parts = [
+                self.values(circuit, angles[first:last], rows_in_turn(states, first, last), quiet)
+                for first, last in splits
+            ]
+        return torch.cat(parts).to(angles)
+
+    def _measure(
+        self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
+    ) -> Tensor:
+        assert execution.shots is not None
+        shots, noise = execution.shots, execution.noise_model
+        parts = []
+        for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
+            bit_seed, flip_seed = _child_seed(seed, first, 0), _child_seed(seed, first, 1)
+            rows = rows_in_turn(states, first, last)
+            bits = self.bits(circuit, angles[first:last], rows, _without_readout(noise), shots, bit_seed)
+            expected = (last - first, shots, circuit.n_qubits)
+            if tuple(bits.shape) != expected:
+                name = type(self).__name__
+                raise UnsupportedExecution(
+                    f"{name} returned samples of shape {tuple(bits.shape)}, asked for {expected}"
+                )
+            parts.append(measurement.flip(bits, noise.readout, flip_seed))
+        return torch.cat(parts)
+
+
+@lru_cache(maxsize=64)
+def _without_readout(noise: Noise) -> Noise:
+    return Noise(noise.one_qubit, noise.two_qubit, noise.amplitude_damping, noise.phase_damping)
+
+
+def _row_size(circuit: Circuit, noise: Noise) -> int:
+    """Numbers that a simulator keeps for a row: a state, or a density matrix where channels act."""
+    return int(4**circuit.n_qubits if noise.gate_channels else 2**circuit.n_qubits)
+
+
+def _splits(rows: int, size: int) -> list[tuple[int, int]]:
+    """Ranges of rows of `size` amplitudes or bits each; they depend on nothing else, so that seeds are stable."""
+    step = max(1, _SPLIT // size)
+    return [(first, min(first + step, rows)) for first in range(0, rows, step)]
+
+
+def rows_in_turn(states: Tensor | None, first: int, last: int) -> Tensor | None:
+    """States of a range of rows, used in turn when there are more rows than states."""
+    if states is None or (first, last) == (0, len(states)):
+        return states
+    return states[torch.arange(first, last, device=states.device) % len(states)]
+
+
+def _child_seed(seed: int, *path: int) -> int:
+    return int(np.random.SeedSequence([seed, *path]).generate_state(1)[0])

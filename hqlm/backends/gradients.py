@@ -1,0 +1,119 @@
+"""Gradients of measured or simulated values, from nothing but values at other angles.
+
+Each rule takes `evaluate(angles, states, seed) -> (rows, n_observables)` and works on `angles (rows, n_angles)`, one
+column for each rotation of the circuit, in radians: autograd does sharing, scale and the chain rule outside. Rows may
+be a multiple of the states; row i starts from state `i mod len(states)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from hqlm.circuits import Gate
+from hqlm.execution import Execution
+
+Evaluate = Callable[[Tensor, Tensor | None, int], Tensor]
+Vjp = Callable[[Tensor, Tensor, Tensor | None, int], Tensor]
+
+# (coefficient, shift) pairs of df/dt = sum c f(t + s); Schuld et al. (2019), arXiv:1811.11184
+_TWO_TERMS = ((0.5, math.pi / 2), (-0.5, -math.pi / 2))
+# controlled rotations have generator eigenvalues 0 and +-1/2; Anselmetti et al. (2021), arXiv:2104.05695
+_NEAR, _FAR = (math.sqrt(2) + 1) / (4 * math.sqrt(2)), (math.sqrt(2) - 1) / (4 * math.sqrt(2))
+_FOUR_TERMS = ((_NEAR, math.pi / 2), (-_NEAR, -math.pi / 2), (-_FAR, 3 * math.pi / 2), (_FAR, -3 * math.pi / 2))
+
+
+def shift_terms(gate: Gate) -> tuple[tuple[float, float], ...]:
+    """Coefficients and shifts (radians) of the parameter-shift rule of a rotation."""
+    return _FOUR_TERMS if gate.kind.controlled else _TWO_TERMS
+
+
+def seeds(seed: int) -> tuple[int, int]:
+    """Independent seeds of the forward and the backward measurements."""
+    forward, backward = np.random.SeedSequence(seed).generate_state(2)
+    return int(forward), int(backward)
+
+
+def parameter_shift(
+    evaluate: Evaluate,
+    rotations: tuple[Gate, ...],
+    columns: tuple[int, ...],
+    angles: Tensor,
+    states: Tensor | None,
+    execution: Execution,
+) -> Tensor:
+    """Values whose gradient is measured at shifted angles, all shifts of all rows in one call.
+
+    Only `columns`, those that something trainable feeds, are shifted: two or four times as many rows each.
+    """
+
+    def vjp(gradient: Tensor, angles: Tensor, states: Tensor | None, seed: int) -> Tensor:
+        result = torch.zeros_like(angles)
+        if not columns:  # an empty tensor of weights may require a gradient
+            return result
+        terms = [(column, c, s) for column in columns for c, s in shift_terms(rotations[column])]
+        shifted = angles.repeat(len(terms), 1, 1)  # (terms, rows, n_angles)
+        for place, (column, _, shift) in enumerate(terms):
+            shifted[place, :, column] += shift
+        values = evaluate(shifted.flatten(0, 1), states, seed).reshape(len(terms), len(angles), -1)
+        slopes = (values * gradient).sum(-1)  # (terms, rows)
+        for (column, coefficient, _), slope in zip(terms, slopes, strict=True):
+            result[:, column] += coefficient * slope
+        return result
+
+    return _Measured.apply(angles, states, evaluate, vjp, execution)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def spsa(
+    evaluate: Evaluate,
+    rotations: tuple[Gate, ...],
+    columns: tuple[int, ...],
+    angles: Tensor,
+    states: Tensor | None,
+    execution: Execution,
+) -> Tensor:
+    """Values whose gradient is estimated by perturbing all `columns` at once, `execution.spsa_samples` times.
+
+    Angles that nothing trainable feeds stay where they are: moving them would only add variance and bias.
+    Source: Spall (1992), Multivariate stochastic approximation using a simultaneous perturbation gradient
+    approximation, IEEE Trans. Automatic Control 37.
+    """
+    step, samples = execution.spsa_step, execution.spsa_samples
+
+    def vjp(gradient: Tensor, angles: Tensor, states: Tensor | None, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        signs = 2.0 * torch.randint(0, 2, (samples, *angles.shape), generator=generator) - 1.0
+        moving = [float(column in columns) for column in range(len(rotations))]
+        signs = signs.to(angles) * angles.new_tensor(moving)  # (samples, rows, n_angles)
+        moved = torch.stack((angles + step * signs, angles - step * signs))
+        up, down = evaluate(moved.flatten(0, 2), states, seed).reshape(2, samples, len(angles), -1)
+        slopes = ((up - down) * gradient).sum(-1, keepdim=True) / (2.0 * step)
+        estimate: Tensor = (slopes * signs).mean(0)
+        return estimate
+
+    return _Measured.apply(angles, states, evaluate, vjp, execution)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Measured(torch.autograd.Function):
+    """Values of a black box, with a rule for the gradient of its angles."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, angles: Tensor, states: Tensor | None, evaluate: Evaluate, vjp: Vjp, execution: Execution
+    ) -> Tensor:
+        forward_seed, ctx.seed = seeds(execution.seed or 0)
+        ctx.vjp = vjp
+        ctx.save_for_backward(angles, states)
+        return evaluate(angles, states, forward_seed)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        angles, states = ctx.saved_tensors
+        return ctx.vjp(gradient, angles, states, ctx.seed), None, None, None, None

@@ -1,0 +1,203 @@
+"""Whole circuits on ranges of chunks: forward, and the adjoint method backwards.
+
+A chunk is what 16 lanes hold: 16 rows of the batch, or one row whose last four qubits are the lanes. It stays in cache
+through the whole circuit. Arrays indexed by chunk and column have 16 numbers an entry in the first case, one in the
+second. Adjoint method: Jones and Gacon (2020), arXiv:2009.02823.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from hqlm.backends.kernels.cache import cached
+from hqlm.backends.kernels.observables import add_to_bra, expectation
+from hqlm.backends.kernels.passes import COLUMN, INVERSE, PATTERN, PATTERN_ROWS, backward_pass, forward_pass
+from hqlm.backends.kernels.simd import (
+    LANES,
+    broadcast,
+    flush_denormals,
+    load,
+    real_part,
+    restore_denormals,
+    store,
+    total,
+)
+
+
+@njit(inline="always")
+def _read(array: Any, entry: int) -> Any:
+    return load(array, entry) if array.shape[1] == LANES else broadcast(array[entry, 0])
+
+
+@njit(inline="always")
+def add_to(array: Any, entry: int, lanes: Any) -> None:
+    """Add 16 lanes to an entry."""
+    if array.shape[1] == LANES:
+        store(array, entry, load(array, entry) + lanes)
+    else:
+        array[entry, 0] += total(lanes)
+
+
+@njit(inline="always")
+def _factor(patterns: Any, first: int, cosine: Any, sine: Any) -> Any:
+    return load(patterns, first) + load(patterns, first + 1) * cosine + load(patterns, first + 2) * sine
+
+
+@njit(inline="always")
+def factors_of(patterns: Any, pattern: int, half_angles: Any, entry: int) -> Any:
+    """D and F of a vector and of its partner, from the cosine and sine of half the angle."""
+    first = pattern * PATTERN_ROWS
+    cosine, sine = _read(half_angles, 2 * entry), _read(half_angles, 2 * entry + 1)
+    return (
+        _factor(patterns, first, cosine, sine),
+        _factor(patterns, first + 3, cosine, sine),
+        _factor(patterns, first + 6, cosine, sine),
+        _factor(patterns, first + 9, cosine, sine),
+    )
+
+
+@njit(inline="always")
+def slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
+    """Derivative by the angle, 16 lanes, from the overlaps that `backward_pass` returns."""
+    generator = (pattern + 1) * PATTERN_ROWS - 2
+    return load(patterns, generator) * real_part(overlaps[0]) + load(patterns, generator + 1) * real_part(overlaps[1])
+
+
+@njit
+def _place(index: int, part: int, row: int, parts: int, lane_qubits: int) -> int:
+    """Position in a flat chunk of a basis index of one of its rows (the row is a lane when no qubit is)."""
+    vector, lane = index >> lane_qubits, (index & ((1 << lane_qubits) - 1)) | row
+    return (vector * parts + part) * LANES + lane
+
+
+@njit
+def fill(chunk: int, lane_qubits: int, rows: Any, state: Any) -> None:
+    """Rows `(batch, 2**n, 1 or 2)` of real and imaginary parts into a chunk; |0...0> when there are none."""
+    flat = state.reshape(-1)
+    flat[:] = 0
+    parts = flat.size // (len(state) * LANES)
+    in_chunk = LANES >> lane_qubits
+    if rows.size == 0:
+        for row in range(in_chunk):
+            flat[_place(0, 0, row, parts, lane_qubits)] = 1
+        return
+    for row in range(min(in_chunk, len(rows) - chunk * in_chunk)):
+        for index in range(rows.shape[1]):
+            for part in range(rows.shape[2]):
+                flat[_place(index, part, row, parts, lane_qubits)] = rows[chunk * in_chunk + row, index, part]
+
+
+@njit
+def empty(chunk: int, lane_qubits: int, state: Any, scale: float, rows: Any) -> None:
+    """`scale` times a chunk into rows `(batch, 2**n, 1 or 2)`; imaginary parts that rows have no room for are left."""
+    flat = state.reshape(-1)
+    parts = flat.size // (len(state) * LANES)
+    in_chunk = LANES >> lane_qubits
+    for row in range(min(in_chunk, len(rows) - chunk * in_chunk)):
+        for index in range(rows.shape[1]):
+            for part in range(min(parts, rows.shape[2])):
+                value = flat[_place(index, part, row, parts, lane_qubits)]
+                rows[chunk * in_chunk + row, index, part] = scale * value
+
+
+@cached
+@njit(nogil=True)
+def forward(
+    first: int,
+    last: int,
+    lane_qubits: int,
+    columns: int,
+    table: Any,
+    patterns: Any,
+    half_angles: Any,
+    states: Any,
+    kets: Any,
+    finals: Any,
+    observables: Any,
+    signs: Any,
+    values: Any,
+) -> None:
+    """Run chunks `first` to `last - 1`.
+
+    Args:
+        first: first chunk.
+        last: one after the last chunk.
+        lane_qubits: 0 or 4.
+        columns: number of columns of `half_angles`, one of them spare.
+        table: see `passes.py`.
+        patterns: see `program.py`.
+        half_angles: cosine and sine of half of each angle, entries `2 (chunk * columns + column)` and the next.
+        states: initial states `(batch, 2**n, 1 or 2)`, or no rows.
+        kets: receives the final chunks `(chunks, 2**n / lanes of a row, [2,] 16)`, or room for one of them.
+        finals: receives the final states `(batch, 2**n, 1 or 2)`, or no rows.
+        observables: see `program.py`.
+        signs: of the lanes, one row an observable.
+        values: receives expectation values, added up, entry `chunk * n_observables + observable`.
+    """
+    mode = flush_denormals()
+    for chunk in range(first, last):
+        ket = kets[chunk % len(kets)]
+        fill(chunk, lane_qubits, states, ket)
+        for g in range(len(table)):
+            row = table[g]
+            entry = chunk * columns + row[COLUMN]
+            forward_pass(ket, row, factors_of(patterns, row[PATTERN], half_angles, entry))
+        for j in range(len(observables)):
+            lanes = expectation(ket, observables[j], load(signs, j), 0, len(ket))
+            add_to(values, chunk * len(observables) + j, lanes)
+        if len(finals):
+            empty(chunk, lane_qubits, ket, 1.0, finals)
+    restore_denormals(mode)
+
+
+@cached
+@njit(nogil=True)
+def backward(
+    first: int,
+    last: int,
+    lane_qubits: int,
+    columns: int,
+    table: Any,
+    patterns: Any,
+    half_angles: Any,
+    kets: Any,
+    ket: Any,
+    bra: Any,
+    observables: Any,
+    signs: Any,
+    slopes: Any,
+    cotangents: Any,
+    gradient: Any,
+    states_gradient: Any,
+) -> None:
+    """Gradients of chunks `first` to `last - 1`.
+
+    Args as for `forward`, and:
+        kets: final chunks; not changed.
+        ket: room for one chunk.
+        bra: room for one chunk.
+        slopes: derivative by each value, entry `chunk * n_observables + observable`.
+        cotangents: half the derivative by each final amplitude `(batch, 2**n, 1 or 2)`, or no rows.
+        gradient: receives the derivative by each angle, entry `chunk * columns + column`.
+        states_gradient: receives the derivative by each initial amplitude `(batch, 2**n, 1 or 2)`, or no rows.
+    """
+    mode = flush_denormals()
+    for chunk in range(first, last):
+        ket[:] = kets[chunk]
+        if len(cotangents):
+            fill(chunk, lane_qubits, cotangents, bra)
+        else:
+            bra[:] = 0
+        for j in range(len(observables)):
+            weights = _read(slopes, chunk * len(observables) + j) * load(signs, j)
+            add_to_bra(ket, bra, observables[j], weights, 0, len(ket))
+        for g in range(len(table) - 1, -1, -1):
+            row = table[g]
+            entry = chunk * columns + row[COLUMN]
+            overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], half_angles, entry))
+            add_to(gradient, entry, slope_of(patterns, row[INVERSE], overlaps))
+        if len(states_gradient):
+            empty(chunk, lane_qubits, bra, 2.0, states_gradient)
+    restore_denormals(mode)

@@ -1,0 +1,79 @@
+"""From bits to expectation values: basis changes, grouping of observables, readout errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.circuits import Circuit, Gate, PauliString
+
+# rotations that turn the eigenbasis of a letter into that of Z; they stand for the choice of a measurement basis
+_BASIS_CHANGE = {"X": ("H",), "Y": ("SDG", "H")}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Observables that one choice of measurement bases reads together.
+
+    Args:
+        circuit: the circuit with basis changes appended; reading Z on every qubit is left to the backend.
+        places: position of each observable in the original circuit.
+        supports: qubits that each observable reads.
+    """
+
+    circuit: Circuit
+    places: tuple[int, ...]
+    supports: tuple[tuple[int, ...], ...]
+
+
+def settings(circuit: Circuit) -> list[Setting]:
+    """Qubit-wise commuting groups of the circuit's observables, in order of first use (greedy first fit)."""
+    groups: list[tuple[list[str], list[int]]] = []
+    for place, observable in enumerate(circuit.observables):
+        for letters, places in groups:
+            if _fits(letters, observable):
+                letters[:] = [b if a == "I" else a for a, b in zip(letters, observable.letters, strict=True)]
+                places.append(place)
+                break
+        else:
+            groups.append((list(observable.letters), [place]))
+    return [_setting(circuit, letters, tuple(places)) for letters, places in groups]
+
+
+def _fits(letters: Sequence[str], observable: PauliString) -> bool:
+    return all(a == b or "I" in (a, b) for a, b in zip(letters, observable.letters, strict=True))
+
+
+def _setting(circuit: Circuit, letters: Sequence[str], places: tuple[int, ...]) -> Setting:
+    changes = [
+        Gate(name, (wire,), noisy=False)
+        for wire, letter in enumerate(letters)
+        for name in _BASIS_CHANGE.get(letter, ())
+    ]
+    chosen = [circuit.observables[place] for place in places]
+    turned = tuple(PauliString("".join("I" if a == "I" else "Z" for a in o.letters)) for o in chosen)
+    measured = replace(circuit, gates=(*circuit.gates, *changes), observables=turned)
+    return Setting(measured, places, tuple(observable.support for observable in turned))
+
+
+def means(bits: Tensor, supports: Sequence[Sequence[int]], dtype: torch.dtype) -> Tensor:
+    """Mean over shots of the parity of each support: `(rows, shots, n_qubits) -> (rows, n_observables)`."""
+    columns = [1.0 - 2.0 * (bits[..., list(s)].sum(-1) % 2).to(dtype).mean(1) for s in supports]
+    return torch.stack(columns, dim=-1)
+
+
+def flip(bits: Tensor, probability: float, seed: int) -> Tensor:
+    """Bits after a readout that errs with `probability` on each of them."""
+    if probability == 0.0:
+        return bits
+    flips = np.random.default_rng(seed).random(tuple(bits.shape)) < probability
+    return bits ^ torch.from_numpy(flips).to(bits)
+
+
+def readout_factors(circuit: Circuit, probability: float) -> list[float]:
+    """What a readout error leaves of each exact value: (1 - 2 p)^k for an observable on k qubits."""
+    return [(1.0 - 2.0 * probability) ** len(observable.support) for observable in circuit.observables]

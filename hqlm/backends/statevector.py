@@ -1,0 +1,153 @@
+"""The native backend: exact state vectors with exact gradients, without any quantum SDK.
+
+On the CPU circuits run in compiled kernels, on other devices in plain PyTorch (`reference.py`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.backends import reference, trajectories
+from hqlm.backends.angles import angle_columns, check_parameters
+from hqlm.backends.base import QuantumBackend, rows_in_turn
+from hqlm.backends.trajectories import Errors
+from hqlm.circuits import Circuit
+from hqlm.errors import ConfigError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+
+
+@dataclass(frozen=True)
+class StatevectorBackend(QuantumBackend):
+    """Exact simulation: state vectors without noise, density matrices or trajectories with it.
+
+    Arithmetic is real whenever the circuit and the initial states are. Beyond `density_matrix_qubits` a noisy value is
+    the mean over trajectories (see `trajectories.py`), an unbiased estimate with unbiased gradients whose standard
+    deviation falls as 1/sqrt(trajectories). Their errors are drawn from `execution.seed` and are the same for all rows.
+    With shots every shot of a row is a trajectory.
+
+    Args:
+        trajectories: number of trajectories of a value.
+        density_matrix_qubits: up to this many qubits a noisy circuit is simulated as a density matrix.
+    """
+
+    trajectories: int = 64
+    density_matrix_qubits: int = 8
+
+    channels: ClassVar[frozenset[str]] = frozenset({"one_qubit", "two_qubit", "amplitude_damping", "phase_damping"})
+    gradients: ClassVar[frozenset[str]] = frozenset({"adjoint", "parameter_shift", "spsa", "surrogate"})
+    initial_states: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.density_matrix_qubits < 1:
+            raise ConfigError(f"backend.density_matrix_qubits must be 1 or more, given {self.density_matrix_qubits}")
+        if self.trajectories < 1:
+            raise ConfigError(f"backend.trajectories must be 1 or more, given {self.trajectories}")
+
+    def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
+        """As every backend; and amplitude damping needs a density matrix.
+
+        Raises:
+            UnsupportedExecution: naming the setting and what would work.
+        """
+        super().check(circuit, execution, states)
+        noise = execution.noise_model
+        if noise.amplitude_damping and self._needs_trajectories(circuit, noise):
+            raise UnsupportedExecution(
+                f"StatevectorBackend has noise.amplitude_damping on up to density_matrix_qubits="
+                f"{self.density_matrix_qubits} qubits, the circuit has {circuit.n_qubits}. Set "
+                f"model.backend.density_matrix_qubits={circuit.n_qubits} (memory grows as 4^n), use fewer qubits or "
+                "set execution.noise.amplitude_damping=0"
+            )
+
+    def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
+        """Exact expectation values `(rows, n_observables)`, differentiable by torch in angles and states."""
+        if noise.gate_channels:
+            rho = _density_matrices(circuit, angles, states, noise)
+            return reference.density_expectations(circuit.observables, rho)
+        if angles.device.type == "cpu":
+            values: Tensor = _engine().expectations(circuit, angles, states)
+            return values
+        return reference.state_expectations(circuit.observables, reference.final_states(circuit, angles, states))
+
+    def bits(
+        self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
+    ) -> Tensor:
+        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
+        with torch.no_grad():
+            uniform = torch.from_numpy(np.random.default_rng(seed).random((len(angles), shots))).to(angles.device)
+            if self._needs_trajectories(circuit, noise):
+                errors = trajectories.draw_errors(circuit, noise, shots, seed)
+                return _trajectory_bits(circuit, angles, states, errors, uniform)
+            if noise.gate_channels:
+                rho = _density_matrices(circuit, angles, states, noise)
+                probabilities = rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
+            else:
+                probabilities = _final_states(circuit, angles, states).abs().square()
+            return reference.sample(probabilities, uniform)
+
+    def states(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
+    ) -> Tensor:
+        """Final states `(batch, 2**n_qubits)`, complex, differentiable, qubit 0 the most significant bit."""
+        batch = check_parameters(circuit, weights, inputs, states)
+        angles = angle_columns(circuit, weights, inputs, batch)
+        return _final_states(circuit, angles, states).to(weights.dtype.to_complex())
+
+    def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
+        noise = execution.noise_model
+        if not self._needs_trajectories(circuit, noise):
+            return super()._exact(circuit, angles, states, execution)
+        drawn = trajectories.draw_errors(circuit, noise, self.trajectories, execution.seed or 0)
+        errors = trajectories.shares(drawn)
+        states = rows_in_turn(states, 0, len(angles))
+        if angles.device.type != "cpu":
+            return trajectories.expectations(circuit, angles, states, errors)
+        values: Tensor = _engine().trajectory_expectations(circuit, angles, states, errors)
+        return values
+
+    def _needs_trajectories(self, circuit: Circuit, noise: Noise) -> bool:
+        return bool(noise.gate_channels) and circuit.n_qubits > self.density_matrix_qubits
+
+
+def _trajectory_bits(
+    circuit: Circuit, angles: Tensor, states: Tensor | None, errors: list[Errors], uniform: Tensor
+) -> Tensor:
+    """Samples `(rows, shots, n_qubits)`; shot s has the errors `errors[s]`, and equal errors share a state."""
+    shots = defaultdict(list)
+    for shot, each in enumerate(errors):
+        shots[each].append(shot)
+    bits = torch.empty(*uniform.shape, circuit.n_qubits, dtype=torch.uint8, device=angles.device)
+    for each, places in shots.items():
+        if angles.device.type == "cpu":
+            psi = _engine().trajectory_states(circuit, angles, states, each)
+        else:
+            psi = reference.final_states(*trajectories.with_errors(circuit, angles, each), states)
+        bits[:, places] = reference.sample(psi.abs().square(), uniform[:, places])
+    return bits
+
+
+def _final_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> Tensor:
+    engine = _engine() if angles.device.type == "cpu" else reference
+    psi: Tensor = engine.final_states(circuit, angles, states)
+    return psi
+
+
+def _density_matrices(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
+    engine = import_module("hqlm.backends.kernels.density_engine") if angles.device.type == "cpu" else reference
+    rho: Tensor = engine.final_density_matrices(circuit, angles, states, noise)
+    return rho
+
+
+@lru_cache(maxsize=1)
+def _engine() -> ModuleType:
+    """The compiled kernels; numba takes a second to import, so not before they are needed."""
+    return import_module("hqlm.backends.kernels.engine")

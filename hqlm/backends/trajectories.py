@@ -1,0 +1,97 @@
+"""Pauli noise as a mixture of pure states: each trajectory is the circuit with errors drawn after its gates.
+
+Source: Dalibard, Castin and Molmer (1992), Phys. Rev. Lett. 68, 580, for the idea; here all errors are Pauli operators
+drawn beforehand, so that trajectories of equal errors are one and gradients by angles stay exact in each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.backends import reference
+from hqlm.circuits import Circuit, Gate
+from hqlm.execution import Noise
+
+Errors = tuple[tuple[int, str, int], ...]  # (number of the gate, Pauli letter, wire), in the order they act
+_LETTERS = "IXYZ"
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A place where an error may happen: uniformly one of the non-identity strings of `letters` on the wires."""
+
+    gate: int
+    wires: tuple[int, ...]
+    letters: str
+    probability: float
+
+
+def draw_errors(circuit: Circuit, noise: Noise, count: int, seed: int) -> list[Errors]:
+    """The errors of `count` trajectories.
+
+    After each noisy gate with the probability `one_qubit` or `two_qubit` a uniformly random non-identity Pauli string,
+    then on each of its wires Z with probability (1 - sqrt(1 - phase_damping)) / 2, which is phase damping.
+    """
+    sites = [site for number, gate in enumerate(circuit.gates) if gate.noisy for site in _sites(number, gate, noise)]
+    probabilities = np.array([site.probability for site in sites])
+    generator = np.random.default_rng([seed, 1])  # not the stream that samples are drawn from
+    trajectories = []
+    for _ in range(count):
+        hits = np.flatnonzero(generator.random(len(sites)) < probabilities)
+        trajectories.append(tuple(error for hit in hits for error in _error(sites[hit], generator)))
+    return trajectories
+
+
+def shares(trajectories: list[Errors]) -> dict[Errors, float]:
+    """Distinct trajectories and the share of each."""
+    return {errors: number / len(trajectories) for errors, number in Counter(trajectories).items()}
+
+
+def _sites(number: int, gate: Gate, noise: Noise) -> list[_Site]:
+    pauli = noise.one_qubit if len(gate.wires) == 1 else noise.two_qubit
+    flip = (1.0 - math.sqrt(1.0 - noise.phase_damping)) / 2.0
+    sites = [_Site(number, gate.wires, _LETTERS, pauli), *(_Site(number, (w,), "IZ", flip) for w in gate.wires)]
+    return [site for site in sites if site.probability > 0.0]
+
+
+def _error(site: _Site, generator: np.random.Generator) -> list[tuple[int, str, int]]:
+    base = len(site.letters)
+    choice = int(generator.integers(1, base ** len(site.wires)))
+    letters = [site.letters[choice // base**place % base] for place in range(len(site.wires))]
+    return [(site.gate, letter, wire) for letter, wire in zip(letters, site.wires, strict=True) if letter != "I"]
+
+
+def expectations(circuit: Circuit, angles: Tensor, states: Tensor | None, errors: dict[Errors, float]) -> Tensor:
+    """Mean over trajectories of the values of each, in plain PyTorch; `(rows, n_observables)`."""
+    values = []
+    for each, share in errors.items():
+        noisy, noisy_angles = with_errors(circuit, angles, each)
+        psi = reference.final_states(noisy, noisy_angles, states)
+        values.append(share * reference.state_expectations(circuit.observables, psi))
+    return torch.stack(values).sum(0)
+
+
+def with_errors(circuit: Circuit, angles: Tensor, errors: Errors) -> tuple[Circuit, Tensor]:
+    """The circuit with errors in their places, and its angles.
+
+    Y acts as RY(pi) = -iY: the phase is global, and real circuits stay real.
+    """
+    gates: list[Gate] = []
+    columns: list[int] = []
+    column = 0
+    for number, gate in enumerate(circuit.gates):
+        gates.append(gate)
+        if gate.angle is not None:
+            columns.append(column)
+            column += 1
+        for _, letter, wire in (error for error in errors if error[0] == number):
+            gates.append(Gate("RY", (wire,), math.pi) if letter == "Y" else Gate(letter, (wire,)))
+            columns += [angles.shape[1]] if letter == "Y" else []
+    table = torch.cat((angles, angles.new_full((len(angles), 1), math.pi)), dim=1)
+    return replace(circuit, gates=tuple(gates)), table[:, columns]

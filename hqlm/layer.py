@@ -1,0 +1,102 @@
+"""A quantum circuit as a torch layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hqlm.backends import QuantumBackend
+from hqlm.circuits import Circuit
+from hqlm.execution import Execution
+
+
+class QuantumLayer(nn.Module):
+    """Expectation values of a circuit with trainable weights: `f(x)_k = <0| U(w, s x)^+ P_k U(w, s x) |0>`.
+
+    Weights start uniformly in (-pi, pi). Every forward measures with a seed of its own, derived from the seed, the
+    process rank, the mode and a counter; the counter of training forwards is kept in the state dict, that of
+    evaluation starts anew at every `eval()`, so that an evaluation repeats itself.
+
+    Args:
+        circuit: what runs.
+        backend: where it runs.
+        execution: shots, noise, seed and gradient rule; a seed of None takes that of torch's generator.
+        trainable_scale: multiply each input by a trainable number that starts at 1.
+
+    Raises:
+        UnsupportedExecution: when the backend cannot run the circuit in this way.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        backend: QuantumBackend,
+        execution: Execution = Execution(),
+        trainable_scale: bool = False,
+    ) -> None:
+        super().__init__()
+        backend.check(circuit, execution)
+        backend.gradient_rule(execution)
+        self.circuit = circuit
+        self.backend = backend
+        self.execution = execution
+        self.weight = nn.Parameter(torch.empty(circuit.n_weights).uniform_(-math.pi, math.pi))
+        self.scale = nn.Parameter(torch.ones(circuit.n_inputs)) if trainable_scale and circuit.n_inputs else None
+        self._seed = torch.initial_seed() % 2**32 if execution.seed is None else execution.seed
+        self._trained = 0
+        self._evaluated = 0
+
+    def forward(self, inputs: Tensor | None = None, states: Tensor | None = None) -> Tensor:
+        """Readout `(batch, n_observables)`.
+
+        Args:
+            inputs: features `(batch, n_inputs)`; more columns than the circuit reads are not allowed.
+            states: initial states `(batch, 2**n_qubits)`, real or complex and normalised; None for all qubits in 0.
+        """
+        if self.scale is not None and inputs is not None:
+            inputs = inputs * self.scale
+        execution = self._next_execution()
+        return self.backend.expectations(self.circuit, self.weight, inputs, states, execution)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode; entering evaluation restarts its counter."""
+        if not mode:
+            self._evaluated = 0
+        return super().train(mode)
+
+    def get_extra_state(self) -> Tensor:
+        """The number of training forwards so far."""
+        return torch.tensor(self._trained)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on counting where a checkpoint stopped."""
+        self._trained = int(state)
+
+    def extra_repr(self) -> str:
+        """Sizes of the circuit and where it runs."""
+        circuit = self.circuit
+        return (
+            f"{circuit.n_qubits} qubits, {len(circuit.gates)} gates, {circuit.n_weights} weights, "
+            f"{circuit.n_inputs} inputs, {len(circuit.observables)} observables, {self.backend}"
+        )
+
+    def _next_execution(self) -> Execution:
+        execution = self.execution
+        if self.training:
+            count, self._trained = self._trained, self._trained + 1
+        else:
+            count, self._evaluated = self._evaluated, self._evaluated + 1
+        path = [self._seed, _rank(), int(self.training), count]
+        seed = int(np.random.SeedSequence(path).generate_state(1)[0])
+        return Execution(
+            execution.shots, execution.noise, seed, execution.gradient, execution.spsa_step, execution.spsa_samples
+        )
+
+
+def _rank() -> int:
+    distributed = torch.distributed
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0

@@ -1,0 +1,47 @@
+"""A backend is a value: it pickles, copies and runs in another process."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+import torch
+
+from hqlm.backends import QuantumBackend
+from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
+from hqlm.execution import Execution
+from hqlm.testing.recipes import assert_is_recipe
+from hqlm.testing.suite import BackendSuite
+
+_CIRCUIT = Circuit(2, (Gate("RY", (0,), Weight(0)), Gate("RY", (1,), Input(0))), (PauliString("ZZ"),))
+
+
+def _run(backend: QuantumBackend, execution: Execution) -> list[list[float]]:
+    weights, inputs = torch.tensor([0.3], dtype=torch.float64), torch.tensor([[0.5], [2.0]], dtype=torch.float64)
+    values: list[list[float]] = backend.expectations(_CIRCUIT, weights, inputs, None, execution).tolist()
+    return values
+
+
+class ProcessChecks(BackendSuite):
+    """Copies of a backend give what the backend gives."""
+
+    def test_a_backend_is_a_recipe(self, backend: QuantumBackend) -> None:
+        """A frozen dataclass, hashable; a copy made after a run holds no device and works as well."""
+        assert_is_recipe(backend)
+        for execution in self.executions(backend):
+            expected = _run(backend, execution)
+            assert_is_recipe(backend)
+            if execution.shots is None:
+                assert _run(backend, execution) == pytest.approx(expected[0]) or _run(backend, execution) == expected
+
+    def test_a_spawned_process_gives_the_same_values(self, backend: QuantumBackend) -> None:
+        """Exact values, and samples of equal seeds, do not depend on the process (nor on its string hashes)."""
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            for execution in self.executions(backend):
+                here, there = _run(backend, execution), pool.submit(_run, backend, execution).result(timeout=120)
+                tolerance = self.atol if execution.shots is None else 1e-12
+                if execution.shots is None or backend.seeded:
+                    for a, b in zip(here, there, strict=True):
+                        assert a == pytest.approx(b, abs=tolerance)

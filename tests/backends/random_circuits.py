@@ -1,0 +1,46 @@
+"""Random circuits and states for tests, from seeds."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hqlm.circuits import GATES, Circuit, Gate, Input, PauliString, Weight
+
+REAL_GATES = tuple(name for name, kind in GATES.items() if kind.real)
+ALL_GATES = tuple(GATES)
+
+
+def random_circuit(seed: int, n_qubits: int, n_gates: int, names: tuple[str, ...] = ALL_GATES) -> Circuit:
+    """Gates on random wires; weights, inputs (some shared) and constants as angles; five random observables."""
+    draw = random.Random(seed)
+    fitting = [name for name in names if GATES[name].n_wires <= n_qubits]
+    gates = [Gate("RY", (0,), Weight(0)), Gate("RY", (0,), Input(0))]
+    for _ in range(n_gates):
+        name = draw.choice(fitting)
+        angle = draw.choice(
+            [Weight(draw.randrange(5), draw.choice([1.0, -0.5])), Input(draw.randrange(3), 0.7), draw.uniform(-3, 3)]
+        )
+        wires = tuple(draw.sample(range(n_qubits), GATES[name].n_wires))
+        gates.append(Gate(name, wires, angle if GATES[name].parameterised else None))
+    letters = ["".join(draw.choice("IXYZ") for _ in range(n_qubits)) for _ in range(5)]
+    return Circuit(n_qubits, tuple(gates), tuple(map(PauliString, letters)))
+
+
+def random_states(seed: int, batch: int, n_qubits: int, dtype: torch.dtype) -> Tensor:
+    """Normalised random states `(batch, 2**n_qubits)`."""
+    states = torch.randn(batch, 2**n_qubits, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    return states / torch.linalg.vector_norm(states, dim=1, keepdim=True)
+
+
+def random_parameters(seed: int, circuit: Circuit, batch: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Weights and inputs of a circuit."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.randn(circuit.n_weights, dtype=dtype, generator=generator)
+    return weights, torch.randn(batch, circuit.n_inputs, dtype=dtype, generator=generator)
+
+
+SEEDS = st.integers(0, 2**31)
