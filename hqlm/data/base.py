@@ -1,0 +1,37 @@
+"""What every data set must offer to a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from lightning.pytorch import LightningDataModule
+
+Split = Literal["train", "val", "test", "predict"]
+
+
+class HqlmDataModule(LightningDataModule, ABC):
+    """Texts with class labels, in splits.
+
+    Batches are `(index, text, label)`: places in the split `(batch,)`, a list of texts, and class numbers `(batch,)`,
+    -1 where there is no label.
+
+    Attributes:
+        requires: optional packages, by import name, that it needs to run.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; class number k is the k-th of them."""
+
+    @abstractmethod
+    def use_classes(self, class_names: Sequence[str]) -> None:
+        """Number the classes as a trained model does, instead of from the training labels."""
+
+    @abstractmethod
+    def texts(self, split: Split) -> list[str]:
+        """Texts of a split, in the order that indices of its batches mean."""

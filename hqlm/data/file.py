@@ -1,0 +1,157 @@
+"""Labelled texts from files: TSV, CSV or JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hqlm.data.base import Split
+from hqlm.data.table import Table
+from hqlm.data.text import TextDataModule
+from hqlm.errors import DataError
+
+_AUTO = "auto"
+_VAL_STEMS = ("dev", "val", "validation", "valid")
+_Row = dict[str, str | None]
+csv.field_size_limit(2**31 - 1)  # texts may be longer than the 128 KiB that the module allows by itself
+
+
+class FileData(TextDataModule):
+    """One file a split, `.tsv` (tab-separated, never quoted), `.csv` (quoted as usual) or `.jsonl`, in UTF-8.
+
+    Args:
+        folder: folder of the files; a relative one is looked up here, then below the folder that the environment
+            variable HQLM_DATA names.
+        train: file of the training rows.
+        val: file of the validation rows; `auto` takes dev, val or validation if there is one, and else cuts off
+            `val_fraction` of the training rows, by seed and stratified.
+        test: file of the test rows.
+        predict: file of the rows to predict, labelled or not, in the working directory or the folder; the test rows by
+            default.
+        text: column (or JSON key) of the text.
+        label: column (or JSON key) of the label; labels may be any words or numbers.
+        val_fraction: share of the training rows cut off for validation where there is no file for it.
+        batch_size: rows a step.
+        seed: of draws and of the validation split; the order in training follows `seed_everything`.
+        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
+        limit_train: train on as many rows, drawn evenly over the classes.
+        limit_val: validate on as many rows.
+        limit_test: test and predict on as many rows.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        train: str = "train.tsv",
+        val: str = _AUTO,
+        test: str = "test.tsv",
+        predict: str | None = None,
+        text: str = "text",
+        label: str = "label",
+        val_fraction: float = 0.1,
+        batch_size: int = 32,
+        seed: int = 0,
+        samples_per_class: int | None = None,
+        limit_train: int | None = None,
+        limit_val: int | None = None,
+        limit_test: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, seed, samples_per_class, limit_train, limit_val, limit_test, val_fraction)
+        self.folder = folder
+        self.files: dict[Split, str] = {"train": train, "val": val, "test": test, "predict": predict or test}
+        self.text = text
+        self.label = label
+
+    def read(self, split: Split) -> Table | None:
+        """The rows of a split's file; None for `val: auto` when no file of such a name is there.
+
+        Raises:
+            DataError: for a missing folder, file or column, or rows that cannot be read.
+        """
+        name = self.files[split]
+        if split == "predict" and Path(name).is_file():  # texts to predict lie anywhere
+            return self._read_file(Path(name))
+        folder = _find_folder(self.folder)
+        if split == "val" and name == _AUTO:
+            found = [
+                path for stem in _VAL_STEMS if (path := folder / f"{stem}{Path(self.files['train']).suffix}").is_file()
+            ]
+            return self._read_file(found[0]) if found else None
+        return self._read_file(folder / name)
+
+    def _read_file(self, path: Path) -> Table:
+        if not path.is_file():
+            there = (
+                ", ".join(sorted(p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else "no such folder"
+            )
+            raise DataError(
+                f"no file {path} (in its folder: {there or 'nothing'}). Set data.train, data.val, data.test"
+            )
+        reader = _READERS.get(path.suffix.lower())
+        if reader is None:
+            raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{path.suffix}'")
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = list(reader(file, path))
+        except UnicodeDecodeError as err:
+            raise DataError(f"{path} is not UTF-8 text: {err}") from err
+        columns = {name for row in rows for name in row}
+        if rows and self.text not in columns:
+            raise DataError(f"{path} has no column '{self.text}'; it has {', '.join(sorted(columns))}. Set data.text")
+        labelled = self.label in columns
+        texts = tuple(row.get(self.text) or "" for row in rows)
+        labels = tuple(row.get(self.label) or "" for row in rows) if labelled else None
+        return Table(texts, labels, str(path), first_row=1 if path.suffix.lower() == ".jsonl" else 2)
+
+
+def _find_folder(name: str) -> Path:
+    here = Path(name).expanduser()
+    if here.is_dir():
+        return here
+    base = os.environ.get("HQLM_DATA")
+    if base and (Path(base) / name).is_dir():
+        return Path(base) / name
+    where = f"nor {Path(base) / name} (HQLM_DATA={base})" if base else "and the variable HQLM_DATA is not set"
+    raise DataError(f"data.folder='{name}': there is no folder {here.absolute()}, {where}")
+
+
+def _read_tsv(lines: Iterable[str], path: Path) -> Iterator[_Row]:
+    """Rows of tab-separated text; a quotation mark is an ordinary letter."""
+    return _read_table(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), path)
+
+
+def _read_csv(lines: Iterable[str], path: Path) -> Iterator[_Row]:
+    return _read_table(csv.reader(lines, strict=True), path)
+
+
+def _read_table(reader: Iterable[list[str]], path: Path) -> Iterator[_Row]:
+    try:
+        rows = iter(reader)
+        header = next(rows, None)
+        if header is None:
+            raise DataError(f"{path} is empty; its first line must name the columns")
+        if len(set(header)) < len(header):
+            raise DataError(f"{path} names a column twice: {', '.join(header)}")
+        for number, row in enumerate(rows, start=2):
+            if len(row) > len(header):
+                raise DataError(f"{path}, row {number}: {len(row)} fields, but the header names {len(header)}")
+            yield dict(zip(header, row + [""] * (len(header) - len(row)), strict=True))
+    except csv.Error as err:
+        raise DataError(f"{path} cannot be read as a table: {err}") from err
+
+
+def _read_jsonl(lines: Iterable[str], path: Path) -> Iterator[_Row]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as err:
+            raise DataError(f"{path}, row {number} is not JSON: {err}") from err
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, row {number} is not a JSON object")
+        yield {key: None if value is None else str(value) for key, value in row.items()}
+
+
+_READERS = {".tsv": _read_tsv, ".csv": _read_csv, ".jsonl": _read_jsonl}

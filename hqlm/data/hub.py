@@ -1,0 +1,98 @@
+"""Labelled texts from the Hugging Face hub."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from hqlm.data.base import Split
+from hqlm.data.table import Table
+from hqlm.data.text import TextDataModule
+from hqlm.errors import DataError, MissingDependency
+
+
+class HubData(TextDataModule):
+    """A data set of the Hugging Face hub, through the library `datasets` (extra `hub`).
+
+    Args:
+        dataset: its id, for example `SetFit/sst2`, or a local folder in a form that `datasets` reads.
+        config: its configuration, where it has several.
+        train: name of the split to train on.
+        val: name of the split to validate on; None cuts off `val_fraction` of the training rows.
+        test: name of the split to test and predict on.
+        text: column of the text.
+        label: column of the label; numbers of a ClassLabel column become their names.
+        val_fraction: share of the training rows cut off for validation where there is no split for it.
+        batch_size: rows a step.
+        seed: of draws and of the validation split; the order in training follows `seed_everything`.
+        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
+        limit_train: train on as many rows, drawn evenly over the classes.
+        limit_val: validate on as many rows.
+        limit_test: test and predict on as many rows.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("datasets",)
+
+    def __init__(
+        self,
+        dataset: str,
+        config: str | None = None,
+        train: str = "train",
+        val: str | None = "validation",
+        test: str = "test",
+        text: str = "text",
+        label: str = "label",
+        val_fraction: float = 0.1,
+        batch_size: int = 32,
+        seed: int = 0,
+        samples_per_class: int | None = None,
+        limit_train: int | None = None,
+        limit_val: int | None = None,
+        limit_test: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, seed, samples_per_class, limit_train, limit_val, limit_test, val_fraction)
+        self.dataset = dataset
+        self.config = config
+        self.splits: dict[Split, str | None] = {"train": train, "val": val, "test": test, "predict": test}
+        self.text = text
+        self.label = label
+
+    def read(self, split: Split) -> Table | None:
+        """The rows of a split; None for `val: null`.
+
+        Raises:
+            DataError: when the hub does not answer, or has no such data set, split or column.
+            MissingDependency: without the library `datasets`.
+        """
+        name = self.splits[split]
+        if name is None:
+            return None
+        rows = self._load(name)
+        source = f"{self.dataset} ({name})"
+        for column in (self.text, self.label) if split != "predict" else (self.text,):
+            if column not in rows.column_names:
+                raise DataError(f"{source} has no column '{column}'; it has {', '.join(rows.column_names)}")
+        texts = tuple(text or "" for text in rows[self.text])
+        return Table(texts, self._labels(rows), source)
+
+    def _load(self, split: str) -> Any:
+        try:
+            from datasets import load_dataset
+        except ImportError as err:
+            raise MissingDependency("HubData needs the library 'datasets': pip install 'hqlm[hub]'") from err
+        try:
+            return load_dataset(self.dataset, self.config, split=split)
+        except Exception as err:
+            raise DataError(
+                f"cannot load split '{split}' of data.dataset='{self.dataset}' from the hub "
+                f"({type(err).__name__}: {err}). Check names and connection, or use --data=FileData with local files"
+            ) from err
+
+    def _labels(self, rows: Any) -> tuple[str, ...] | None:
+        if self.label not in rows.column_names:
+            return None
+        feature = rows.features[self.label]
+        # only a ClassLabel column has names for its numbers; -1 marks a row without label there
+        names = getattr(feature, "names", None)
+        if names is None:
+            return tuple("" if value is None else str(value) for value in rows[self.label])
+        return tuple("" if value is None or value < 0 else names[value] for value in rows[self.label])

@@ -1,0 +1,48 @@
+"""The built-in data set: synthetic reviews, so that a first run needs no download."""
+
+from __future__ import annotations
+
+from hqlm.data.base import Split
+from hqlm.data.grammar import generate
+from hqlm.data.table import Table
+from hqlm.data.text import TextDataModule
+
+_SPLITS: dict[Split, tuple[int, int]] = {
+    "train": (0, 3000),
+    "val": (3000, 3500),
+    "test": (3500, 4000),
+    "predict": (3500, 4000),
+}
+
+
+class ReviewsData(TextDataModule):
+    """4,000 synthetic English reviews, positive or negative: 3,000 to train, 500 to validate, 500 to test.
+
+    A seeded grammar composes their sentiment through negation, contrast, concession and intensifiers; no split shares
+    a sentence with another. They are made up: results on them say nothing about real reviews.
+
+    Args:
+        batch_size: rows a step.
+        seed: of draws; the sentences are always the same, and the order in training follows `seed_everything`.
+        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
+        limit_train: train on as many rows, drawn evenly over the classes.
+        limit_val: validate on as many rows.
+        limit_test: test and predict on as many rows.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 32,
+        seed: int = 0,
+        samples_per_class: int | None = None,
+        limit_train: int | None = None,
+        limit_val: int | None = None,
+        limit_test: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, seed, samples_per_class, limit_train, limit_val, limit_test)
+
+    def read(self, split: Split) -> Table:
+        """The sentences of a split."""
+        first, last = _SPLITS[split]
+        pairs = generate()[first:last]
+        return Table(tuple(text for text, _ in pairs), tuple(label for _, label in pairs), "the built-in reviews")

@@ -1,0 +1,201 @@
+"""Data sets of labelled texts: splits, seeded draws, class numbers and loaders; a source only reads its tables."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from hqlm.data.base import HqlmDataModule, Split
+from hqlm.data.table import Table, classes, draw, draw_per_class, split_off
+from hqlm.errors import ConfigError, DataError
+
+_STAGES: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("predict",),
+}
+
+Batch = tuple[Tensor, list[str], Tensor]
+
+
+class TextDataModule(HqlmDataModule):
+    """Base of data sets that are read as tables.
+
+    Args:
+        batch_size: rows a step.
+        seed: of draws and of a validation split that is cut from the training rows; the order in training follows
+            `seed_everything`.
+        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
+        limit_train: train on as many rows, drawn evenly over the classes.
+        limit_val: validate on as many rows.
+        limit_test: test and predict on as many rows.
+        val_fraction: share of the training rows cut off for validation where the source has no validation split.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 32,
+        seed: int = 0,
+        samples_per_class: int | None = None,
+        limit_train: int | None = None,
+        limit_val: int | None = None,
+        limit_test: int | None = None,
+        val_fraction: float = 0.1,
+    ) -> None:
+        super().__init__()
+        _check_positive(batch_size=batch_size, samples_per_class=samples_per_class)
+        _check_positive(limit_train=limit_train, limit_val=limit_val, limit_test=limit_test)
+        if not 0.0 < val_fraction < 1.0:
+            raise ConfigError(f"data.val_fraction must lie between 0 and 1, given {val_fraction}")
+        if samples_per_class is not None and limit_train is not None:
+            raise ConfigError("data.samples_per_class and data.limit_train exclude each other: give one of them")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.samples_per_class = samples_per_class
+        self.limits: dict[Split, int | None] = {
+            "train": limit_train, "val": limit_val, "test": limit_test, "predict": limit_test,
+        }  # fmt: skip
+        self.val_fraction = val_fraction
+        self._tables: dict[Split, Table] = {}
+        self._sources: dict[Split, Table | None] = {}
+        self._class_names: tuple[str, ...] | None = None
+
+    @abstractmethod
+    def read(self, split: Split) -> Table | None:
+        """The rows of a split as the source has them; None for a `val` that it has not.
+
+        Raises:
+            DataError: when the source is missing or broken.
+        """
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage (`fit`, `validate`, `test` or `predict`) needs, once."""
+        for split in _STAGES[stage]:
+            if split not in self._tables:
+                self._tables[split] = self._table(split)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes: those a model brought, else the training labels in order."""
+        if self._class_names is None:
+            source = self._read("train")
+            assert source is not None
+            self._class_names = classes(source.checked(labelled=True).labels or ())
+            if len(self._class_names) < 2:
+                raise DataError(f"all training rows have the label '{self._class_names[0]}'; two classes are needed")
+        return self._class_names
+
+    def use_classes(self, class_names: Sequence[str]) -> None:
+        """Number the classes as a trained model does."""
+        self._class_names = tuple(class_names)
+
+    def texts(self, split: Split) -> list[str]:
+        """Texts of a split, in the order that indices of its batches mean."""
+        return list(self._tables[split].texts)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of shuffled training rows."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Batches of validation rows, in order."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Batches of test rows, in order."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Batches of rows to predict, in order, with the labels that are known."""
+        return self._loader("predict")
+
+    def _loader(self, split: Split, shuffle: bool = False) -> DataLoader[Batch]:
+        table = self._tables[split]
+        labels = table.known_numbers(self._class_names or ()) if split == "predict" else table.numbers(self.class_names)
+        rows = _Rows(table.texts, torch.tensor(labels))
+        # a DistributedSampler reshuffles by seed and epoch, so that a resumed run sees the order it would have seen
+        sampler = self._sampler(rows) if shuffle else None
+        # and a generator of its own: a loader draws a number each time it starts, and a resumed run starts one more
+        own = torch.Generator()
+        return DataLoader(rows, batch_size=self.batch_size, sampler=sampler, collate_fn=_whole, generator=own)
+
+    def _sampler(self, rows: Dataset[Batch]) -> DistributedSampler[Batch]:
+        trainer = self.trainer
+        size, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
+        seed = torch.initial_seed() % 2**32  # that of seed_everything, which governs the order; data.seed the draws
+        return DistributedSampler(rows, num_replicas=size, rank=rank, shuffle=True, seed=seed)
+
+    def _table(self, split: Split) -> Table:
+        if split == "train":
+            return self._training_rows()
+        table = self._read(split)
+        if table is None:
+            table = self._cut[1]
+        table = table.checked(labelled=split != "predict")
+        limit = self.limits[split]
+        return table if limit is None else draw(table, limit, self.seed)
+
+    def _training_rows(self) -> Table:
+        table = self._cut[0]
+        if self.samples_per_class is not None:
+            return draw_per_class(table, self.samples_per_class, self.seed)
+        limit = self.limits["train"]
+        return table if limit is None else draw(table, limit, self.seed)
+
+    @cached_property
+    def _cut(self) -> tuple[Table, Table]:
+        """Training rows, and those cut off for validation where the source has none of its own."""
+        table = self._read("train")
+        assert table is not None
+        table = table.checked(labelled=True)
+        if self._read("val") is not None:
+            return table, replace(table, texts=(), labels=())
+        rest, held = split_off(table, self.val_fraction, self.seed)
+        rank_zero_info(
+            f"{table.source}: no validation split; {len(held)} of {len(table)} training rows are held out for it "
+            f"(val_fraction={self.val_fraction}, data.seed={self.seed}, stratified)"
+        )
+        return rest, held
+
+    def _read(self, split: Split) -> Table | None:
+        if split not in self._sources:
+            self._sources[split] = self.read(split)
+        return self._sources[split]
+
+
+class _Rows(Dataset[Any]):
+    """Rows of a split; a whole batch is fetched in one call."""
+
+    def __init__(self, texts: Sequence[str], labels: Tensor) -> None:
+        self.texts = texts
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, place: int) -> Batch:
+        return self.__getitems__([place])
+
+    def __getitems__(self, places: list[int]) -> Batch:
+        index = torch.tensor(places)
+        return index, [self.texts[place] for place in places], self.labels[index]
+
+
+def _whole(batch: Any) -> Batch:
+    result: Batch = batch  # _Rows fetches whole batches
+    return result
+
+
+def _check_positive(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"data.{name} must be 1 or more, given {value}")

@@ -1,0 +1,27 @@
+"""From texts to embeddings, and from embeddings to the features of a circuit."""
+
+from hqlm.encoders.cache import EmbeddingCache
+from hqlm.encoders.feature import (
+    FEATURE_ENCODERS,
+    FeatureEncoder,
+    FeatureModule,
+    LinearFeatureEncoder,
+    ProjectionFeatureEncoder,
+    QuantumFeatureEncoder,
+)
+from hqlm.encoders.text import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder, TextEncoder, TextModule
+
+__all__ = [
+    "FEATURE_ENCODERS",
+    "TEXT_ENCODERS",
+    "EmbeddingCache",
+    "FeatureEncoder",
+    "FeatureModule",
+    "HashingEncoder",
+    "LinearFeatureEncoder",
+    "ProjectionFeatureEncoder",
+    "QuantumFeatureEncoder",
+    "SentenceTransformerEncoder",
+    "TextEncoder",
+    "TextModule",
+]

@@ -1,0 +1,135 @@
+"""Embeddings of frozen text encoders, computed once and kept on disk.
+
+One SQLite file for each encoder, named by the content of its weights and settings: SQLite's transactions make it safe
+for two processes that fill it at once and for a writer that is killed midway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hqlm.encoders.text import TextModule
+from hqlm.errors import CacheError
+
+_BATCH = 64  # texts encoded at a time
+_CHUNK = 1024  # texts between two writes to disk
+_BUSY_SECONDS = 120.0
+_SCHEMA = "CREATE TABLE IF NOT EXISTS embeddings (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)"
+
+
+def default_folder() -> Path:
+    """`$HQLM_CACHE`, or `hqlm` in the user's cache folder."""
+    base = os.environ.get("HQLM_CACHE")
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hqlm"
+
+
+class EmbeddingCache:
+    """Embeddings by encoder and text.
+
+    Args:
+        folder: where the files lie; None takes `default_folder()`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or default_folder()) / "embeddings"
+
+    def embed(self, encoder: TextModule, texts: Sequence[str]) -> Tensor:
+        """Embeddings `(len(texts), dim)`, float32; only texts that were never seen are encoded.
+
+        Raises:
+            CacheError: when the file is corrupt or cannot be written.
+        """
+        distinct = list(dict.fromkeys(texts))
+        known: dict[str, np.ndarray] = {}
+        with self._open(encoder) as database:
+            known.update(_read(database, distinct, self._path(encoder)))
+            missing = [text for text in distinct if text not in known]
+            for chunk, vectors in _encoded(encoder, missing):
+                _write(database, chunk, vectors)
+                known.update(zip(chunk, vectors, strict=True))
+        if not texts:
+            return torch.zeros(0, encoder.dim)
+        return torch.from_numpy(np.stack([known[text] for text in texts]))
+
+    def _path(self, encoder: TextModule) -> Path:
+        return self.folder / f"{encoder.content_key[:32]}.sqlite"
+
+    @contextmanager
+    def _open(self, encoder: TextModule) -> Iterator[sqlite3.Connection]:
+        path = self._path(encoder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        except (OSError, sqlite3.Error) as err:
+            raise CacheError(
+                f"cannot open the embedding cache {path}: {err}. Set HQLM_CACHE to a folder that can be written"
+            ) from err
+        try:
+            with database:
+                database.execute(_SCHEMA)
+            yield database
+        except sqlite3.OperationalError as err:
+            raise CacheError(
+                f"cannot use the embedding cache {path}: {err}. Set HQLM_CACHE to a folder that can be written"
+            ) from err
+        except sqlite3.DatabaseError as err:
+            raise _corrupt(path, str(err)) from err
+        finally:
+            database.close()
+
+
+def _read(database: sqlite3.Connection, texts: Iterable[str], path: Path) -> dict[str, np.ndarray]:
+    found = {}
+    for text in texts:
+        row = database.execute("SELECT vector, crc FROM embeddings WHERE text = ?", (_digest(text),)).fetchone()
+        if row is None:
+            continue
+        vector, crc = row
+        if zlib.crc32(vector) != crc:
+            raise _corrupt(path, "a checksum does not match")
+        found[text] = np.frombuffer(vector, dtype="<f4")
+    return found
+
+
+def _write(database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarray) -> None:
+    blobs = [vector.astype("<f4").tobytes() for vector in vectors]
+    rows = [(_digest(text), blob, zlib.crc32(blob)) for text, blob in zip(texts, blobs, strict=True)]
+    with database:  # one transaction: all rows or none
+        database.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
+
+
+def _encoded(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Chunks of texts with their embeddings, encoded in batches of similar length, with a progress bar."""
+    if not texts:
+        return
+    lengths = encoder.lengths(texts)
+    order = sorted(range(len(texts)), key=lambda place: -lengths[place])  # the slowest first: the bar only speeds up
+    with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=not sys.stderr.isatty()) as bar:
+        for start in range(0, len(order), _CHUNK):
+            chunk = [texts[place] for place in order[start : start + _CHUNK]]
+            vectors = []
+            for first in range(0, len(chunk), _BATCH):
+                batch = chunk[first : first + _BATCH]
+                vectors.append(encoder(batch).detach().cpu().numpy())
+                bar.update(len(batch))
+            yield chunk, np.concatenate(vectors)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _corrupt(path: Path, why: str) -> CacheError:
+    return CacheError(f"the embedding cache {path} is corrupt ({why}). Delete that file: embeddings are computed anew")

@@ -1,0 +1,73 @@
+"""Amplitude encoding: an embedding as the state of a few qubits."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hqlm.errors import ConfigError, EncoderError
+
+
+class AmplitudeEncoding(nn.Module):
+    """`(x', offset, 0, ...) / sqrt(1 + offset^2)` with `x' = (x - mean) / |x - mean|`.
+
+    The expectation value of an observable is quadratic in the amplitudes, so without an offset it is an even function
+    of the embedding; with one it has a part that is linear in it.
+
+    Args:
+        dim: values of an embedding.
+        n_qubits: qubits of the state.
+        pad: `zeros` or `truncate`, see `QuantumFeatureEncoder`.
+        center: subtract the mean that `fit` has set.
+        offset: amplitude relative to the embedding's norm.
+
+    Raises:
+        ConfigError: when the values and the offset do not fit `2**n_qubits` amplitudes.
+    """
+
+    mean: Tensor
+
+    def __init__(self, dim: int, n_qubits: int, pad: Literal["zeros", "truncate"], center: bool, offset: float) -> None:
+        super().__init__()
+        needed = dim + (offset > 0.0)
+        if pad == "zeros" and needed > 2**n_qubits:
+            extra = " and the offset one more" if offset > 0.0 else ""
+            raise ConfigError(
+                f"an embedding has {dim} values{extra}, but feature_encoder.n_qubits={n_qubits} hold {2**n_qubits} "
+                f"amplitudes. Set feature_encoder.n_qubits={math.ceil(math.log2(needed))} or more, or "
+                "feature_encoder.pad=truncate to drop the values that do not fit"
+            )
+        self.size = 2**n_qubits
+        self.kept = min(dim, self.size - (offset > 0.0))
+        self.center = center
+        self.offset = offset
+        self.register_buffer("mean", torch.zeros(dim))
+
+    def fit(self, embeddings: Tensor) -> None:
+        """Set the mean to that of the training embeddings `(rows, dim)`, when centring is on."""
+        if self.center:
+            self.mean.copy_(embeddings.mean(0))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """States `(batch, 2**n_qubits)`, real and normalised.
+
+        Raises:
+            EncoderError: when nothing is left of an embedding, or it is not finite.
+        """
+        kept = (embeddings - self.mean)[:, : self.kept]
+        norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
+        if not bool(((norms > 0.0) & norms.isfinite()).all()):
+            row = int((~((norms > 0.0) & norms.isfinite())).nonzero()[0, 0])
+            raise EncoderError(
+                f"row {row} of a batch has an embedding of norm {float(norms[row]):g}"
+                f"{' after centring' if self.center else ''}, which no quantum state can hold. "
+                "Check the text for content, or choose another text_encoder"
+            )
+        scale = math.sqrt(1.0 + self.offset**2)
+        parts = [kept / (norms * scale)]
+        if self.offset > 0.0:
+            parts.append(kept.new_full((len(kept), 1), self.offset / scale))
+        return nn.functional.pad(torch.cat(parts, dim=1), (0, self.size - self.kept - len(parts) + 1))

@@ -1,0 +1,56 @@
+"""The slot of feature encoders: from an embedding to the features that a quantum circuit uploads."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from hqlm.registry import Component
+
+
+class FeatureModule(nn.Module, ABC):
+    """A built feature encoder: `(batch, dim) -> (batch, n_features)`."""
+
+    def fit(self, embeddings: Tensor) -> None:
+        """Set what is estimated, not trained, from the training embeddings `(rows, dim)`."""
+
+    @abstractmethod
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Features `(batch, n_features)` of embeddings `(batch, dim)`."""
+
+
+@dataclass(frozen=True)
+class FeatureEncoder(Component):
+    """A recipe for a feature encoder.
+
+    The features come in `n_groups` equal groups, each uploaded by blocks of its own.
+    """
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """Number of features."""
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups the features come in."""
+        return 1
+
+    @property
+    def structure(self) -> object:
+        """What is equal for two recipes that compute the same."""
+        return self
+
+    @abstractmethod
+    def build(self, dim: int) -> FeatureModule:
+        """The module for embeddings of `dim` values."""
+
+    def ablated(self, word: str) -> FeatureEncoder:
+        """A fixed random projection for `feature_encoder`; itself for words that mean nothing here."""
+        if word != "feature_encoder":
+            return self
+        from hqlm.encoders.feature.projection import ProjectionFeatureEncoder  # itself a FeatureEncoder
+
+        return ProjectionFeatureEncoder(self.n_features, self.n_groups)

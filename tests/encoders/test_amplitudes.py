@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from hqlm.encoders.feature.amplitudes import AmplitudeEncoding
+from hqlm.errors import ConfigError, EncoderError
+
+X = torch.tensor([[3.0, 4.0, 0.0], [1.0, 2.0, 2.0]])
+
+
+def test_states_are_padded_and_normalised():
+    states = AmplitudeEncoding(3, 2, "zeros", center=False, offset=0.0)(X)
+    expected = torch.tensor([[0.6, 0.8, 0.0, 0.0], [1 / 3, 2 / 3, 2 / 3, 0.0]])
+    torch.testing.assert_close(states, expected)
+
+
+def test_the_offset_stands_beside_an_embedding_of_norm_one():
+    states = AmplitudeEncoding(3, 3, "zeros", center=False, offset=1.5)(X)
+    scale = (1 + 1.5**2) ** 0.5
+    torch.testing.assert_close(states[0], torch.tensor([0.6, 0.8, 0.0, 1.5, 0, 0, 0, 0]) / scale)
+    torch.testing.assert_close(states.norm(dim=1), torch.ones(2))
+
+
+def test_centring_subtracts_the_mean_of_the_training_embeddings():
+    encoding = AmplitudeEncoding(3, 2, "zeros", center=True, offset=0.0)
+    encoding.fit(X)
+    half = (X[0] - X[1]) / 2
+    torch.testing.assert_close(encoding(X)[0, :3], half / half.norm())
+    assert "mean" in encoding.state_dict()
+
+
+def test_without_centring_fit_changes_nothing():
+    encoding = AmplitudeEncoding(3, 2, "zeros", center=False, offset=0.0)
+    encoding.fit(X)
+    assert encoding.mean.abs().max() == 0
+
+
+def test_truncation_keeps_the_first_values():
+    states = AmplitudeEncoding(3, 1, "truncate", center=False, offset=0.0)(X)
+    torch.testing.assert_close(states[1], torch.tensor([1.0, 2.0]) / 5**0.5)
+
+
+@pytest.mark.parametrize(("dim", "offset", "needed"), [(5, 0.0, 3), (4, 1.0, 3), (385, 0.0, 9), (512, 1.0, 10)])
+def test_too_few_qubits_are_refused_with_the_number_needed(dim, offset, needed):
+    with pytest.raises(ConfigError, match=f"n_qubits={needed} or more"):
+        AmplitudeEncoding(dim, 2, "zeros", center=False, offset=offset)
+    AmplitudeEncoding(dim, needed, "zeros", center=False, offset=offset)
+
+
+@pytest.mark.parametrize("bad", [0.0, float("nan"), float("inf")])
+def test_an_embedding_that_no_state_can_hold_is_refused_by_row(bad):
+    rows = X.clone()
+    rows[1] = bad
+    with pytest.raises(EncoderError, match="row 1 of a batch"):
+        AmplitudeEncoding(3, 2, "zeros", center=False, offset=0.0)(rows)

@@ -1,0 +1,138 @@
+"""Every text encoder of the registry, and what is special about each."""
+
+import json
+import pickle
+import shutil
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+import hqlm.encoders.text.sentence_transformer as sentence_transformer
+from hqlm.encoders import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder
+from hqlm.errors import EncoderError
+from tests.registries import shipped
+
+TEXTS = ["a gorgeous , witty film", "dull", "never boring , never clever", "dull"]
+RECIPES = {
+    "HashingEncoder": HashingEncoder(dim=32),
+    "SentenceTransformerEncoder": SentenceTransformerEncoder(),
+}
+
+
+def minilm_folder() -> Path:
+    return sentence_transformer.model_folder("all-MiniLM-L6-v2")
+
+
+def test_every_registered_encoder_is_tested_here():
+    assert set(RECIPES) == shipped(TEXT_ENCODERS)
+
+
+@pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES)
+def recipe(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def module(recipe):
+    return recipe.build()
+
+
+class TestEveryTextEncoder:
+    def test_embeddings_are_float_rows_of_its_size(self, module):
+        embeddings = module(TEXTS)
+        assert embeddings.shape == (4, module.dim)
+        assert embeddings.dtype == torch.float32
+        assert not embeddings.requires_grad
+
+    def test_equal_texts_have_equal_embeddings_whatever_stands_beside_them(self, module):
+        embeddings = module(TEXTS)
+        torch.testing.assert_close(embeddings[1], embeddings[3])
+        torch.testing.assert_close(embeddings[1], module(["dull"])[0], atol=1e-6, rtol=1e-5)
+
+    def test_a_longer_text_is_not_shorter_in_its_lengths(self, module):
+        lengths = module.lengths(["one", "one two three four"])
+        assert lengths[0] < lengths[1]
+
+    def test_the_content_key_is_the_same_in_another_build(self, recipe, module):
+        assert recipe.build().content_key == module.content_key
+        assert len(module.content_key) == 64
+
+    def test_it_pickles(self, recipe, module):
+        torch.testing.assert_close(pickle.loads(pickle.dumps(recipe)).build()(TEXTS), module(TEXTS))
+
+
+def test_the_hash_of_a_word_is_the_same_for_ever():
+    row = HashingEncoder(dim=8, ngrams=1).build()(["film Film"])[0]
+    code = zlib.crc32(b"film")
+    assert row.nonzero().tolist() == [[(code >> 1) % 8]]
+    assert row.sum() == (-1 if code & 1 else 1)
+    assert HashingEncoder(dim=8).build().content_key != HashingEncoder(dim=9).build().content_key
+
+
+def test_word_pairs_tell_orders_apart():
+    a, b = HashingEncoder(dim=64).build()(["not good but bad", "not bad but good"])
+    assert not torch.equal(a, b)
+    a, b = HashingEncoder(dim=64, ngrams=1).build()(["not good but bad", "not bad but good"])
+    assert torch.equal(a, b)
+
+
+def test_minilm_embeds_as_the_library_does():
+    from sentence_transformers import SentenceTransformer
+
+    expected = SentenceTransformer(str(minilm_folder())).encode(TEXTS, convert_to_tensor=True)
+    torch.testing.assert_close(SentenceTransformerEncoder().build()(TEXTS), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_prompt_changes_embeddings_and_their_key():
+    plain, prompted = SentenceTransformerEncoder().build(), SentenceTransformerEncoder(prompt="query: ").build()
+    assert plain.content_key != prompted.content_key
+    assert (plain(["film"]) - prompted(["film"])).abs().max() > 1e-3
+    torch.testing.assert_close(prompted(["film"]), plain(["query: film"]), atol=1e-6, rtol=1e-5)
+
+
+def test_the_key_depends_on_the_pooling_and_not_on_the_place(tmp_path):
+    copied = tmp_path / "model"
+    shutil.copytree(minilm_folder(), copied)
+    assert (
+        SentenceTransformerEncoder(str(copied)).build().content_key == SentenceTransformerEncoder().build().content_key
+    )
+    pooling = copied / "1_Pooling" / "config.json"
+    settings = json.loads(pooling.read_text())
+    settings |= {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    pooling.write_text(json.dumps(settings))
+    assert (
+        SentenceTransformerEncoder(str(copied)).build().content_key != SentenceTransformerEncoder().build().content_key
+    )
+
+
+def test_unreachable_weights_say_what_to_install(monkeypatch):
+    monkeypatch.setattr(sentence_transformer, "_MINILM_PACKAGE", "no_such_package")
+    with pytest.raises(EncoderError, match=r"hqlm\[offline\]"):
+        SentenceTransformerEncoder().build()
+    with pytest.raises(EncoderError, match="give a local folder"):
+        SentenceTransformerEncoder("somebody/no-such-model").build()
+    with pytest.raises(EncoderError, match="is no folder"):
+        SentenceTransformerEncoder("./no/such/folder").build()
+
+
+def test_tampered_weights_of_the_package_are_refused(monkeypatch):
+    monkeypatch.setattr(sentence_transformer, "_MINILM_SHA256", "0" * 64)
+    with pytest.raises(EncoderError, match="Reinstall"):
+        SentenceTransformerEncoder().build()
+
+
+def test_a_vocabulary_of_any_name_is_part_of_the_key(tmp_path):
+    for vocabulary in ("one", "another"):
+        folder = tmp_path / vocabulary
+        folder.mkdir()
+        (folder / "sentencepiece.bpe.model").write_text(vocabulary)
+        (folder / "README.md").write_text("the same")
+    keys = {SentenceTransformerEncoder(str(tmp_path / name)).build().content_key for name in ("one", "another")}
+    assert len(keys) == 2
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(EncoderError, match=r"it has no modules\.json"):
+        SentenceTransformerEncoder(str(tmp_path)).build()(["film"])
