@@ -1,0 +1,9 @@
+"""What watches a run and writes its folder, one idea a file."""
+
+from hqlm.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from hqlm.callbacks.config_file import ConfigFile
+from hqlm.callbacks.metrics_file import MetricsFile
+from hqlm.callbacks.predictions_file import PredictionsFile
+from hqlm.callbacks.random_state import RandomState
+
+__all__ = ["BestCheckpoint", "ConfigFile", "LastCheckpoint", "MetricsFile", "PredictionsFile", "RandomState"]

@@ -1,0 +1,44 @@
+"""The two checkpoints of a run: the best on the validation data, and the last finished epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hqlm.io import BEST, CHECKPOINTS, LAST
+
+# Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
+# without a counter, so that it overwrites what the killed one left.
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc`.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            dirpath=folder / CHECKPOINTS,
+            filename=BEST + "-epoch{epoch:02d}-acc{val/acc:.4f}",
+            auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
+            monitor="val/acc",
+            mode="max",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """`last.ckpt` after every epoch; `save_last` of Lightning writes it only when the best one changes.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            dirpath=folder / CHECKPOINTS, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False
+        )

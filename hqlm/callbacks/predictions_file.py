@@ -1,0 +1,84 @@
+"""What a model says of every text, as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from hqlm.io import write_text
+from hqlm.models import TextClassifier
+
+
+class PredictionsFile(Callback):
+    """`predictions.tsv`: text, label (empty where unknown), predicted class, and the probability of each class.
+
+    It is written when a model of texts is validated, tested or asked to predict. Tabs and line ends within a text
+    become spaces.
+
+    Args:
+        folder: where the file goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "predictions.tsv"
+        self._rows: list[list[str]] = []
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
+    ) -> None:
+        """Collect the rows of a batch."""
+        self._collect(pl_module, outputs, batch)
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
+    ) -> None:
+        """Collect the rows of a batch."""
+        self._collect(pl_module, outputs, batch)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
+    ) -> None:
+        """Collect the rows of a batch."""
+        self._collect(pl_module, outputs, batch)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        self._write(pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        self._write(pl_module)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        self._write(pl_module)
+
+    def _collect(self, model: LightningModule, outputs: Any, batch: Any) -> None:
+        if not isinstance(model, TextClassifier):
+            return
+        assert model.class_names is not None
+        names = [_flat(name) for name in model.class_names]
+        _, texts, labels = batch
+        for text, label, row in zip(texts, labels.tolist(), outputs["probabilities"].tolist(), strict=True):
+            predicted = names[max(range(len(names)), key=row.__getitem__)]
+            true = "" if label < 0 else names[label]
+            self._rows.append([_flat(text), true, predicted, *(f"{value:.6f}" for value in row)])
+
+    def _write(self, model: LightningModule) -> None:
+        if not isinstance(model, TextClassifier):
+            return
+        assert model.class_names is not None
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        writer.writerow(["text", "label", "predicted", *(f"p_{_flat(name)}" for name in model.class_names)])
+        writer.writerows(self._rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, text.getvalue())
+
+
+def _flat(text: str) -> str:
+    return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")

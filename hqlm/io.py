@@ -1,0 +1,173 @@
+"""Checkpoints and run folders on disk: found by name, read without running code, written whole or not at all."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from jsonargparse import set_parsing_settings
+from lightning.pytorch.cli import instantiate_module
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from hqlm.errors import CheckpointError, PluginError
+from hqlm.models import HqlmModule
+
+# a class named where any value is allowed stays a dict: files must not choose what is called
+set_parsing_settings(instantiate_subclass_spec_in_any=False)
+
+RUNS: Final = Path("runs")  # where runs lie, below the working directory
+CHECKPOINTS: Final = "checkpoints"  # their folder in a run
+LAST: Final = "last"  # stem of the checkpoint of the last finished epoch
+_UNREADABLE: Final = (  # what torch and pickle raise for files that are no checkpoints, or no longer
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.UnpicklingError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+BEST: Final = "best"  # how names of checkpoints chosen on the validation data start
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """A trained model (a `TextClassifier`, if nothing else was trained), on the CPU and ready for `predict`.
+
+    Args:
+        path: a checkpoint, the folder of a run, or the name of a run below `runs/`; of a run its best checkpoint.
+
+    Raises:
+        CheckpointError: when there is no such checkpoint, or it is corrupt or not one of hqlm.
+        PluginError: when the module of the model's class or of a component cannot be imported.
+    """
+    file = find_checkpoint(path)
+    checkpoint = read_checkpoint(file)
+    hparams = dict(checkpoint["hyper_parameters"])
+    hparams.pop("_instantiator", None)
+    model_class = import_model(hparams, file)
+    try:
+        model = instantiate_module(model_class, hparams)
+    except SystemExit as err:
+        raise CheckpointError(f"{file} holds settings that {model_class.__name__} of this version refuses") from err
+    model.on_load_checkpoint(checkpoint)
+    model.configure_model()
+    model.load_state_dict(checkpoint["state_dict"])
+    return model.eval()
+
+
+def find_checkpoint(path: str | os.PathLike[str], choose: Literal["best", "last"] = "best") -> Path:
+    """The checkpoint file that `path` means: a file, the folder of a run, or the name of a run.
+
+    Raises:
+        CheckpointError: when there is none.
+    """
+    given = Path(path)
+    if given.is_file():
+        return given
+    run = given if (given / CHECKPOINTS).is_dir() else RUNS / given  # a folder of data may have the run's name
+    found = sorted((run / CHECKPOINTS).glob(f"{choose}*.ckpt"), key=lambda file: file.stat().st_mtime)
+    if found:
+        return found[-1]
+    if run.is_dir():
+        raise CheckpointError(f"the run {run} has no checkpoint {CHECKPOINTS}/{choose}*.ckpt")
+    raise CheckpointError(f"no checkpoint '{path}': there is no such file, folder or run ({_known_runs()})")
+
+
+def run_folder(checkpoint: Path) -> Path:
+    """The folder of the run that a checkpoint file belongs to: the one above `checkpoints`, else its own."""
+    parent = checkpoint.absolute().parent
+    return parent.parent if parent.name == CHECKPOINTS else parent
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a checkpoint holds, on the CPU; nothing in the file is run.
+
+    Raises:
+        CheckpointError: when it cannot be read or was not written by hqlm.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself does not look at the checksums
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as err:
+        raise CheckpointError(
+            f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
+            "tensors and plain values"
+        ) from err
+    if damaged is not None:
+        raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
+    hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
+    if not isinstance(hparams, Mapping) or "_class_path" not in hparams or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
+    return checkpoint  # type: ignore[no-any-return]
+
+
+def import_model(hparams: Mapping[str, Any], source: Path) -> type[HqlmModule]:
+    """The model class that a checkpoint names, after importing the modules of all its components.
+
+    Raises:
+        CheckpointError: when that class is no model of hqlm.
+        PluginError: when a module cannot be imported.
+    """
+    for path in class_paths(hparams):
+        import_plugin(path.rpartition(".")[0])
+    module, _, name = str(hparams["_class_path"]).rpartition(".")
+    found = getattr(import_plugin(module), name, None)
+    if not (isinstance(found, type) and issubclass(found, HqlmModule)):
+        raise CheckpointError(f"{source} names the class {module}.{name}, which is no HqlmModule")
+    return found
+
+
+def class_paths(config: Any) -> list[str]:
+    """Every class path in a configuration, from the outside in."""
+    if isinstance(config, Mapping):
+        here = [config[key] for key in ("class_path", "_class_path") if isinstance(config.get(key), str)]
+        return here + [path for value in config.values() for path in class_paths(value)]
+    if isinstance(config, list | tuple):
+        return [path for value in config for path in class_paths(value)]
+    return []
+
+
+def import_plugin(module: str) -> Any:
+    """Import a module whose components shall be known by name.
+
+    Raises:
+        PluginError: when that fails.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as err:  # a plugin may fail in any way while it is imported
+        raise PluginError(
+            f"cannot import the plugin '{module}': {type(err).__name__}: {err}. Its folder must lie in the working "
+            "directory or be installed"
+        ) from err
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it: nobody ever sees a part of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Checkpoints that are written whole or not at all, and read without running code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` under a temporary name, then rename it."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        torch.save(checkpoint, part)
+        part.replace(target)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""
+        return read_checkpoint(path)
+
+
+def _known_runs() -> str:
+    names = sorted(folder.parent.name for folder in RUNS.glob(f"*/{CHECKPOINTS}"))
+    return f"known runs: {', '.join(names)}" if names else f"no runs below {RUNS.absolute()}"

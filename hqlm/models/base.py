@@ -1,0 +1,112 @@
+"""What every model of hqlm is: a LightningModule whose hyperparameters are primitives, with optimiser and schedule."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from abc import ABC
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch.optim import Optimizer
+
+from hqlm.errors import CheckpointError, ConfigError
+from hqlm.layer import QuantumLayer
+from hqlm.models.recipes import to_primitives
+from hqlm.models.schedules import Schedule, scheduler_config
+
+_INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
+
+
+class HqlmModule(LightningModule, ABC):
+    """Base of all models that the command line can name.
+
+    A subclass calls `self.save_hyperparameters()` in `__init__` and builds its modules in `configure_model()`, which
+    is idempotent and reads nothing but the hyperparameters.
+
+    Args:
+        optimizer: class of the optimiser, or a `functools.partial` of one.
+        schedule: learning-rate schedule, per step, or a callable that makes a scheduler from the optimiser.
+
+    Attributes:
+        requires: optional packages, by import name, that it needs to run.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, optimizer: OptimizerCallable, schedule: Schedule | LRSchedulerCallable) -> None:
+        super().__init__()
+        self._optimizer = optimizer
+        self._schedule = schedule
+        self._planned_steps: int | None = None  # of the run that a checkpoint comes from
+
+    def save_hyperparameters(
+        self, *args: Any, frame: types.FrameType | None = None, logger: bool = False, **kwargs: Any
+    ) -> None:
+        """Store the arguments of `__init__` as the command line does: class paths and primitives.
+
+        Raises:
+            ConfigError: for an argument that no configuration can name, such as a lambda.
+        """
+        caller = inspect.currentframe()
+        assert caller is not None
+        super().save_hyperparameters(*args, frame=frame or caller.f_back, logger=logger, **kwargs)
+        for name, value in self.hparams.items():
+            self.hparams[name] = to_primitives(value, name)
+        self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
+        self.hparams.setdefault("_instantiator", _INSTANTIATOR)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser over all trainable parameters, and its schedule.
+
+        Raises:
+            ConfigError: when a run that goes on has another number of steps than its schedule was made for.
+        """
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        try:
+            optimizer: Optimizer = self._optimizer(parameters)
+        except ValueError as err:
+            raise ConfigError(f"model.optimizer: {err}") from err
+        steps = int(self.trainer.estimated_stepping_batches)
+        if (
+            self._planned_steps not in (None, steps)
+            and self._schedule != "constant"
+            and isinstance(self._schedule, str)
+        ):
+            raise ConfigError(
+                f"schedule={self._schedule} was made for the {self._planned_steps} steps of the run, but trainer and "
+                f"data now mean {steps}: go on with the same max_epochs, data and batch size, or start a new run"
+            )
+        self._planned_steps = steps
+        return scheduler_config(self._schedule, optimizer, steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the number of steps that the schedule is made for."""
+        checkpoint["planned_steps"] = self._planned_steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the number of steps that the schedule was made for."""
+        self._planned_steps = checkpoint.get("planned_steps")
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in torch.
+
+        Raises:
+            CheckpointError: when the weights do not fit the model as it is configured.
+        """
+        try:
+            return super().load_state_dict(state_dict, strict=strict, assign=assign)
+        except RuntimeError as err:
+            raise CheckpointError(
+                f"the weights of the checkpoint do not fit {type(self).__name__} as it is configured. Leave what "
+                f"shapes it as it was trained: {' '.join(str(err).split())}"
+            ) from err
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Trainable parameters: of quantum circuits, and of everything else."""
+        layers = [module for module in self.modules() if isinstance(module, QuantumLayer)]
+        quantum = sum(layer.weight.numel() for layer in layers if layer.weight.requires_grad)
+        total = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        return {"quantum": quantum, "classical": total - quantum}

@@ -1,0 +1,56 @@
+"""Classical heads on the same embeddings: the rivals of every quantum one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from hqlm.encoders import SentenceTransformerEncoder, TextEncoder
+from hqlm.errors import ConfigError
+from hqlm.models.schedules import Schedule
+from hqlm.models.text_classifier import TextClassifier
+
+
+class ClassicalClassifier(TextClassifier):
+    """A linear layer or a multilayer perceptron on the embedding.
+
+    Args:
+        text_encoder: from a text to an embedding; frozen.
+        hidden: widths of hidden layers, each followed by ReLU; none for a linear head.
+        optimizer: class of the optimiser.
+        schedule: learning-rate schedule, per step.
+        class_names: names of the classes; written by the first fit.
+        embedding_dim: values of an embedding; written by the first fit.
+    """
+
+    def __init__(
+        self,
+        text_encoder: TextEncoder = SentenceTransformerEncoder(),
+        hidden: Sequence[int] = (),
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Schedule | LRSchedulerCallable = "one_cycle",
+        class_names: Sequence[str] | None = None,
+        embedding_dim: int | None = None,
+    ) -> None:
+        super().__init__(text_encoder, optimizer, schedule, class_names, embedding_dim)
+        self.save_hyperparameters()
+        if any(width < 1 for width in hidden):
+            raise ConfigError(f"model.hidden: widths must be 1 or more, given {list(hidden)}")
+        self.hidden = tuple(hidden)
+
+    def build_head(self, embedding_dim: int, n_classes: int) -> None:
+        """Build the layers."""
+        layers: list[nn.Module] = []
+        width = embedding_dim
+        for hidden in self.hidden:
+            layers += [nn.Linear(width, hidden), nn.ReLU()]
+            width = hidden
+        self.head = nn.Sequential(*layers, nn.Linear(width, n_classes))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Logits `(batch, n_classes)` of embeddings `(batch, embedding_dim)`."""
+        logits: Tensor = self.head(embeddings)
+        return logits

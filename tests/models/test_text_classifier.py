@@ -1,0 +1,208 @@
+"""Training, checkpoints and prediction of every classifier, on hashed reviews and a few qubits."""
+
+import functools
+
+import pytest
+import torch
+from lightning.pytorch import Trainer, seed_everything
+
+import hqlm.encoders.cache as cache
+from hqlm.circuits import RingAnsatz
+from hqlm.data import FileData, ReviewsData
+from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
+from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
+from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier
+from tests.registries import shipped
+
+TEXT = HashingEncoder(dim=15)
+MAKERS = {
+    "HybridClassifier": lambda **options: HybridClassifier(
+        TEXT,
+        QuantumFeatureEncoder(n_qubits=4, center=True, offset=1.0, ansatz=RingAnsatz(1)),
+        ansatz=RingAnsatz(1),
+        **options,
+    ),
+    "ClassicalClassifier": lambda **options: ClassicalClassifier(TEXT, hidden=[4], **options),
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(params=MAKERS)
+def make(request):
+    return MAKERS[request.param]
+
+
+def trainer(tmp_path, epochs=1, **options):
+    settings = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(default_root_dir=tmp_path, max_epochs=epochs, **settings, **options)
+
+
+def reviews(**options):
+    return ReviewsData(**{"limit_train": 64, "limit_val": 32, "limit_test": 32, **options})
+
+
+def fitted(make, tmp_path, **options):
+    seed_everything(0, verbose=False)
+    model = make(optimizer=functools.partial(torch.optim.AdamW, lr=0.05), **options)
+    training = trainer(tmp_path)
+    training.fit(model, reviews())
+    path = tmp_path / "model.ckpt"
+    training.save_checkpoint(path, weights_only=False)
+    return model, path
+
+
+def test_every_registered_model_is_tested_here():
+    assert set(MAKERS) == shipped(MODELS)
+
+
+class TestEveryClassifier:
+    def test_it_learns(self, make, tmp_path):
+        seed_everything(0, verbose=False)
+        model = make(optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
+        training = trainer(tmp_path, epochs=8)
+        data = reviews(limit_train=96)
+        training.fit(model, data)
+        embeddings = model._embeddings["train"]
+        labels = torch.cat([labels for _, _, labels in data.train_dataloader()])
+        index = torch.cat([index for index, _, _ in data.train_dataloader()])
+        accuracy = (model(embeddings[index]).argmax(1) == labels).float().mean()
+        assert accuracy > 0.65
+
+    def test_a_fit_writes_classes_and_size_into_the_hyperparameters(self, make, tmp_path):
+        model, _ = fitted(make, tmp_path)
+        assert model.hparams["class_names"] == ["negative", "positive"]
+        assert model.hparams["embedding_dim"] == 15
+
+    def test_a_checkpoint_loads_with_weights_only_and_predicts_the_same(self, make, tmp_path):
+        model, path = fitted(make, tmp_path)
+        torch.load(path, weights_only=True)
+        loaded = type(model).load_from_checkpoint(path, weights_only=True)
+        assert loaded.class_names == ("negative", "positive")
+        texts = ["The plot is not dull.", "The plot is dull."]
+        assert loaded.predict(texts) == model.predict(texts)
+
+    def test_predictions_name_the_most_probable_class(self, make, tmp_path):
+        model, _ = fitted(make, tmp_path)
+        (prediction,) = model.predict(["The plot is not dull."])
+        assert set(prediction.probabilities) == {"negative", "positive"}
+        assert sum(prediction.probabilities.values()) == pytest.approx(1.0)
+        assert prediction.probabilities[prediction.label] == max(prediction.probabilities.values())
+
+    def test_a_trained_model_tests_with_its_own_order_of_classes(self, make, tmp_path):
+        model, path = fitted(make, tmp_path)
+        (first,) = trainer(tmp_path).test(model, reviews(), verbose=False)
+        loaded = type(model).load_from_checkpoint(path, weights_only=True)
+        (second,) = trainer(tmp_path).test(loaded, reviews(), verbose=False)
+        assert first == second
+        assert set(first) == {"test/loss", "test/acc", "test/f1"}
+
+    def test_another_data_set_is_embedded_anew(self, make, tmp_path):
+        model, _ = fitted(make, tmp_path)
+        scores = []
+        for name, rows in (("a", [0, 1]), ("b", [1, 0])):
+            folder = tmp_path / name
+            folder.mkdir()
+            texts = ["The plot is not dull.\tpositive", "I hated the soup.\tnegative"]
+            (folder / "test.tsv").write_text("\n".join(["text\tlabel", *(texts[row] for row in rows)]))
+            (score,) = trainer(tmp_path).test(model, FileData(str(folder)), verbose=False)
+            scores.append(score)
+        assert scores[0] == pytest.approx(scores[1])
+
+    def test_an_embedding_of_nothing_is_refused_with_its_text(self, make, tmp_path):
+        model = make(class_names=["a", "b"], embedding_dim=15)
+        plain = model._text_module
+        plain.forward = lambda texts: torch.zeros(len(texts), 15)
+        with pytest.raises(EncoderError, match=r"of the text 'film' \(row 1 of 1\) has norm 0"):
+            model.predict(["film"])
+
+    def test_weights_of_another_shape_are_refused(self, make, tmp_path):
+        model, _ = fitted(make, tmp_path)
+        other = make(class_names=["a", "b", "c"], embedding_dim=15)
+        other.configure_model()
+        with pytest.raises(CheckpointError, match="do not fit"):
+            other.load_state_dict(model.state_dict())
+
+    def test_equal_seeds_give_equal_weights(self, make, tmp_path):
+        states = [fitted(make, tmp_path)[0].state_dict() for _ in range(2)]
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+    def test_a_resumed_fit_ends_with_the_weights_of_an_undisturbed_one(self, make, tmp_path):
+        def begun(epochs, ckpt_path=None):
+            seed_everything(0, verbose=False)
+            model = make(optimizer=functools.partial(torch.optim.AdamW, lr=0.05), schedule="constant")
+            training = trainer(tmp_path, epochs=epochs)
+            training.fit(model, reviews(), ckpt_path=ckpt_path, weights_only=True)
+            training.save_checkpoint(tmp_path / f"{epochs}.ckpt")
+            return model.state_dict()
+
+        whole = begun(3)
+        begun(1)
+        resumed = begun(3, tmp_path / "1.ckpt")
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+    def test_a_second_run_embeds_nothing(self, make, tmp_path, monkeypatch):
+        fitted(make, tmp_path)
+        monkeypatch.setattr(cache, "_encoded", lambda encoder, texts: pytest.fail("embedded again") if texts else ())
+        fitted(make, tmp_path)
+
+    def test_the_text_encoder_stays_out_of_the_checkpoint(self, make, tmp_path):
+        _, path = fitted(make, tmp_path)
+        checkpoint = torch.load(path, weights_only=True)
+        assert not any("text" in key for key in checkpoint["state_dict"])
+        assert checkpoint["text_encoder_key"] == TEXT.build().content_key
+
+    def test_other_weights_of_the_text_encoder_are_refused(self, make, tmp_path):
+        model, path = fitted(make, tmp_path)
+        checkpoint = torch.load(path, weights_only=True)
+        torch.save({**checkpoint, "text_encoder_key": "another"}, path)
+        loaded = type(model).load_from_checkpoint(path, weights_only=True)
+        with pytest.raises(CheckpointError, match="content another"):
+            loaded.predict(["film"])
+
+    def test_an_infinite_loss_stops_and_names_the_step(self, make, tmp_path):
+        model = make(optimizer=functools.partial(torch.optim.SGD, lr=float("inf")))
+        with pytest.raises(TrainingError, match="at step 1"):
+            trainer(tmp_path).fit(model, reviews())
+
+    def test_a_rate_that_no_optimiser_takes_is_refused(self, make, tmp_path):
+        with pytest.raises(ConfigError, match=r"model\.optimizer: Invalid learning rate"):
+            trainer(tmp_path).fit(make(optimizer=functools.partial(torch.optim.AdamW, lr=-1.0)), reviews())
+
+    def test_data_of_other_classes_is_refused(self, make, tmp_path):
+        for name in ("train", "dev"):
+            (tmp_path / f"{name}.tsv").write_text("text\tlabel\ngood\tx\nbad\ty\n")
+        model = make(class_names=["negative", "positive"])
+        with pytest.raises(DataError, match="knows the classes negative, positive, the training data has x, y"):
+            trainer(tmp_path).fit(model, FileData(str(tmp_path)))
+
+    def test_prediction_before_training_and_bad_texts_are_refused(self, make, tmp_path):
+        with pytest.raises(ConfigError, match="known after a fit"):
+            make().predict(["film"])
+        model = make(class_names=["a", "b"], embedding_dim=15)
+        with pytest.raises(ConfigError, match="list of texts"):
+            model.predict("film")
+        with pytest.raises(ConfigError, match="list of texts"):
+            model.predict([None])
+        with pytest.raises(DataError, match="text 1 is empty"):
+            model.predict(["film", " "])
+        assert model.predict([]) == []
+
+    def test_six_classes_with_names(self, make, tmp_path):
+        for name in ("train", "dev", "test"):
+            rows = [f"word{n % 6} {name} {n}\tclass {n % 6}" for n in range(36)]
+            (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+        model = make()
+        trainer(tmp_path).fit(model, FileData(str(tmp_path)))
+        assert len(model.predict(["word3"])[0].probabilities) == 6
+
+
+def test_the_centring_mean_is_that_of_the_training_embeddings_and_is_restored(tmp_path):
+    model, path = fitted(MAKERS["HybridClassifier"], tmp_path)
+    mean = model.features.amplitudes.mean
+    torch.testing.assert_close(mean, model._embeddings["train"].mean(0))
+    loaded = HybridClassifier.load_from_checkpoint(path, weights_only=True)
+    assert torch.equal(loaded.features.amplitudes.mean, mean)
