@@ -1,0 +1,1 @@
+"""One file for each simulator: `build(head, step)` returns a function that runs the step once."""

@@ -1,0 +1,83 @@
+"""What validate, test and predict share: a checkpoint, its settings under the flags, and a folder of results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from hqlm.callbacks import PredictionsFile
+from hqlm.commands.layers import Layer, differences
+from hqlm.commands.names import expand
+from hqlm.commands.plugins import load_named
+from hqlm.commands.quiet import quiet
+from hqlm.commands.request import Config, Request, load_yaml, read_config
+from hqlm.commands.runs import numbered_folder
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import CheckpointError
+from hqlm.io import find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+
+_DESCRIPTION: Final = """{purpose}
+
+  hqlm {command} --ckpt_path quickstart                          the best checkpoint of the run
+  hqlm {command} --ckpt_path runs/quickstart/checkpoints/last.ckpt
+  hqlm {command} --ckpt_path quickstart --model.execution.shots=100 --data.limit_test=50
+
+Model and data are those of the run; configuration files win over them, flags over both. What differs is printed.
+"""
+
+
+@quiet()
+def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args: list[str]) -> int:
+    """Run a checkpoint over a split; print the metrics and write them, with every prediction."""
+    request = Request.read(args)
+    request.load_plugins()
+    description = _DESCRIPTION.format(command=command, purpose=purpose)
+    if request.wants_help:
+        HqlmCLI(command, description, request)
+    if request["ckpt_path"] is None:
+        raise CheckpointError(f"--ckpt_path is missing: which run? hqlm {command} --ckpt_path NAME")
+    checkpoint = find_checkpoint(str(request["ckpt_path"]))
+    base = expand(_settings(checkpoint, request))
+    cli = HqlmCLI(command, description, request.on(base))
+    print(f"checkpoint {checkpoint}")
+    for line in differences(Layer.of(base), Layer.of(load_yaml(cli.config_text()))):
+        print(f"other than in the run: {line}")
+    if cli.fast_dev_run:
+        _run(cli, command, checkpoint, None)
+        print("fast_dev_run: nothing was kept")
+        return 0
+    with numbered_folder(run_folder(checkpoint), command) as folder:
+        metrics = _run(cli, command, checkpoint, folder)
+    for name, value in metrics.items():
+        print(f"{name:<12}{value:.4f}")
+    print(f"results in {folder}")
+    return 0
+
+
+def _settings(checkpoint: Path, request: Request) -> Config:
+    """The model of the checkpoint and, unless the request brings its own, the data of its run."""
+    hparams = dict(read_checkpoint(checkpoint)["hyper_parameters"])
+    hparams.pop("_instantiator", None)
+    path = run_folder(checkpoint) / "config.yaml"
+    run = read_config(path) if path.is_file() else {}
+    load_named(run)
+    import_model(hparams, checkpoint)
+    settings: Config = {"plugins": run.get("plugins") or [], "seed_everything": run.get("seed_everything", 0)}
+    settings["model"] = {"class_path": hparams.pop("_class_path"), "init_args": hparams}
+    settings["trainer"] = {"devices": 1}  # several processes would repeat texts to fill their last batches
+    if run.get("data") and not request.brings_data:
+        settings["data"] = run["data"]
+    return settings
+
+
+def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
+    trainer = cli.make_trainer([] if folder is None else [PredictionsFile(folder)], None)
+    options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
+    getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
+    metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+    if folder is not None:
+        write_text(folder / "config.yaml", cli.config_text())
+    if folder is not None and metrics:
+        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics

@@ -1,0 +1,153 @@
+"""`hqlm fit`: train a model into a run folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Callback, Trainer
+
+from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState
+from hqlm.commands.layers import Layer, differences
+from hqlm.commands.names import expand
+from hqlm.commands.plugins import load_named
+from hqlm.commands.quiet import quiet
+from hqlm.commands.request import Config, Request, load_yaml, read_config
+from hqlm.commands.runs import last_checkpoint, new_run
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import CheckpointError, RunError
+from hqlm.io import LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+
+_DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
+
+  hqlm fit --config configs/quickstart.yaml
+  hqlm fit --config configs/quickstart.yaml --config configs/noise/depolarizing.yaml --name noisy
+  hqlm fit --config configs/quickstart.yaml --model.ablate=[reuploading] --trainer.max_epochs=3
+  hqlm fit --config configs/quickstart.yaml --ckpt_path last
+
+Later files win over earlier ones, flags over files. `hqlm components` lists what --model, --model.backend and
+the others can name; `hqlm fit --model.help HybridClassifier` shows the options of one of them.
+"""
+_INTERRUPTED: Final = 130
+
+
+@quiet()
+def main(args: list[str]) -> int:
+    """Train, and say where everything lies."""
+    request = Request.read(args)
+    request.load_plugins()
+    if request.wants_help or request["ckpt_path"] is None:
+        cli = HqlmCLI("fit", _DESCRIPTION, request)
+        if cli.fast_dev_run:
+            return _train(cli, None, None)
+        with new_run(request) as folder:
+            return _train(cli, folder, None)
+    checkpoint = _checkpoint(request)
+    folder = run_folder(checkpoint)
+    if request["name"] not in (None, folder.name):
+        raise RunError(f"--name={request['name']}: {checkpoint} goes on in its own run {folder.name}. Leave --name out")
+    own = _own_config(folder, request)
+    cli = HqlmCLI("fit", _DESCRIPTION, request if request.files else request.on(own))
+    for line in differences(Layer.of(expand(own)), Layer.of(load_yaml(cli.config_text()))):
+        print(f"other than in the run so far: {line}")
+    return _train(cli, folder, checkpoint)
+
+
+def _checkpoint(request: Request) -> Path:
+    given = str(request["ckpt_path"])
+    path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
+    import_model(read_checkpoint(path)["hyper_parameters"], path)
+    return path
+
+
+def _own_config(folder: Path, request: Request) -> Config:
+    path = folder / "config.yaml"
+    if not path.is_file() and request.files:  # a checkpoint on its own
+        return {}
+    if not path.is_file():
+        raise CheckpointError(f"the run {folder} has no config.yaml to go on with: give --config")
+    config = read_config(path)
+    load_named(config)
+    return config
+
+
+def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
+    if folder is None:  # fast_dev_run: nothing is written
+        cli.make_trainer([], None).fit(cli.model, datamodule=cli.datamodule)
+        print("fast_dev_run: the configuration runs; nothing was kept")
+        return 0
+    step = None
+    if checkpoint is not None:
+        progress = read_checkpoint(checkpoint)
+        step = int(progress["global_step"])
+        print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
+    best = BestCheckpoint(folder)
+    # the last checkpoint after the best one, whose state it keeps
+    callbacks: list[Callback] = [best, RandomState(), ConfigFile(cli.config_text(), folder), LastCheckpoint(folder)]
+    trainer = cli.make_trainer(callbacks, MetricsFile(folder, step))
+    start = time.perf_counter()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        return _interrupted(folder)
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning switches it off after Ctrl-C
+    if not trainer.is_global_zero:
+        return 0
+    summary = _summary(cli, trainer, best, folder) | {"seconds": round(time.perf_counter() - start, 2)}
+    write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    print(_text(summary))
+    return 0
+
+
+def _interrupted(folder: Path) -> int:
+    try:
+        last = find_checkpoint(folder, LAST)
+    except CheckpointError:
+        print("interrupted before the first epoch was finished: there is no checkpoint", file=sys.stderr)
+    else:
+        print(f"interrupted; the last finished epoch is kept. Go on: hqlm fit --ckpt_path {last}", file=sys.stderr)
+    return _INTERRUPTED
+
+
+def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path) -> dict[str, Any]:
+    score = best.best_model_score
+    return {
+        "name": folder.name,
+        "val_acc": None if score is None else float(score),
+        "parameters": cli.model.parameter_counts(),
+        "epochs": trainer.current_epoch,
+        "seed": cli.config["seed_everything"],
+        "checkpoint": str(Path(best.best_model_path).resolve()) if best.best_model_path else None,
+        "config": str((folder / "config.yaml").resolve()),
+    }
+
+
+def _text(summary: dict[str, Any]) -> str:
+    counts = summary["parameters"]
+    run = summary["name"]
+    accuracy = "none measured" if summary["val_acc"] is None else f"{summary['val_acc']:.4f} (best checkpoint)"
+    return f"""
+validation accuracy   {accuracy}
+trainable parameters  {sum(counts.values())}: {counts["quantum"]} quantum, {counts["classical"]} classical
+seconds               {summary["seconds"]:.1f}
+checkpoint            {_short(summary["checkpoint"]) if summary["checkpoint"] else "none"}
+configuration         {_short(summary["config"])}
+
+next:
+  hqlm test --ckpt_path {run}
+  hqlm predict --ckpt_path {run}
+  python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
+"""
+
+
+def _short(path: str) -> str:
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -1,0 +1,42 @@
+"""Short class names of a configuration, made into class paths before jsonargparse sees them.
+
+It knows short names too, but loses them two levels down when a flag changes something beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hqlm.commands.slots import SLOTS
+
+
+def expand(value: Any, slot: str = "") -> Any:
+    """`value`, found under the key `slot`, with class paths in place of the short names of components.
+
+    Raises:
+        UnknownComponent: for a short name that the slot does not have.
+        DuplicateComponent: for one that two modules define.
+    """
+    if isinstance(value, list):
+        return [expand(item) for item in value]
+    if isinstance(value, dict):
+        expanded = {key: expand(item, key) for key, item in value.items()}
+        if isinstance(value.get("class_path"), str):
+            expanded["class_path"] = class_path(value["class_path"], slot)
+        return expanded
+    if slot in SLOTS and isinstance(value, str) and is_short(value):
+        return {"class_path": class_path(value, slot)}
+    return value
+
+
+def class_path(name: str, slot: str) -> str:
+    """The class path of a component by its short name; anything else as it is."""
+    if slot not in SLOTS or not is_short(name):
+        return name
+    component = SLOTS[slot][name]
+    return f"{component.__module__}.{component.__qualname__}"
+
+
+def is_short(name: str) -> bool:
+    """Whether a word can be the short name of a class, and no path, file or JSON."""
+    return name.isidentifier()

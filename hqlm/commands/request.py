@@ -1,0 +1,172 @@
+"""What a command line asks for, read before the parser is built: it may name plugins and checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import get_loader
+
+from hqlm.commands.layers import Layer
+from hqlm.commands.names import expand, is_short
+from hqlm.commands.plugins import check_names, load_installed, load_named
+from hqlm.commands.slots import SLOTS
+from hqlm.errors import ConfigError
+
+Config = dict[str, Any]
+load_yaml = get_loader("yaml")  # jsonargparse's own: 1e-3 is a number there, a word in plain PyYAML
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag: `--key=value`, `--key value`, or with no value at all."""
+
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command line: configuration files and flags, in order.
+
+    Args:
+        files: each configuration file with what it holds.
+        flags: all other flags.
+        base: what stands below the files, such as the settings of a checkpoint.
+    """
+
+    files: list[tuple[Path, Config]]
+    flags: list[Flag]
+    base: Config = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, args: list[str]) -> Request:
+        """Read the files and flags of a command line.
+
+        Raises:
+            ConfigError: for a configuration file that is missing or no YAML mapping, or a word that is no flag.
+        """
+        flags = list(_split(args))
+        paths = [Path(flag.value or "") for flag in flags if flag.key in ("-c", "--config")]
+        return cls(
+            [(path, read_config(path)) for path in paths],
+            [flag for flag in flags if flag.key not in ("-c", "--config")],
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        """The value of a top-level key: of its last flag, else of the last file that has it, else None."""
+        values = [config.get(key) for _, config in self.files]
+        values += [load_yaml(flag.value) for flag in self.flags if flag.key == f"--{key}" and flag.value]
+        return next((value for value in reversed(values) if value is not None), None)
+
+    @property
+    def wants_help(self) -> bool:
+        """Whether the parser will print help and leave."""
+        return any(flag.key in ("-h", "--help", "--print_config") or flag.key.endswith(".help") for flag in self.flags)
+
+    @property
+    def stem(self) -> str | None:
+        """What the run is called when no name is given: as its first configuration file, or that file's run."""
+        if not self.files:
+            return None
+        path = self.files[0][0].absolute()
+        return path.parent.name if path.name == "config.yaml" else path.stem
+
+    @property
+    def brings_data(self) -> bool:
+        """Whether a file or the flag `--data` names a data set, so that no other one's settings shall shine through."""
+        return self["data"] is not None
+
+    def load_plugins(self) -> None:
+        """Import the plugins that are installed, then those that files and flags name.
+
+        Raises:
+            PluginError: when a named one cannot be imported.
+            DuplicateComponent: when two classes of a slot have one name.
+        """
+        load_installed()
+        for _, config in self.files:
+            load_named(config)
+        load_named({"plugins": self["plugins"]})
+        check_names()
+
+    def on(self, base: Config) -> Request:
+        """This request with `base` below its files."""
+        return replace(self, base=base)
+
+    @property
+    def configs(self) -> list[Config]:
+        """What stands below the files, then what they hold, short names expanded."""
+        return [expand(config) for config in (self.base, *(config for _, config in self.files))]
+
+    def arguments(self) -> list[str]:
+        """The command line for the parser, short names expanded.
+
+        Raises:
+            UnknownComponent: for a short name that its slot does not have.
+        """
+        given = [f"--config={json.dumps(config)}" for config in self.configs if config]
+        for flag in self.flags:
+            given += [flag.key] if flag.value is None else [f"{flag.key}={_expanded(flag)}"]
+        return given
+
+    def layers(self, lowest: Layer) -> tuple[list[Layer], Layer]:
+        """What the configuration is made of: `lowest`, files, and the flags apart."""
+        layers = [lowest, *map(Layer.of, self.configs)]
+        places = {key for layer in layers for key in layer.classes}
+        flags = Layer()
+        for flag in self.flags:
+            key = flag.key.removeprefix("--").replace(".init_args", "").removesuffix(".class_path")
+            value = _expanded(flag) if flag.value else None
+            if key in places and isinstance(value, str) and value[:1].isalpha():
+                flags.classes[key] = value.rpartition(".")[2]
+            else:
+                flags.options[key] = value
+        return layers, flags
+
+
+def read_config(path: Path) -> Config:
+    """A YAML file as a dict.
+
+    Raises:
+        ConfigError: when it is missing, unreadable, or no mapping.
+    """
+    try:
+        config = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        near = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "no .yaml file"
+        raise ConfigError(f"there is no configuration file {path} (in its folder: {near})") from err
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise ConfigError(f"cannot read the configuration file {path}: {err}") from err
+    if not isinstance(config, dict):
+        raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
+    return config
+
+
+def _split(args: list[str]) -> Iterator[Flag]:
+    words = iter([*args, None])
+    word = next(words)
+    while word is not None:
+        if not word.startswith("-"):
+            raise ConfigError(f"'{word}' stands where a flag is expected: flags are --key=value or --key value")
+        key, equals, value = word.partition("=")
+        word = next(words)
+        if equals:
+            yield Flag(key, value)
+        elif word is None or word.startswith("--"):
+            yield Flag(key, None)
+        else:
+            yield Flag(key, word)
+            word = next(words)
+
+
+def _expanded(flag: Flag) -> str:
+    slot = flag.key.rpartition(".")[2].removeprefix("--")
+    assert flag.value is not None
+    if slot in SLOTS and is_short(flag.value):
+        return str(expand(flag.value, slot)["class_path"])
+    return flag.value

@@ -1,0 +1,22 @@
+"""All slots by the word that configuration files have for them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hqlm.backends import BACKENDS
+from hqlm.circuits import ANSATZE, REUPLOADINGS
+from hqlm.data import DATA_MODULES
+from hqlm.encoders import FEATURE_ENCODERS, TEXT_ENCODERS
+from hqlm.models import MODELS
+from hqlm.registry import Registry
+
+SLOTS: Final[dict[str, Registry[Any]]] = {
+    "model": MODELS,
+    "data": DATA_MODULES,
+    "text_encoder": TEXT_ENCODERS,
+    "feature_encoder": FEATURE_ENCODERS,
+    "reuploading": REUPLOADINGS,
+    "ansatz": ANSATZE,
+    "backend": BACKENDS,
+}

@@ -1,0 +1,136 @@
+"""What fit, validate, test and predict share: the parser, the classes it makes, and the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+
+from hqlm.commands.layers import check_noise, defaults, import_class, settle
+from hqlm.commands.parser import HqlmParser
+from hqlm.commands.request import Request
+from hqlm.data import HqlmDataModule
+from hqlm.errors import ConfigError
+from hqlm.io import CheckpointFiles
+from hqlm.models import HqlmModule, TextClassifier
+
+_TRAINER_DEFAULTS: Final = {
+    "max_epochs": 8,
+    "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would log nothing
+    "enable_model_summary": False,  # the summary of the run says what is trained, in words of quantum and classical
+}
+
+
+class HqlmCLI(LightningCLI):
+    """LightningCLI over all models and data sets that have a name; it parses and makes, and runs nothing.
+
+    Args:
+        command: what the parser calls itself.
+        description: what its help starts with.
+        request: the command line after the command.
+    """
+
+    model: HqlmModule
+    datamodule: HqlmDataModule | None
+
+    def __init__(self, command: str, description: str, request: Request) -> None:
+        self.request = request
+        super().__init__(
+            HqlmModule,
+            HqlmDataModule,
+            save_config_callback=None,
+            trainer_defaults=dict(_TRAINER_DEFAULTS),
+            seed_everything_default=0,
+            parser_kwargs={
+                "prog": f"hqlm {command}",
+                "usage": f"hqlm {command} [--config FILE ...] [--key=value ...]",
+                "description": description,
+                "allow_abbrev": False,
+            },
+            parser_class=HqlmParser,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=request.arguments(),
+            run=False,
+            auto_configure_optimizers=False,
+        )
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Plugins first, so that a saved configuration names them before their classes."""
+        parser.add_argument(
+            "--plugins",
+            type=list[str] | str,
+            default=[],
+            help="Modules to import first, whose components can then be chosen by name: plugins.my_backend",
+        )
+        super().add_default_arguments_to_parser(parser)
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """As in LightningCLI, but `--data` may be missing: not every model needs texts."""
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
+        parser.add_lightning_class_args(HqlmModule, "model", subclass_mode=True)
+        parser.add_lightning_class_args(HqlmDataModule, "data", subclass_mode=True, required=False)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """What names a run and a checkpoint."""
+        parser.add_argument(
+            "--name", type=str | None, default=None, help="Name of the run; by default that of the configuration file."
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=None,
+            help="A checkpoint, or the folder or name of a run. fit goes on from it; `last`: from the newest run.",
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse `args`, and say what classes that a flag or a later file has changed keep of their options."""
+        self.config = parser.parse_args(args)  # the base class warns of sys.argv, which main(args) does not read
+        layers, flags = self.request.layers(defaults(import_class(self.config["model"]["class_path"])))
+        check_noise(layers, flags)
+        for line in settle(self.config, [*layers, flags]):
+            print(line)
+
+    def instantiate_classes(self) -> None:
+        """Model and data; the trainer follows in `make_trainer`, when the folder of the run is known."""
+        self.config_init = self.parser.instantiate_classes(self.config)
+        self.model = self.config_init["model"]
+        self.datamodule = self.config_init.get("data")
+        if isinstance(self.model, TextClassifier) and self.datamodule is None:
+            raise ConfigError(f"{type(self.model).__name__} needs a data set of texts, for example --data=ReviewsData")
+
+    @property
+    def fast_dev_run(self) -> bool:
+        """Whether this is a trial of a few steps, which writes nothing."""
+        return bool(self.config["trainer"]["fast_dev_run"])
+
+    def config_text(self) -> str:
+        """The resolved configuration, without what belongs to this one run, as YAML."""
+        config = self.config.clone()
+        for key in ("name", "ckpt_path", "config"):
+            config.pop(key, None)
+        return str(self.parser.dump(config, skip_none=False, skip_validation=True, format="yaml"))
+
+    def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None) -> Trainer:
+        """The trainer as configured, with `callbacks` and `logger` beside those of the configuration."""
+        config = dict(self.config_init["trainer"])
+        config["callbacks"] = [*_listed(config["callbacks"]), *callbacks]
+        config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles()]
+        if config["logger"] is not False:
+            others = [] if config["logger"] in (None, True) else _listed(config["logger"])
+            config["logger"] = [*([logger] if logger is not None else []), *others] or False
+        try:
+            return Trainer(**config)
+        except (ValueError, MisconfigurationException) as err:
+            raise ConfigError(f"trainer: {err}") from err
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,42 @@
+"""The list of everything that has a name, and that each of its options is checked."""
+
+import json
+
+import pytest
+
+from hqlm.commands.slots import SLOTS
+
+ALL = [(slot, name) for slot, registry in SLOTS.items() for name in registry if "hqlm." in registry[name].__module__]
+
+
+def test_every_name_has_one_line(run):
+    result = run("components")
+    assert result.code == 0
+    for registry in SLOTS.values():
+        for name in registry:
+            line = next(line for line in result.out.splitlines() if line.split()[:1] == [name])
+            assert len(line.split()) > 3
+
+
+def test_json_of_one_slot(run):
+    found = json.loads(run("components", "--slot=data", "--json").out)
+    assert list(found) == ["data"]
+    assert {row["name"] for row in found["data"]} >= {"ReviewsData", "FileData", "HubData"}
+
+
+def test_a_missing_package_is_named(run, monkeypatch):
+    monkeypatch.setattr(SLOTS["data"]["HubData"], "requires", ("torch", "no_such_package"))
+    assert "[torch: installed, no_such_package: not installed]" in run("components", "--slot=data").out
+
+
+def test_an_unknown_slot_is_refused(run):
+    assert run("components", "--slot=dat").code == 2
+
+
+@pytest.mark.parametrize(("slot", "name"), ALL)
+def test_every_option_is_checked_and_described(run, slot, name):
+    key = slot if slot in ("model", "data") else f"model.{slot}"
+    result = run("fit", "--model=HybridClassifier", f"--{key}.help={name}")
+    assert result.code == 0
+    assert "Unvalidated" not in result.out
+    assert "type: Any" not in result.out

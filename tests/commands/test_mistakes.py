@@ -1,0 +1,84 @@
+"""Mistakes in flags and files: one short sentence, what is possible, exit code 2, no traceback."""
+
+from pathlib import Path
+
+import pytest
+
+MODEL = "--model=HybridClassifier"
+FLAGS = {
+    "--model.bakend=StatevectorBackend": "model.bakend of HybridClassifier. Did you mean 'backend'?",
+    "--model.backend=Statvector": "Did you mean 'StatevectorBackend'?",
+    "--model.backend=hqlm.circuits.RingAnsatz": "is no QuantumBackend. Known: ",
+    "--model.backend=nowhere.Backend": "No module named 'nowhere'",
+    "--model.backend=hqlm.backends.Nope": "has no attribute 'Nope'",
+    "--model.backend.density_qubits=4": "Did you mean 'density_matrix_qubits'?",
+    "--model.feature_encoder.merge=cat": "it must be concat or mean or alternate. Did you mean 'concat'?",
+    "--model.feature_encoder.n_qubits=few": "n_qubits=few is not possible: it must be a whole number",
+    "--model.feature_encoder.n_qubits=0": "feature_encoder.n_qubits must be 1 or more",
+    "--model.feature_encoder.ansatz=RingAnsats": "Did you mean 'RingAnsatz'?",
+    "--model.execution.shots=many": "model.execution.shots=many is not possible: it must be a whole number or null",
+    "--model.execution.noise=ionq_fort": "Did you mean 'ionq_forte'?",
+    "--model.execution.noise.two_qubits=0.1": "Did you mean 'two_qubit'?",
+    "--model.execution.noise.two_qubit=2": "lies between 0 and 1",
+    "--model.ablate=[long_rang]": "Did you mean 'long_range'?",
+    "--model.ablate=[offset]": "'offset' changes nothing here",
+    "--model.optimizer=Adamm": "Did you mean 'Adam'?",
+    "--model.optimizer.lrr=1": "Did you mean 'lr'?",
+    "--model.schedule=onecycle": "Did you mean 'one_cycle'?",
+    "--trainer.max_epoch=3": "Did you mean 'trainer.max_epochs'?",
+    "--trainer.max_epochs=few": "it must be a whole number or null",
+    "--modl=3": "Did you mean 'model'?",
+    "--data.seed=x": "data.seed=x is not possible: it must be a whole number",
+    "--data.folder=x": "no option data.folder of ReviewsData",
+    "--data=FileData": "--data.folder is missing",
+    "--data=FilData": "Did you mean 'FileData'?",
+    "--config=nope.yaml": "no configuration file nope.yaml",
+    "--plugins=nowhere": "cannot import the plugin 'nowhere'",
+    "fit": "'fit' stands where a flag is expected",
+}
+FILES = {
+    "modl: 3": "no option modl. Did you mean 'model'?",
+    "trainer: {max_epoch: 3}": "Did you mean 'max_epochs'?",
+    "model: HybridClasifier": "Did you mean 'HybridClassifier'?",
+    "model: {class_path: HybridClassifier, init_args: {bakend: 3}}": "Did you mean 'backend'?",
+    "model: {class_path: HybridClassifier, init_args: {readout: some}}": "a whole number or all or auto",
+    "model: {class_path: HybridClassifier, init_args: {execution: {shot: 3}}}": "Did you mean 'shots'?",
+    "model: {class_path: HybridClassifier, init_args: {feature_encoder: {class_path: QuantumFeatureEncoder, "
+    "init_args: {n_qubit: 3}}}}": "model.feature_encoder.n_qubit of QuantumFeatureEncoder. Did you mean 'n_qubits'?",
+    "model: {class_path: HybridClassifier, init_args: {feature_encoder: {class_path: QuantumFeatureEncoder, "
+    "n_qubits: 3}}}": "under init_args",
+    "a: [1": "cannot read the configuration file bad.yaml",
+    "- 1": "must be a YAML mapping",
+    "plugins: 3": "a list of module names is needed",
+    "plugins: [nowhere]": "cannot import the plugin 'nowhere'",
+}
+
+
+def assert_refused(result, said):
+    assert result.code == 2
+    assert said in result.err
+    assert result.err.startswith("hqlm fit: ")
+    assert "Traceback" not in result.err
+    assert "class '" not in result.err
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_flags(run, flag):
+    data = [] if flag.startswith("--data=") else ["--data=ReviewsData"]
+    assert_refused(run("fit", MODEL, *data, flag), FLAGS[flag])
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_files(run, text):
+    Path("bad.yaml").write_text(text)
+    model = [] if "model" in text else [MODEL]
+    assert_refused(run("fit", *model, "--config=bad.yaml", "--data=ReviewsData"), FILES[text])
+
+
+def test_no_model(run):
+    assert_refused(run("fit", "--data=ReviewsData"), "--model is missing")
+
+
+def test_no_data(run):
+    assert_refused(run("fit", MODEL), "needs a data set of texts, for example --data=ReviewsData")

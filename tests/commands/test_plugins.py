@@ -1,0 +1,100 @@
+"""Components from outside: a file here, a package there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hqlm.circuits import ANSATZE
+from hqlm.commands.plugins import BrokenPlugin
+from tests.commands.conftest import ROOT, TINY
+
+ANSATZ = """
+from dataclasses import dataclass
+from hqlm.circuits import NoEntanglementAnsatz, RingAnsatz
+
+@dataclass(frozen=True)
+class {name}(RingAnsatz):
+    \"\"\"A ring from a package.\"\"\"
+"""
+
+
+def install(folder, monkeypatch, package, module, text):
+    """A distribution on a path, as an installer would leave it."""
+    monkeypatch.syspath_prepend(folder)
+    info = Path(folder) / f"{package.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[hqlm.plugins]\n{module} = {module}\n")
+    (Path(folder) / f"{module}.py").write_text(text)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    yield lambda *args: install(tmp_path / "site", monkeypatch, *args)
+    for name in [name for name in sys.modules if name.startswith("hqlm_test_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """The root of the project as the working directory of a user is: importable."""
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def test_a_file_by_flag_then_again_from_the_saved_configuration(fit, run, here):
+    flags = ["--name=tree", "--model.ansatz=TreeAnsatz", "--plugins=plugins.tree_ansatz"]
+    assert fit(*flags).code == 0
+    saved = Path("runs/tree/config.yaml").read_text()
+    assert next(iter(yaml.safe_load(saved))) == "plugins"
+    assert run("fit", "--config=runs/tree/config.yaml").code == 0
+    assert Path("runs/tree-2/metrics.csv").read_text() == Path("runs/tree/metrics.csv").read_text()
+
+
+def test_a_file_by_yaml_wherever_the_key_stands(run, here):
+    Path("x.yaml").write_text(
+        "model: {class_path: HybridClassifier, init_args: {ansatz: TreeAnsatz}}\nplugins: [plugins.tree_ansatz]\n"
+    )
+    assert run("fit", "--config=x.yaml", *TINY).code == 0
+
+
+@pytest.mark.slow
+def test_a_saved_configuration_and_a_checkpoint_bring_their_plugin_into_a_new_process(fit, here, tmp_path):
+    assert fit("--name=tree", "--model.ansatz=TreeAnsatz", "--plugins=[plugins.tree_ansatz]").code == 0
+    for command in (["fit", "--config=runs/tree/config.yaml"], ["test", "--ckpt_path=tree"]):
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hqlm.commands import main; sys.exit(main({command}))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import hqlm; hqlm.load('tree').predict(['x'])"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_an_installed_package_is_known_without_a_word(fit, site):
+    site("hqlm-test-ring", "hqlm_test_ring", ANSATZ.format(name="PackagedAnsatz"))
+    assert fit("--model.ansatz=PackagedAnsatz", "--trainer.fast_dev_run=true").code == 0
+
+
+def test_a_broken_package_is_named_and_left_out(fit, site):
+    site("hqlm-test-broken", "hqlm_test_broken", "import nowhere_at_all")
+    with pytest.warns(BrokenPlugin, match="'hqlm_test_broken' of the package 'hqlm-test-broken' is left out"):
+        assert fit("--trainer.fast_dev_run=true").code == 0
+
+
+def test_two_classes_of_one_name_are_refused_naming_both(run, site):
+    site("hqlm-test-one", "hqlm_test_one", ANSATZ.format(name="TwiceAnsatz"))
+    site("hqlm-test-two", "hqlm_test_two", ANSATZ.format(name="TwiceAnsatz"))
+    result = run("components")
+    assert result.code == 2
+    assert "hqlm_test_one" in result.err
+    assert "hqlm_test_two" in result.err
+
+
+def test_no_test_class_is_left(request):
+    import gc
+
+    gc.collect()
+    assert "TwiceAnsatz" not in ANSATZE

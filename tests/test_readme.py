@@ -1,0 +1,64 @@
+"""The README does what it says: its commands run in order, its Python blocks execute."""
+
+import re
+import shlex
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from hqlm.commands import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(bash|python|console)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+SHORT = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=2"]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with the shipped configurations and small files of reviews where the README has data."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for folder, header in (("sst2", "text\tlabel"), ("my_data", "sentence\ttopic")):
+        (tmp_path / folder).mkdir()
+        for split in ("train", "dev", "test"):
+            rows = [f"the plot is {('dull', 'clever')[n % 2]} in {split} {n}\t{n % 2}" for n in range(40)]
+            (tmp_path / folder / f"{split}.tsv").write_text("\n".join([header, *rows]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["hqlm"])
+    return tmp_path
+
+
+def run_python(text):
+    module = types.ModuleType("readme")
+    sys.modules["readme"] = module  # components are looked up in the module they say they come from
+    exec(compile(text, "README.md", "exec"), vars(module))
+    del sys.modules["readme"]
+
+
+def commands(text):
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("hqlm ")]
+
+
+def test_the_set_up_commands_are_those_of_continuous_integration():
+    consoles = [text.strip() for kind, text in BLOCKS if kind == "console"]
+    assert consoles[0].endswith("hqlm fit --config configs/quickstart.yaml")
+    assert consoles[1] in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.slow
+def test_commands_and_python_blocks_run_in_order(desk):
+    assert main(["fit", "--config", "configs/quickstart.yaml", *SHORT]) == 0
+    for kind, text in BLOCKS:
+        if kind == "python":
+            run_python(text)
+        for words in commands(text) if kind == "bash" else ():
+            extra = SHORT if words[1] == "fit" else []
+            assert main([*words[1:], *extra]) == 0, words
+
+
+def test_every_command_of_the_readme_is_known():
+    known = {"fit", "test", "predict", "validate", "components", "bench"}
+    shown = {words[1] for kind, text in BLOCKS for words in commands(text)}
+    assert shown <= known
