@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import inspect
 import sys
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from hqlm.errors import DuplicateComponent, UnknownComponent
+from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,11 @@ class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
 
     Attributes:
         requires: optional packages, by import name, that it needs to run.
+        install: what `pip install` takes to bring them, for example `hqlm[qiskit]`.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}
@@ -39,6 +43,19 @@ class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
     def ablated(self, word: str) -> Self | Component:
         """This recipe with the module named by an ablation word removed; itself where the word means nothing here."""
         return self
+
+
+@lru_cache(maxsize=64)
+def check_installed(component: type[Any]) -> None:
+    """Refuse a component, known by its `requires` and `install`, whose optional packages are not there.
+
+    Raises:
+        MissingDependency: naming them and what to install.
+    """
+    missing = [package for package in component.requires if importlib.util.find_spec(package) is None]
+    if missing:
+        what = component.install or " ".join(missing)
+        raise MissingDependency(f"{component.__name__} needs {', '.join(missing)}: pip install '{what}'")
 
 
 def field_names(recipe: object) -> list[str]:

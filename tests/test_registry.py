@@ -10,8 +10,8 @@ from functools import cached_property
 
 import pytest
 
-from hqlm.errors import DuplicateComponent, HqlmError, UnknownComponent
-from hqlm.registry import Component, Registry, suggestion
+from hqlm.errors import DuplicateComponent, HqlmError, MissingDependency, UnknownComponent
+from hqlm.registry import Component, Registry, check_installed, suggestion
 
 
 class Shape(Component):
@@ -138,3 +138,15 @@ def test_a_word_that_means_nothing_to_a_recipe_leaves_it_as_it_is():
 def test_suggestions_ignore_case_and_stay_silent_without_a_near_match():
     assert suggestion("ringansats", ["RingAnsatz", "Other"]) == "Did you mean 'RingAnsatz'? Known: Other, RingAnsatz"
     assert suggestion("zzz", ["RingAnsatz"]) == "Known: RingAnsatz"
+
+
+def test_a_component_without_its_packages_says_what_to_install():
+    class Needy:
+        requires = ("json", "a_package_that_nobody_wrote")
+        install = "hqlm[needy]"
+
+    message = r"Needy needs a_package_that_nobody_wrote: pip install 'hqlm\[needy\]'"
+    with pytest.raises(MissingDependency, match=message):
+        check_installed(Needy)
+    Needy.requires = ("json",)
+    check_installed(Needy)

@@ -19,7 +19,7 @@ from hqlm.backends.angles import angle_columns, check_parameters, trainable_colu
 from hqlm.circuits import GATES, Circuit
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
-from hqlm.registry import Component
+from hqlm.registry import Component, check_installed
 
 _SPLIT = 2**24  # amplitudes (or bits) a backend is given at a time; about 256 MiB in double precision
 
@@ -173,8 +173,10 @@ class QuantumBackend(Component):
         """Refuse what this backend cannot do, before anything runs.
 
         Raises:
+            MissingDependency: when its SDK is not installed.
             UnsupportedExecution: naming the setting and what would work.
         """
+        check_installed(type(self))
         name = type(self).__name__
         if execution.shots is None and type(self).values is QuantumBackend.values:
             raise UnsupportedExecution(f"{name} has no exact values: set execution.shots, or use StatevectorBackend")

@@ -19,9 +19,11 @@ class HqlmDataModule(LightningDataModule, ABC):
 
     Attributes:
         requires: optional packages, by import name, that it needs to run.
+        install: what `pip install` takes to bring them.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
 
     @property
     @abstractmethod

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from hqlm.data.base import Split
 from hqlm.data.table import Table
 from hqlm.data.text import TextDataModule
-from hqlm.errors import DataError, MissingDependency
+from hqlm.errors import DataError
+from hqlm.registry import check_installed
 
 
 class HubData(TextDataModule):
@@ -31,6 +32,7 @@ class HubData(TextDataModule):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("datasets",)
+    install: ClassVar[str] = "hqlm[hub]"
 
     def __init__(
         self,
@@ -75,10 +77,9 @@ class HubData(TextDataModule):
         return Table(texts, self._labels(rows), source)
 
     def _load(self, split: str) -> Any:
-        try:
-            from datasets import load_dataset
-        except ImportError as err:
-            raise MissingDependency("HubData needs the library 'datasets': pip install 'hqlm[hub]'") from err
+        check_installed(type(self))
+        from datasets import load_dataset
+
         try:
             return load_dataset(self.dataset, self.config, split=split)
         except Exception as err:

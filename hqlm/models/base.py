@@ -32,9 +32,11 @@ class HqlmModule(LightningModule, ABC):
 
     Attributes:
         requires: optional packages, by import name, that it needs to run.
+        install: what `pip install` takes to bring them.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
 
     def __init__(self, optimizer: OptimizerCallable, schedule: Schedule | LRSchedulerCallable) -> None:
         super().__init__()
