@@ -81,7 +81,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_damaged_checkpoint_never_loads_other_weights(trained, tmp_path, place):  # noqa: F811
+@pytest.mark.parametrize("depth", [0.25, 0.5, 0.75])
+def test_a_damaged_checkpoint_never_loads_other_weights(trained, tmp_path, place, depth):  # noqa: F811
     """Flip a byte of what is stored: the file is refused, whether torch could have read it or not."""
     whole = find_checkpoint(trained)
     with zipfile.ZipFile(whole) as archive:
@@ -90,7 +91,7 @@ def test_a_damaged_checkpoint_never_loads_other_weights(trained, tmp_path, place
     data = bytearray(whole.read_bytes())
     start = part.header_offset + 30 + int.from_bytes(data[part.header_offset + 26 : part.header_offset + 28], "little")
     start += int.from_bytes(data[part.header_offset + 28 : part.header_offset + 30], "little")
-    data[start + part.file_size // 2] ^= 0xFF
+    data[start + int(depth * part.file_size)] ^= 0xFF
     damaged = tmp_path / "damaged.ckpt"
     damaged.write_bytes(data)
     with pytest.raises(CheckpointError, match="checksum"):

@@ -1,4 +1,4 @@
-"""`hqlm components`: all that can be chosen by name."""
+"""`hqlm components`: all that can be chosen by name, and whether it keeps its contract."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ import argparse
 import importlib.util
 import inspect
 import json
-from typing import Any
+from typing import Any, Final
 
+from hqlm.commands import contract
 from hqlm.commands.plugins import check_names, load_installed, load_named
 from hqlm.commands.slots import SLOTS
 
+_DESCRIPTION: Final = """List all that can be chosen by name, with the packages it needs, or check one of them.
+
+  hqlm components
+  hqlm components --slot backend
+  hqlm components --check RingAnsatz --connectivity 3
+  hqlm components --check MyBackend --plugins plugins.my_backend
+"""
+
 
 def main(args: list[str]) -> int:
-    """List the names of every slot, with one line each and whether the packages it needs are installed."""
-    parser = argparse.ArgumentParser(prog="hqlm components", description="List all that can be chosen by name.")
+    """List the names of every slot with one line each, or hold one component to its contract."""
+    parser = argparse.ArgumentParser(
+        prog="hqlm components", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--slot", choices=list(SLOTS), help="only this slot")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("--plugins", action="append", default=[], help="module to import first")
-    options = parser.parse_args(args)
+    parser.add_argument("--check", metavar="NAME", help="run the contract of this component; its options may follow")
+    options, rest = parser.parse_known_args(args)
+    if rest and not options.check:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     load_installed()
     load_named({"plugins": options.plugins})
     check_names()
+    if options.check:
+        return contract.check(options.check, rest)
     found = {slot: _components(slot) for slot in SLOTS if options.slot in (None, slot)}
     print(json.dumps(found, indent=2) if options.json else _table(found))
     return 0

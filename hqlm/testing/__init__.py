@@ -2,6 +2,14 @@
 
 from hqlm.testing.ansatz import AnsatzContract
 from hqlm.testing.backend import BackendContract
+from hqlm.testing.feature_encoder import FeatureEncoderContract
 from hqlm.testing.reuploading import ReuploadingContract
+from hqlm.testing.text_encoder import TextEncoderContract
 
-__all__ = ["AnsatzContract", "BackendContract", "ReuploadingContract"]
+__all__ = [
+    "AnsatzContract",
+    "BackendContract",
+    "FeatureEncoderContract",
+    "ReuploadingContract",
+    "TextEncoderContract",
+]

@@ -1,8 +1,5 @@
 """Every feature encoder of the registry, and what is special about each."""
 
-import pickle
-from dataclasses import FrozenInstanceError, fields
-
 import pytest
 import torch
 
@@ -14,6 +11,7 @@ from hqlm.encoders import (
     QuantumFeatureEncoder,
 )
 from hqlm.errors import ConfigError
+from hqlm.testing import FeatureEncoderContract
 from tests.registries import shipped
 
 SMALL = {
@@ -28,44 +26,10 @@ def test_every_registered_encoder_is_tested_here():
     assert set(SMALL) == shipped(FEATURE_ENCODERS)
 
 
-@pytest.mark.parametrize("recipe", SMALL.values(), ids=SMALL)
-class TestEveryFeatureEncoder:
-    def test_features_have_the_promised_shape(self, recipe):
-        module = recipe.build(7)
-        module.fit(X)
-        features = module(X)
-        assert features.shape == (5, recipe.n_features)
-        assert recipe.n_features % recipe.n_groups == 0
-        assert features.abs().max() <= 1.0 + 1e-6
-
-    def test_every_parameter_gets_a_gradient(self, recipe):
-        module = recipe.build(7)
-        module.fit(X)
-        x = X.clone().requires_grad_()
-        module(x).square().sum().backward()
-        assert all((p.grad is not None and p.grad.abs().max() > 0) for p in (x, *module.parameters()))
-
-    def test_batch_equals_rows(self, recipe):
-        module = recipe.build(7)
-        module.fit(X)
-        torch.testing.assert_close(module(X), torch.cat([module(row[None]) for row in X]))
-
-    def test_the_recipe_is_frozen_and_pickles(self, recipe):
-        assert pickle.loads(pickle.dumps(recipe)) == recipe
-        with pytest.raises(FrozenInstanceError):
-            setattr(recipe, fields(recipe)[0].name, 1)
-
-    def test_the_fitted_state_travels_in_the_state_dict(self, recipe):
-        module = recipe.build(7)
-        module.fit(X)
-        other = recipe.build(7)
-        other.load_state_dict(module.state_dict())
-        assert torch.equal(module(X), other(X))
-
-    def test_ablating_it_leaves_a_fixed_projection_of_the_same_size(self, recipe):
-        ablated = recipe.ablated("feature_encoder")
-        assert (ablated.n_features, ablated.n_groups) == (recipe.n_features, recipe.n_groups)
-        assert not list(ablated.build(7).parameters())
+class TestRegisteredFeatureEncoders(FeatureEncoderContract):
+    @pytest.fixture(params=SMALL.values(), ids=SMALL)
+    def feature_encoder(self, request):
+        return request.param
 
 
 @pytest.mark.parametrize(("merge", "size", "groups"), [("concat", 6, 1), ("mean", 3, 1), ("alternate", 6, 2)])

@@ -1,7 +1,6 @@
 """Every text encoder of the registry, and what is special about each."""
 
 import json
-import pickle
 import shutil
 import zlib
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 import hqlm.encoders.text.sentence_transformer as sentence_transformer
 from hqlm.encoders import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder
 from hqlm.errors import EncoderError
+from hqlm.testing import TextEncoderContract
 from tests.registries import shipped
 
 TEXTS = ["a gorgeous , witty film", "dull", "never boring , never clever", "dull"]
@@ -29,38 +29,10 @@ def test_every_registered_encoder_is_tested_here():
     assert set(RECIPES) == shipped(TEXT_ENCODERS)
 
 
-@pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES)
-def recipe(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def module(recipe):
-    return recipe.build()
-
-
-class TestEveryTextEncoder:
-    def test_embeddings_are_float_rows_of_its_size(self, module):
-        embeddings = module(TEXTS)
-        assert embeddings.shape == (4, module.dim)
-        assert embeddings.dtype == torch.float32
-        assert not embeddings.requires_grad
-
-    def test_equal_texts_have_equal_embeddings_whatever_stands_beside_them(self, module):
-        embeddings = module(TEXTS)
-        torch.testing.assert_close(embeddings[1], embeddings[3])
-        torch.testing.assert_close(embeddings[1], module(["dull"])[0], atol=1e-6, rtol=1e-5)
-
-    def test_a_longer_text_is_not_shorter_in_its_lengths(self, module):
-        lengths = module.lengths(["one", "one two three four"])
-        assert lengths[0] < lengths[1]
-
-    def test_the_content_key_is_the_same_in_another_build(self, recipe, module):
-        assert recipe.build().content_key == module.content_key
-        assert len(module.content_key) == 64
-
-    def test_it_pickles(self, recipe, module):
-        torch.testing.assert_close(pickle.loads(pickle.dumps(recipe)).build()(TEXTS), module(TEXTS))
+class TestRegisteredTextEncoders(TextEncoderContract):
+    @pytest.fixture(params=RECIPES.values(), ids=RECIPES)
+    def text_encoder(self, request):
+        return request.param
 
 
 def test_the_hash_of_a_word_is_the_same_for_ever():

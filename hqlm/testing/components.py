@@ -1,0 +1,31 @@
+"""What pytest collects to check one component: the suite of each slot, over the fixture `component` of `check.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hqlm.registry import Component
+from hqlm.testing.ansatz import AnsatzContract
+from hqlm.testing.backend import BackendContract
+from hqlm.testing.feature_encoder import FeatureEncoderContract
+from hqlm.testing.reuploading import ReuploadingContract
+from hqlm.testing.text_encoder import TextEncoderContract
+
+
+def _checked(contract: type, argument: str) -> Any:
+    """The suite with the component at hand in place of the fixture that a plugin author writes."""
+
+    @pytest.fixture(name=argument)
+    def given(self: object, component: Component) -> Component:
+        return component
+
+    return type(f"Checked_{argument}", (contract,), {argument: given, "__module__": __name__})
+
+
+Checked_ansatz = _checked(AnsatzContract, "ansatz")
+Checked_backend = _checked(BackendContract, "backend")
+Checked_feature_encoder = _checked(FeatureEncoderContract, "feature_encoder")
+Checked_reuploading = _checked(ReuploadingContract, "scheme")
+Checked_text_encoder = _checked(TextEncoderContract, "text_encoder")
