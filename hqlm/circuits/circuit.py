@@ -6,13 +6,16 @@ It holds no tensor and knows no SDK, so it can be hashed, stored, drawn and tran
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from hqlm.circuits import drawing, openqasm
 from hqlm.circuits.gates import Gate, Input, Weight
 from hqlm.errors import CircuitError
+
+AngleT = TypeVar("AngleT")
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,15 @@ class Circuit:
     def rotations(self) -> tuple[Gate, ...]:
         """The gates that take an angle, in order: one column of a backend's `angles` each."""
         return tuple(gate for gate in self.gates if gate.angle is not None)
+
+    def bound(self, angles: Iterable[AngleT]) -> Iterator[tuple[Gate, AngleT | None]]:
+        """Each gate with its angle: one of `angles` in turn for those of `rotations`, None for the others.
+
+        Angles may be anything: numbers of a row, columns of a batch, parameters of an SDK.
+        """
+        column = iter(angles)
+        for gate in self.gates:
+            yield gate, None if gate.angle is None else next(column)
 
     @cached_property
     def is_real(self) -> bool:
