@@ -90,7 +90,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch itself does not look at the checksums
-        checkpoint = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as err:
         raise CheckpointError(
             f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
