@@ -112,7 +112,7 @@ def test_which_checkpoint_must_be_said(run):
 def test_a_missing_checkpoint_names_the_runs_there_are(run, trained):
     result = run("test", "--ckpt_path=tinny")
     assert result.code == 2
-    assert "known runs: tiny" in result.err
+    assert "Known: tiny" in result.err
 
 
 @pytest.mark.parametrize("kind", ["cut", "text", "foreign", "objects", "plugin", "class"])
