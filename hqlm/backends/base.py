@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hqlm.backends import gradients, measurement
@@ -241,6 +242,8 @@ class QuantumBackend(Component):
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
     ) -> Tensor:
         assert execution.shots is not None
+        if not self.seeded:
+            _say_unseeded(type(self).__name__)
         shots, noise = execution.shots, execution.noise_model
         parts = []
         for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
@@ -255,6 +258,11 @@ class QuantumBackend(Component):
                 )
             parts.append(measurement.flip(bits, noise.readout, flip_seed))
         return torch.cat(parts)
+
+
+@lru_cache(maxsize=64)
+def _say_unseeded(name: str) -> None:
+    rank_zero_info(f"{name} takes no seed: its samples differ from run to run, whatever execution.seed is")
 
 
 @lru_cache(maxsize=64)

@@ -29,6 +29,8 @@ PEERS: Final = {
     "pennylane_default": Peer("PennyLane default.qubit, backprop", "pennylane"),
     "pennylane_lightning": Peer("PennyLane lightning.qubit, adjoint", "pennylane_lightning"),
     "pennylane_mixed": Peer("PennyLane default.mixed, backprop", "pennylane"),
+    "adapter_pennylane": Peer("PennyLaneBackend, default.qubit", "pennylane"),
+    "adapter_lightning": Peer("PennyLaneBackend, lightning.qubit", "pennylane_lightning"),
     "tensorcircuit": Peer("TensorCircuit-NG, JAX, jitted", "tensorcircuit"),
     "qiskit": Peer("Qiskit TorchConnector, input gradients", "qiskit_machine_learning"),
 }
@@ -73,6 +75,18 @@ PARTS: Final = {
     ),
     "mixed": Part(
         "Exact noisy training step of the second module", "second", (Size(6),), ("native_noisy", "pennylane_mixed")
+    ),
+    "adapter_pennylane": Part(
+        "PennyLaneBackend beside a QNode written by hand",
+        "train",
+        (Size(4), Size(8)),
+        ("pennylane_default", "adapter_pennylane"),
+    ),
+    "adapter_lightning": Part(
+        "PennyLaneBackend on lightning.qubit beside a QNode written by hand, with gradients of the inputs",
+        "second",
+        (Size(4),),
+        ("pennylane_lightning", "adapter_lightning"),
     ),
     "layers": Part(
         "Cost of depth", "train", tuple(Size(10, layers=layers) for layers in (1, 2, 4, 8, 16, 32)), ("native",)
