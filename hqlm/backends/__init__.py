@@ -2,9 +2,10 @@
 
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.pennylane import PennyLaneBackend
+from hqlm.backends.qiskit import QiskitBackend
 from hqlm.backends.statevector import StatevectorBackend
 from hqlm.registry import Registry
 
 BACKENDS: Registry[QuantumBackend] = Registry(QuantumBackend, "quantum backend")
 
-__all__ = ["BACKENDS", "PennyLaneBackend", "QuantumBackend", "StatevectorBackend"]
+__all__ = ["BACKENDS", "PennyLaneBackend", "QiskitBackend", "QuantumBackend", "StatevectorBackend"]
