@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hqlm.backends import gradients, measurement
-from hqlm.backends.angles import angle_columns, check_parameters, trainable_columns
+from hqlm.backends.angles import angle_columns, check_parameters, row_count, trainable_columns
 from hqlm.circuits import GATES, Circuit
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -112,9 +112,10 @@ class QuantumBackend(Component):
         rule = self.gradient_rule(execution)
         if rule == "surrogate":
             return self._surrogate(circuit, weights, inputs, states, execution)
-        angles = angle_columns(circuit, weights, inputs, batch)
         if rule == "adjoint":
-            return self._evaluate(circuit, angles, states, execution, 0)
+            values = self._differentiable(circuit, weights, inputs, states, execution)
+            return measurement.with_readout_errors(values, circuit, execution.noise_model.readout)
+        angles = angle_columns(circuit, weights, inputs, batch)
         if states is not None and states.requires_grad:
             raise UnsupportedExecution(
                 f"gradients of initial states need gradient=adjoint; execution.gradient={rule} has none"
@@ -226,17 +227,21 @@ class QuantumBackend(Component):
     def _evaluate(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
     ) -> Tensor:
-        noise = execution.noise_model
         if execution.shots is None:
             values = self._exact(circuit, angles, states, execution)
-            if noise.readout:
-                values = values * values.new_tensor(measurement.readout_factors(circuit, noise.readout))
-            return values
+            return measurement.with_readout_errors(values, circuit, execution.noise_model.readout)
         result = angles.new_empty(len(angles), len(circuit.observables))
         for place, setting in enumerate(measurement.settings(circuit)):
             bits = self._measure(setting.circuit, angles, states, execution, _child_seed(seed, place))
             result[:, list(setting.places)] = measurement.means(bits, setting.supports, angles.dtype).to(result)
         return result
+
+    def _differentiable(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
+    ) -> Tensor:
+        """Exact values `(batch, n_observables)` without readout errors, for the rule `adjoint`."""
+        angles = angle_columns(circuit, weights, inputs, row_count(inputs, states))
+        return self._exact(circuit, angles, states, execution)
 
     def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
         quiet = _without_readout(execution.noise_model)

@@ -59,7 +59,8 @@ class AmplitudeEncoding(nn.Module):
         """
         kept = (embeddings - self.mean)[:, : self.kept]
         norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
-        if not bool(((norms > 0.0) & norms.isfinite()).all()):
+        least, most = torch.aminmax(norms)
+        if not 0.0 < float(least) <= float(most) < math.inf:  # also true of NaN
             row = int((~((norms > 0.0) & norms.isfinite())).nonzero()[0, 0])
             raise EncoderError(
                 f"row {row} of a batch has an embedding of norm {float(norms[row]):g}"
