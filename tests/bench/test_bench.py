@@ -48,7 +48,7 @@ def test_tables_name_the_machine_and_show_ratios(capsys: pytest.CaptureFixture[s
     assert row.split("|")[5].strip().endswith("x")
 
 
-@pytest.mark.parametrize("peer", ["pennylane_lightning", "tensorcircuit", "qiskit"])
+@pytest.mark.parametrize("peer", ["pennylane_lightning", "tensorcircuit", "qiskit", "qiskit_backend"])
 @pytest.mark.slow
 def test_every_installed_simulator_agrees(peer: str) -> None:
     pytest.importorskip(suite.PEERS[peer].package)
