@@ -14,7 +14,7 @@ from hqlm.bench.timing import Timing
 
 _PACKAGES: Final = (
     "hqlm", "torch", "numba", "pennylane", "pennylane_lightning", "tensorcircuit-ng", "jax",
-    "qiskit", "qiskit-machine-learning",
+    "qiskit", "qiskit-aer", "qiskit-machine-learning",
 )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ PEERS: Final = {
     "adapter_lightning": Peer("PennyLaneBackend, lightning.qubit", "pennylane_lightning"),
     "tensorcircuit": Peer("TensorCircuit-NG, JAX, jitted", "tensorcircuit"),
     "qiskit": Peer("Qiskit TorchConnector, input gradients", "qiskit_machine_learning"),
+    "qiskit_by_hand": Peer("Aer EstimatorV2 by hand, parameter shift", "qiskit_aer"),
+    "qiskit_backend": Peer("QiskitBackend, parameter shift", "qiskit_aer"),
 }
 _WHOLE: Final = ("native", "plain_torch", "pennylane_default", "pennylane_lightning", "tensorcircuit")
 
@@ -87,6 +89,12 @@ PARTS: Final = {
         "second",
         (Size(4),),
         ("pennylane_lightning", "adapter_lightning"),
+    ),
+    "adapter_qiskit": Part(
+        "Training step of the second module by parameter shift, with gradients of its inputs",
+        "second",
+        (Size(4), Size(6)),
+        ("qiskit_by_hand", "qiskit_backend", "qiskit"),
     ),
     "layers": Part(
         "Cost of depth", "train", tuple(Size(10, layers=layers) for layers in (1, 2, 4, 8, 16, 32)), ("native",)
