@@ -165,4 +165,5 @@ def _worst_norm(states: Tensor) -> float:
         return float((torch.linalg.vector_norm(states, dim=1) - 1.0).abs().max())
     # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
     parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy()
-    return float(np.abs(np.sqrt(np.einsum("rk,rk->r", parts, parts)) - 1.0).max())
+    squares = np.einsum("rk,rk->r", parts, parts)
+    return float(np.abs(np.sqrt([squares.min(), squares.max()]) - 1.0).max())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
 
 from hqlm.errors import ConfigError
 
@@ -38,7 +37,7 @@ class Noise:
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"noise.{name} is a probability and lies between 0 and 1, given {value}")
 
-    @cached_property
+    @property
     def gate_channels(self) -> frozenset[str]:
         """Names of the channels that follow gates and have a probability above 0."""
         return frozenset(name for name in _GATE_CHANNELS if getattr(self, name) > 0.0)

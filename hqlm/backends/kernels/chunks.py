@@ -95,6 +95,23 @@ def empty(chunk: int, lane_qubits: int, state: Any, scale: float, rows: Any) -> 
                 rows[chunk * in_chunk + row, index, part] = scale * value
 
 
+@njit
+def lanes_of(rows: Any, chunk: int, lanes: int) -> Any:
+    """Rows `(batch, columns)` of a chunk as `(columns, lanes)`, zeros beyond the last."""
+    table = np.zeros((rows.shape[1], lanes), rows.dtype)
+    for lane in range(min(lanes, len(rows) - chunk * lanes)):
+        table[:, lane] = rows[chunk * lanes + lane]
+    return table
+
+
+@njit
+def rows_of(table: Any, chunk: int, rows: Any) -> None:
+    """The way back from lanes to rows."""
+    lanes = table.shape[1]
+    for lane in range(min(lanes, len(rows) - chunk * lanes)):
+        rows[chunk * lanes + lane] = table[:, lane]
+
+
 @cached
 @njit(nogil=True)
 def forward(
@@ -129,7 +146,7 @@ def forward(
         finals: receives the final states `(batch, 2**n, 1 or 2)`, or no rows.
         observables: see `program.py`.
         signs: of the lanes, one row an observable.
-        values: receives expectation values, added up, `(chunks, n_observables, lanes)`.
+        values: receives expectation values `(batch, n_observables)`.
     """
     mode = flush_denormals()
     shared = weight_turns(parameters, weights)
@@ -140,9 +157,10 @@ def forward(
         for g in range(len(table)):
             row = table[g]
             forward_pass(ket, row, factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+        found = np.zeros((len(observables), LANES >> lane_qubits), weights.dtype)
         for j in range(len(observables)):
-            lanes = expectation(ket, observables[j], load(signs, j), 0, len(ket))
-            add_to(values[chunk], j, lanes)
+            add_to(found, j, expectation(ket, observables[j], load(signs, j), 0, len(ket)))
+        rows_of(found, chunk, values)
         if len(finals):
             empty(chunk, lane_qubits, ket, 1.0, finals)
     restore_denormals(mode)
@@ -176,7 +194,7 @@ def backward(
         kets: final chunks; not changed.
         ket: room for one chunk.
         bra: room for one chunk.
-        slopes: derivative by each value, `(chunks, n_observables, lanes)`.
+        slopes: derivative by each value, `(batch, n_observables)`.
         cotangents: half the derivative by each final amplitude `(batch, 2**n, 1 or 2)`, or no rows.
         of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is without meaning.
         of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
@@ -192,12 +210,12 @@ def backward(
             fill(chunk, lane_qubits, cotangents, bra)
         else:
             bra[:] = 0
+        factors = lanes_of(slopes, chunk, LANES >> lane_qubits)
         for j in range(len(observables)):
-            add_to_bra(ket, bra, observables[j], read(slopes[chunk], j) * load(signs, j), 0, len(ket))
+            add_to_bra(ket, bra, observables[j], read(factors, j) * load(signs, j), 0, len(ket))
         for g in range(len(table) - 1, -1, -1):
             row = table[g]
-            factors = factors_of(patterns, row[INVERSE], turns, row[COLUMN])
-            overlaps = backward_pass(ket, bra, row, factors)
+            overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
             slope = slope_of(patterns, row[INVERSE], overlaps)
             add_slope(parameters, of_weights[chunk], of_columns, row[COLUMN], slope)
         add_input_slopes(parameters, of_columns, chunk, of_inputs)

@@ -55,15 +55,15 @@ class _Density(torch.autograd.Function):
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         job, noisy = ctx.job, ctx.noisy
         weights, inputs, rows = ctx.saved_tensors
-        gradient = job.no_gradient(inputs, rows, ctx.needs_input_grad)
-        into = [each.numpy() for each in gradient]
-        constants = *_constants(job, noisy), *job.arrays(weights, inputs, rows), (slopes / 2).contiguous().numpy()
+        given = job.arrays(weights, inputs, rows)
+        gradient = job.no_gradient(given, ctx.needs_input_grad)
+        constants = *_constants(job, noisy), *given, (slopes / 2).contiguous().numpy()
         length = max(1, math.isqrt(len(noisy.schedule)))
         n_blocks = -(-len(noisy.schedule) // length)
 
         def share(first: int, last: int) -> None:
             rooms = job.room(2).numpy(), job.room(n_blocks).numpy(), job.room(length).numpy()
-            density_backward(first, last, *constants, *rooms, *into)
+            density_backward(first, last, *constants, *rooms, *gradient)
 
         share_out(share, job.chunks)
         return *totals(gradient, ctx.needs_input_grad), None, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from hqlm.backends.angles import row_count
 from hqlm.backends.kernels.chunks import backward, forward
-from hqlm.backends.kernels.job import DTYPES, Arrays, Gradient, Job, parts, totals
+from hqlm.backends.kernels.job import DTYPES, Arrays, Job, parts, totals
 from hqlm.backends.kernels.noisy import noisy_program
 from hqlm.backends.kernels.program import LANE_QUBITS, compile_circuit
 from hqlm.backends.kernels.simd import LANES
@@ -39,7 +41,7 @@ def trajectory_expectations(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: dict[Errors, float]
 ) -> Tensor:
     """Mean of the expectation values of trajectories, given the errors of each and its share."""
-    jobs = [(_job(circuit, weights, inputs, states, each), share) for each, share in errors.items()]
+    jobs = [(_noisy_job(circuit, weights, inputs, states, each), share) for each, share in errors.items()]
     rows = None if states is None else parts(states)
     if _needs_gradient(weights, inputs, rows):
         return _Trajectories.apply(weights, inputs, rows, jobs)  # type: ignore[no-any-return, no-untyped-call]
@@ -50,7 +52,7 @@ def trajectory_states(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors
 ) -> Tensor:
     """Final states of one trajectory but for a global phase, without gradient."""
-    job = _job(circuit, weights, inputs, states, errors)
+    job = _noisy_job(circuit, weights, inputs, states, errors)
     finals = _forward(job, job.arrays(weights, inputs, None if states is None else parts(states)), None, True)
     return torch.view_as_complex(finals) if job.is_complex else finals[:, :, 0]
 
@@ -70,15 +72,22 @@ def _run(job: Job, weights: Tensor, inputs: Tensor | None, states: Tensor | None
     return _forward(job, job.arrays(weights, inputs, rows), None, wants_states)
 
 
-def _job(
-    circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors | None = None
-) -> Job:
-    """What runs; the circuit with the errors of a trajectory if they are given."""
-    batch = row_count(inputs, states)
+def _job(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Job:
     is_complex = not circuit.is_real or (states is not None and states.is_complex())
-    made_for = circuit, _lane_qubits(circuit.n_qubits, batch), DTYPES[weights.dtype]
-    program = compile_circuit(*made_for) if errors is None else noisy_program(*made_for).with_errors(errors)
-    return Job(program, batch, weights.dtype, is_complex)
+    return _made(circuit, row_count(inputs, states), weights.dtype, is_complex)
+
+
+@lru_cache(maxsize=128)
+def _made(circuit: Circuit, batch: int, dtype: torch.dtype, is_complex: bool) -> Job:
+    program = compile_circuit(circuit, _lane_qubits(circuit.n_qubits, batch), DTYPES[dtype])
+    return Job(program, batch, dtype, is_complex)
+
+
+def _noisy_job(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors) -> Job:
+    """The circuit with the errors of a trajectory."""
+    job = _job(circuit, weights, inputs, states)
+    noisy = noisy_program(circuit, job.program.lane_qubits, DTYPES[job.dtype])
+    return replace(job, program=noisy.with_errors(errors))
 
 
 def _lane_qubits(n_qubits: int, batch: int) -> int:
@@ -95,26 +104,26 @@ def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -
     """
     program = job.program
     observables = program.observables[: 0 if wants_states else None]
-    values = np.zeros((job.chunks, len(observables), job.lanes), dtype=program.patterns.dtype)
-    finals = job.no_rows()
+    values = np.zeros((job.batch, len(observables)), dtype=program.patterns.dtype)
+    finals = job.no_rows
     if wants_states:
-        finals = torch.empty(job.batch, 2**program.n_qubits, 2 if job.is_complex else 1, dtype=job.dtype)
+        finals = np.empty((job.batch, 2**program.n_qubits, 2 if job.is_complex else 1), dtype=values.dtype)
     if is_wide(job):
         for chunk in range(job.chunks):
             ket = (job.room() if kets is None else kets[chunk]).numpy()
-            values[chunk, :, 0] = forward_wide(job, chunk, *given, ket, len(observables))
+            values[chunk] = forward_wide(job, chunk, *given, ket, len(observables))
             if wants_states:
-                empty_state(chunk, program.lane_qubits, ket, 1.0, finals.numpy())
+                empty_state(chunk, program.lane_qubits, ket, 1.0, finals)
     else:
 
         def share(first: int, last: int) -> None:
             forward(
                 first, last, program.lane_qubits, program.table, program.patterns, program.parameters, *given,
-                (job.room(1) if kets is None else kets).numpy(), finals.numpy(), observables, program.signs, values,
+                (job.room(1) if kets is None else kets).numpy(), finals, observables, program.signs, values,
             )  # fmt: skip
 
         share_out(share, job.chunks, job.is_small)
-    return finals if wants_states else torch.from_numpy(job.rows(values))
+    return torch.from_numpy(finals if wants_states else values)
 
 
 class _Adjoint(torch.autograd.Function):
@@ -134,26 +143,28 @@ class _Adjoint(torch.autograd.Function):
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         job: Job = ctx.job
         weights, inputs, rows, kets = ctx.saved_tensors
-        gradient = job.no_gradient(inputs, rows, ctx.needs_input_grad)
-        _backward(job, job.arrays(weights, inputs, None), kets, slopes, gradient)
+        given = job.arrays(weights, inputs, rows)
+        gradient = job.no_gradient(given, ctx.needs_input_grad)
+        _backward(job, given, kets, slopes, gradient)
         return *totals(gradient, ctx.needs_input_grad), None, None
 
 
-def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: Gradient) -> None:
+def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: Arrays) -> None:
     """Add to a gradient, for slopes of values `(batch, n_observables)` or of states `(batch, 2**n, parts)`."""
     program = job.program
     weights, inputs, _ = given
-    of_values, of_states = (slopes, job.no_rows()) if slopes.ndim == 2 else (slopes[:, :0, 0], slopes / 2)
-    entries, cotangents = np.ascontiguousarray(job.entries(of_values.numpy())), of_states.contiguous().numpy()
-    observables = program.observables[: entries.shape[1]]
-    of_weights, of_inputs, of_rows = (each.numpy() for each in gradient)
+    of_values, of_states = np.ascontiguousarray(slopes.numpy()), job.no_rows
+    if slopes.ndim == 3:
+        of_values, of_states = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
+    observables = program.observables[: of_values.shape[1]]
+    of_weights, of_inputs, of_rows = gradient
     if is_wide(job):
         ket, bra = job.room(2).numpy()
         for chunk in range(job.chunks):
             ket[:], bra[:] = kets[chunk].numpy(), 0
-            if len(cotangents):
-                fill_state(chunk, program.lane_qubits, cotangents, bra)
-            backward_wide(job, chunk, weights, inputs, ket, bra, entries[chunk], of_weights[chunk], of_inputs)
+            if len(of_states):
+                fill_state(chunk, program.lane_qubits, of_states, bra)
+            backward_wide(job, chunk, weights, inputs, ket, bra, of_values[chunk], of_weights[chunk], of_inputs)
             if len(of_rows):
                 empty_state(chunk, program.lane_qubits, bra, 2.0, of_rows)
         return
@@ -162,7 +173,7 @@ def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: G
         ket, bra = job.room(2).numpy()
         backward(
             first, last, program.lane_qubits, program.table, program.patterns, program.parameters, weights, inputs,
-            kets.numpy(), ket, bra, observables, program.signs, entries, cotangents, of_weights, of_inputs, of_rows,
+            kets.numpy(), ket, bra, observables, program.signs, of_values, of_states, of_weights, of_inputs, of_rows,
         )  # fmt: skip
 
     share_out(share, job.chunks, job.is_small)
@@ -186,8 +197,8 @@ class _Trajectories(torch.autograd.Function):
         first: Job = ctx.jobs[0][0]
         given = first.arrays(weights, inputs, rows)
         kets = first.room(first.chunks)
-        of_weights, of_inputs, of_row = first.no_gradient(inputs, rows, ctx.needs_input_grad)
-        of_rows = torch.zeros_like(of_row)
+        of_weights, of_inputs, of_row = first.no_gradient(given, ctx.needs_input_grad)
+        of_rows = np.zeros_like(of_row)
         for job, share in ctx.jobs:
             _forward(job, given, kets, False)
             _backward(job, given, kets, slopes * share, (of_weights, of_inputs, of_row))

@@ -18,8 +18,7 @@ from hqlm.backends.kernels.simd import LANES
 DTYPES: Final = {torch.float32: np.float32, torch.float64: np.float64}
 _SMALL: Final = 60_000  # pairs of vectors; about a tenth of a millisecond
 
-Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # weights, inputs and parts of initial states
-Gradient = tuple[Tensor, Tensor, Tensor]  # by weights, a row for each chunk, by inputs and by parts of initial states
+Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # of weights, inputs and parts of initial states
 
 
 @dataclass(frozen=True)
@@ -52,35 +51,27 @@ class Job:
         parts = (2,) if self.is_complex else ()
         return torch.empty(*leading, vectors, *parts, LANES, dtype=self.dtype)
 
-    def entries(self, table: NDArray[Any]) -> NDArray[Any]:
-        """`(batch, columns)` as `(chunks, columns, lanes)`, padded with zeros."""
-        padded = np.zeros((self.chunks * self.lanes, table.shape[1]), dtype=table.dtype)
-        padded[: self.batch] = table
-        return padded.reshape(self.chunks, self.lanes, table.shape[1]).transpose(0, 2, 1)
-
-    def rows(self, entries: NDArray[Any]) -> NDArray[Any]:
-        """`(chunks, columns, lanes)` back as `(batch, columns)`."""
-        return entries.transpose(0, 2, 1).reshape(self.chunks * self.lanes, entries.shape[1])[: self.batch]
-
     def arrays(self, weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
         """Weights, inputs and the parts of initial states as the kernels take them."""
-        inputs = self.no_rows()[:, :, 0] if inputs is None else inputs.detach().contiguous()
-        rows = self.no_rows() if rows is None else rows.detach().contiguous()
-        return weights.detach().contiguous().numpy(), inputs.numpy(), rows.numpy()
+        return (
+            np.ascontiguousarray(weights.detach().numpy()),
+            self.no_rows[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.detach().numpy()),
+            self.no_rows if rows is None else np.ascontiguousarray(rows.detach().numpy()),
+        )
 
-    def no_gradient(self, inputs: Tensor | None, rows: Tensor | None, wanted: Sequence[bool]) -> Gradient:
-        """Room for the derivatives by weights, inputs and states; inputs and states have no rows where not wanted."""
-        of_weights = torch.zeros(self.chunks, self.program.n_weights + 1, dtype=self.dtype)
-        of_inputs, of_rows = self.no_rows()[:, :, 0], self.no_rows()
-        if inputs is not None and wanted[1]:
-            of_inputs = torch.zeros(inputs.shape, dtype=self.dtype)
-        if rows is not None and wanted[2]:
-            of_rows = torch.empty(rows.shape, dtype=self.dtype)
-        return of_weights, of_inputs, of_rows
+    def no_gradient(self, given: Arrays, wanted: Sequence[bool]) -> Arrays:
+        """Room for the derivatives, those by weights in a row for each chunk; no rows of others unless wanted."""
+        weights, inputs, rows = given
+        return (
+            np.zeros((self.chunks, len(weights) + 1), dtype=weights.dtype),
+            np.zeros_like(inputs) if wanted[1] else self.no_rows[:, :, 0],
+            np.empty_like(rows) if wanted[2] else self.no_rows,
+        )
 
-    def no_rows(self) -> Tensor:
+    @cached_property
+    def no_rows(self) -> NDArray[Any]:
         """A stand-in for rows of states that are not there."""
-        return torch.empty(0, 0, 1, dtype=self.dtype)
+        return np.empty((0, 0, 1), dtype=DTYPES[self.dtype])
 
 
 def parts(states: Tensor) -> Tensor:
@@ -88,8 +79,8 @@ def parts(states: Tensor) -> Tensor:
     return torch.view_as_real(states.resolve_conj()) if states.is_complex() else states[:, :, None]
 
 
-def totals(gradient: Gradient, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
+def totals(gradient: Arrays, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
     """What the backward of a torch function of weights, inputs and states returns for them."""
     of_weights, of_inputs, of_rows = gradient
-    found = of_weights.sum(0)[:-1] if wanted[0] else None, of_inputs, of_rows
-    return tuple(tensor if needed else None for tensor, needed in zip(found, wanted, strict=False))
+    found = of_weights.sum(0)[:-1], of_inputs, of_rows
+    return tuple(torch.from_numpy(each) if needed else None for each, needed in zip(found, wanted, strict=False))

@@ -101,7 +101,7 @@ def backward_wide(
         inputs: `(batch, n_inputs)`, or no rows.
         ket: final state.
         bra: derivative by the final state, or zeros.
-        slopes: derivative by each value, `(n_observables, 1)`.
+        slopes: derivative by each value, `(n_observables,)`.
         of_weights: receives the derivative by each weight and one without meaning, `(n_weights + 1,)`.
         of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
     """
@@ -189,6 +189,6 @@ def weigh_pieces(first: int, last: int, ket: Any, bra: Any, observables: Any, si
     mode = flush_denormals()
     size = len(ket) // PIECES
     for j in range(len(observables)):
-        weights = broadcast(slopes[j, 0]) * load(signs, j)
+        weights = broadcast(slopes[j]) * load(signs, j)
         add_to_bra(ket, bra, observables[j], weights, first * size, last * size)
     restore_denormals(mode)
