@@ -31,6 +31,8 @@ PEERS: Final = {
     "pennylane_mixed": Peer("PennyLane default.mixed, backprop", "pennylane"),
     "adapter_pennylane": Peer("PennyLaneBackend, default.qubit", "pennylane"),
     "adapter_lightning": Peer("PennyLaneBackend, lightning.qubit", "pennylane_lightning"),
+    "cirq_simulator": Peer("Cirq's Simulator", "cirq"),
+    "adapter_cirq": Peer("CirqBackend", "cirq"),
     "tensorcircuit": Peer("TensorCircuit-NG, JAX, jitted", "tensorcircuit"),
     "qiskit": Peer("Qiskit TorchConnector, input gradients", "qiskit_machine_learning"),
 }
@@ -87,6 +89,12 @@ PARTS: Final = {
         "second",
         (Size(4),),
         ("pennylane_lightning", "adapter_lightning"),
+    ),
+    "adapter_cirq": Part(
+        "Inference by CirqBackend beside a sweep written by hand",
+        "inference",
+        (Size(4), Size(8)),
+        ("cirq_simulator", "adapter_cirq"),
     ),
     "layers": Part(
         "Cost of depth", "train", tuple(Size(10, layers=layers) for layers in (1, 2, 4, 8, 16, 32)), ("native",)

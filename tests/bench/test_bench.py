@@ -49,7 +49,7 @@ def test_tables_name_the_machine_and_show_ratios(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    "peer", ["pennylane_lightning", "tensorcircuit", "qiskit", "adapter_pennylane", "adapter_lightning"]
+    "peer", ["pennylane_lightning", "tensorcircuit", "qiskit", "adapter_pennylane", "adapter_lightning", "adapter_cirq"]
 )
 @pytest.mark.slow
 def test_every_installed_simulator_agrees(peer: str) -> None:
