@@ -260,7 +260,8 @@ class QuantumBackend(Component):
     ) -> Tensor:
         assert execution.shots is not None
         if not self.seeded:
-            _say_unseeded(type(self).__name__)
+            name = type(self).__name__
+            say_once(f"{name} takes no seed: its samples differ from run to run, whatever execution.seed is")
         shots, noise = execution.shots, execution.noise_model
         parts = []
         for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
@@ -278,8 +279,9 @@ class QuantumBackend(Component):
 
 
 @lru_cache(maxsize=64)
-def _say_unseeded(name: str) -> None:
-    rank_zero_info(f"{name} takes no seed: its samples differ from run to run, whatever execution.seed is")
+def say_once(message: str) -> None:
+    """Tell the user, once a process, what a backend chose or cannot promise."""
+    rank_zero_info(message)
 
 
 @lru_cache(maxsize=64)

@@ -12,10 +12,9 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from hqlm.backends.base import QuantumBackend
+from hqlm.backends.base import QuantumBackend, say_once
 from hqlm.backends.pennylane_tapes import is_trained, operators, rows
 from hqlm.backends.reference import density_expectations
 from hqlm.circuits import Circuit
@@ -104,7 +103,7 @@ class PennyLaneBackend(QuantumBackend):
         super().check(circuit, execution, states)
         _device(name, circuit.n_qubits, self.device_options)
         if self.device == "auto":
-            _announce(name)
+            say_once(f"PennyLaneBackend: device=auto is {name} {'under' if noise.gate_channels else 'without'} noise")
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
         """Exact expectation values `(rows, n_observables)`, differentiable by torch on simulators."""
@@ -260,8 +259,3 @@ def _make(name: str, n_qubits: int, options: dict[str, Option]) -> Any:
             f"PennyLane's {name} cannot be made for {n_qubits} qubits: {error}. Use fewer qubits, other "
             "model.backend.device_options or another model.backend.device"
         ) from error
-
-
-@lru_cache(maxsize=2)
-def _announce(name: str) -> None:
-    rank_zero_info(f"PennyLaneBackend: device=auto is {name} {'under' if name == 'default.mixed' else 'without'} noise")

@@ -32,6 +32,7 @@ class TestDensityMatrices(BackendContract):
         return PennyLaneBackend(device="default.mixed")
 
 
+@pytest.mark.slow
 class TestADeviceThatOnlyRuns(BackendContract):
     """No derivatives, no initial states and few gates of its own: like hardware, but simulated."""
 
@@ -70,7 +71,7 @@ class _TwoQubits(qml.devices.Device):
 @pytest.fixture
 def plugin(monkeypatch):
     monkeypatch.setitem(qml.plugin_devices, "two.qubits", SimpleNamespace(load=lambda: _TwoQubits))
-    for kept in (pennylane._takes_seed, pennylane._kept_device, base._say_unseeded):
+    for kept in (pennylane._takes_seed, pennylane._kept_device, base.say_once):
         kept.cache_clear()
     return PennyLaneBackend(device="two.qubits")
 
@@ -98,8 +99,8 @@ def ran(monkeypatch):
 @pytest.mark.parametrize("shots", [None, 8])
 def test_auto_takes_density_matrices_under_noise_only_and_says_so_once(ran, shots, monkeypatch):
     said = []
-    monkeypatch.setattr(pennylane, "rank_zero_info", said.append)
-    pennylane._announce.cache_clear()
+    monkeypatch.setattr(base, "rank_zero_info", said.append)
+    base.say_once.cache_clear()
     circuit = z(1, Gate("RY", (0,), 0.3))
     for noise in (Noise(), Noise(readout=0.1), NOISE, NOISE):
         PennyLaneBackend().expectations(circuit, NONE, execution=Execution(shots, noise))

@@ -50,7 +50,15 @@ def test_tables_name_the_machine_and_show_ratios(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     "peer",
-    ["pennylane_lightning", "tensorcircuit", "qiskit", "adapter_pennylane", "adapter_lightning", "qiskit_backend"],
+    [
+        "pennylane_lightning",
+        "tensorcircuit",
+        "qiskit",
+        "pennylane_backend",
+        "lightning_backend",
+        "cirq_backend",
+        "qiskit_backend",
+    ],
 )
 @pytest.mark.slow
 def test_every_installed_simulator_agrees(peer: str) -> None:
