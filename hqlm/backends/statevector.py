@@ -103,21 +103,24 @@ class StatevectorBackend(QuantumBackend):
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
     ) -> Tensor:
         noise = execution.noise_model
-        if weights.device.type != "cpu" or self._needs_trajectories(circuit, noise):
+        if weights.device.type != "cpu":
             return super()._differentiable(circuit, weights, inputs, states, execution)
+        if self._needs_trajectories(circuit, noise):
+            return _trajectory_values(circuit, weights, inputs, states, self._errors(circuit, execution))
         return _values(circuit, weights, inputs, states, noise)
 
     def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
-        noise = execution.noise_model
-        if not self._needs_trajectories(circuit, noise):
+        if not self._needs_trajectories(circuit, execution.noise_model):
             return super()._exact(circuit, angles, states, execution)
-        drawn = trajectories.draw_errors(circuit, noise, self.trajectories, execution.seed or 0)
-        errors = trajectories.shares(drawn)
+        errors = self._errors(circuit, execution)
         states = rows_in_turn(states, 0, len(angles))
-        if angles.device.type != "cpu":
-            return trajectories.expectations(circuit, angles, states, errors)
-        values: Tensor = _engine().trajectory_expectations(*as_inputs(circuit, angles), states, errors)
-        return values
+        if angles.device.type == "cpu":
+            return _trajectory_values(*as_inputs(circuit, angles), states, errors)
+        return trajectories.expectations(circuit, angles, states, errors)
+
+    def _errors(self, circuit: Circuit, execution: Execution) -> dict[Errors, float]:
+        noise = execution.noise_model
+        return trajectories.shares(trajectories.draw_errors(circuit, noise, self.trajectories, execution.seed or 0))
 
     def _needs_trajectories(self, circuit: Circuit, noise: Noise) -> bool:
         return bool(noise.gate_channels) and circuit.n_qubits > self.density_matrix_qubits
@@ -145,7 +148,7 @@ def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, nois
     on_cpu = angles.device.type == "cpu"
     if noise.gate_channels:
         if on_cpu:
-            rho = _density_engine().final_density_matrices(*as_inputs(circuit, angles), states, noise)
+            rho = _engine("density_engine").final_density_matrices(*as_inputs(circuit, angles), states, noise)
         else:
             rho = reference.final_density_matrices(circuit, angles, states, noise)
         found: Tensor = rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
@@ -160,18 +163,20 @@ def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, nois
 def _values(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise) -> Tensor:
     """Exact expectation values from the kernels."""
     if noise.gate_channels:
-        rho = _density_engine().final_density_matrices(circuit, weights, inputs, states, noise)
+        rho = _engine("density_engine").final_density_matrices(circuit, weights, inputs, states, noise)
         return reference.density_expectations(circuit.observables, rho)
     values: Tensor = _engine().expectations(circuit, weights, inputs, states)
     return values
 
 
-@lru_cache(maxsize=1)
-def _engine() -> ModuleType:
-    """The compiled kernels; numba takes a second to import, so not before they are needed."""
-    return import_module("hqlm.backends.kernels.engine")
+def _trajectory_values(
+    circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: dict[Errors, float]
+) -> Tensor:
+    values: Tensor = _engine("trajectory_engine").expectations(circuit, weights, inputs, states, errors)
+    return values
 
 
-@lru_cache(maxsize=1)
-def _density_engine() -> ModuleType:
-    return import_module("hqlm.backends.kernels.density_engine")
+@lru_cache(maxsize=3)
+def _engine(name: str = "engine") -> ModuleType:
+    """Compiled kernels; numba takes a second to import, so not before they are needed."""
+    return import_module(f"hqlm.backends.kernels.{name}")

@@ -39,7 +39,7 @@ def _factor(patterns: Any, first: int, cosine: Any, sine: Any) -> Any:
 
 
 @njit(inline="always")
-def factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
+def _factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
     """D and F of a vector and of its partner."""
     first = pattern * PATTERN_ROWS
     cosine, sine = turn(turns, column)
@@ -52,10 +52,39 @@ def factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
 
 
 @njit(inline="always")
-def slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
+def _slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
     """Derivative by the angle, 16 lanes, from the overlaps that `backward_pass` returns."""
     generator = (pattern + 1) * PATTERN_ROWS - 2
     return load(patterns, generator) * real_part(overlaps[0]) + load(patterns, generator + 1) * real_part(overlaps[1])
+
+
+@njit
+def run(ket: Any, table: Any, start: int, end: int, patterns: Any, turns: Any) -> None:
+    """Rows `start` to `end - 1` of a table on a state."""
+    for g in range(start, end):
+        row = table[g]
+        forward_pass(ket, row, _factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+
+
+@njit
+def undo(
+    ket: Any,
+    bra: Any,
+    table: Any,
+    start: int,
+    end: int,
+    patterns: Any,
+    parameters: Any,
+    turns: Any,
+    of_weights: Any,
+    of_columns: Any,
+) -> None:
+    """Rows `end - 1` to `start` backwards on ket and bra; slopes are added up as `add_slope` does."""
+    for g in range(end - 1, start - 1, -1):
+        row = table[g]
+        overlaps = backward_pass(ket, bra, row, _factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
+        slope = _slope_of(patterns, row[INVERSE], overlaps)
+        add_slope(parameters, of_weights, of_columns, row[COLUMN], slope)
 
 
 @njit
@@ -154,9 +183,7 @@ def forward(
         turns = shared, input_turns(parameters, inputs, chunk, LANES >> lane_qubits)
         ket = kets[chunk % len(kets)]
         fill(chunk, lane_qubits, states, ket)
-        for g in range(len(table)):
-            row = table[g]
-            forward_pass(ket, row, factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+        run(ket, table, 0, len(table), patterns, turns)
         found = np.zeros((len(observables), LANES >> lane_qubits), weights.dtype)
         for j in range(len(observables)):
             add_to(found, j, expectation(ket, observables[j], load(signs, j), 0, len(ket)))
@@ -213,11 +240,7 @@ def backward(
         factors = lanes_of(slopes, chunk, LANES >> lane_qubits)
         for j in range(len(observables)):
             add_to_bra(ket, bra, observables[j], read(factors, j) * load(signs, j), 0, len(ket))
-        for g in range(len(table) - 1, -1, -1):
-            row = table[g]
-            overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
-            slope = slope_of(patterns, row[INVERSE], overlaps)
-            add_slope(parameters, of_weights[chunk], of_columns, row[COLUMN], slope)
+        undo(ket, bra, table, 0, len(table), patterns, parameters, turns, of_weights[chunk], of_columns)
         add_input_slopes(parameters, of_columns, chunk, of_inputs)
         if len(of_states):
             empty(chunk, lane_qubits, bra, 2.0, of_states)

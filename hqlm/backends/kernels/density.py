@@ -13,9 +13,8 @@ from numba import njit
 
 from hqlm.backends.kernels.cache import cached
 from hqlm.backends.kernels.channels import one_qubit_channel, two_qubit_depolarizing
-from hqlm.backends.kernels.chunks import empty, factors_of, fill, slope_of
-from hqlm.backends.kernels.parameters import add_input_slopes, add_slope, input_turns, weight_turns
-from hqlm.backends.kernels.passes import COLUMN, INVERSE, PATTERN, backward_pass, forward_pass
+from hqlm.backends.kernels.chunks import empty, fill, run, undo
+from hqlm.backends.kernels.parameters import add_input_slopes, input_turns, weight_turns
 from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, restore_denormals
 
 
@@ -31,9 +30,7 @@ def _apply_channel(state: Any, bits: Any, strengths: Any, transposed: bool) -> N
 
 @njit
 def _gate(ket: Any, table: Any, rows: Any, patterns: Any, turns: Any) -> None:
-    for g in range(rows[0], rows[1]):
-        row = table[g]
-        forward_pass(ket, row, factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+    run(ket, table, rows[0], rows[1], patterns, turns)
 
 
 @njit
@@ -48,11 +45,7 @@ def _gate_back(
     of_weights: Any,
     of_columns: Any,
 ) -> None:
-    for g in range(rows[1] - 1, rows[0] - 1, -1):
-        row = table[g]
-        overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
-        slope = slope_of(patterns, row[INVERSE], overlaps)
-        add_slope(parameters, of_weights, of_columns, row[COLUMN], slope)
+    undo(ket, bra, table, rows[0], rows[1], patterns, parameters, turns, of_weights, of_columns)
 
 
 @njit

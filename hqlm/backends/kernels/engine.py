@@ -25,40 +25,27 @@ from hqlm.circuits import Circuit
 
 def expectations(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Tensor:
     """Expectation values `(rows, n_observables)`."""
-    return _run(_job(circuit, weights, inputs, states), weights, inputs, states, wants_states=False)
+    return _run(job_of(circuit, weights, inputs, states), weights, inputs, states, wants_states=False)
 
 
 def final_states(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Tensor:
     """States `(rows, 2**n)` after all gates; real when circuit and initial states are."""
-    job = _job(circuit, weights, inputs, states)
+    job = job_of(circuit, weights, inputs, states)
     finals = _run(job, weights, inputs, states, wants_states=True)
     if not job.is_complex:
         return finals[:, :, 0]
     return torch.view_as_complex(finals) * complex(np.exp(1j * job.program.phase))
 
 
-def trajectory_expectations(
-    circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: dict[Errors, float]
-) -> Tensor:
-    """Mean of the expectation values of trajectories, given the errors of each and its share."""
-    jobs = [(_noisy_job(circuit, weights, inputs, states, each), share) for each, share in errors.items()]
-    rows = None if states is None else parts(states)
-    if _needs_gradient(weights, inputs, rows):
-        return _Trajectories.apply(weights, inputs, rows, jobs)  # type: ignore[no-any-return, no-untyped-call]
-    return _mean_values(jobs, jobs[0][0].arrays(weights, inputs, rows))
-
-
 def trajectory_states(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors
 ) -> Tensor:
     """Final states of one trajectory but for a global phase, without gradient."""
-    job = _noisy_job(circuit, weights, inputs, states, errors)
+    job = job_of(circuit, weights, inputs, states)
+    noisy = noisy_program(circuit, job.program.lane_qubits, DTYPES[job.dtype])
+    job = replace(job, program=noisy.with_errors(errors))
     finals = _forward(job, job.arrays(weights, inputs, None if states is None else parts(states)), None, True)
     return torch.view_as_complex(finals) if job.is_complex else finals[:, :, 0]
-
-
-def _mean_values(jobs: list[tuple[Job, float]], given: Arrays) -> Tensor:
-    return torch.stack([share * _forward(job, given, None, False) for job, share in jobs]).sum(0)
 
 
 def _needs_gradient(*tensors: Tensor | None) -> bool:
@@ -72,7 +59,8 @@ def _run(job: Job, weights: Tensor, inputs: Tensor | None, states: Tensor | None
     return _forward(job, job.arrays(weights, inputs, rows), None, wants_states)
 
 
-def _job(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Job:
+def job_of(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Job:
+    """What a run of a circuit needs to know."""
     is_complex = not circuit.is_real or (states is not None and states.is_complex())
     return _made(circuit, row_count(inputs, states), weights.dtype, is_complex)
 
@@ -81,13 +69,6 @@ def _job(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tenso
 def _made(circuit: Circuit, batch: int, dtype: torch.dtype, is_complex: bool) -> Job:
     program = compile_circuit(circuit, _lane_qubits(circuit.n_qubits, batch), DTYPES[dtype])
     return Job(program, batch, dtype, is_complex)
-
-
-def _noisy_job(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors) -> Job:
-    """The circuit with the errors of a trajectory."""
-    job = _job(circuit, weights, inputs, states)
-    noisy = noisy_program(circuit, job.program.lane_qubits, DTYPES[job.dtype])
-    return replace(job, program=noisy.with_errors(errors))
 
 
 def _lane_qubits(n_qubits: int, batch: int) -> int:
@@ -177,30 +158,3 @@ def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: A
         )  # fmt: skip
 
     share_out(share, job.chunks, job.is_small)
-
-
-class _Trajectories(torch.autograd.Function):
-    """The mean of trajectories; each is run again on the way back, so that one at a time is kept."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, weights: Tensor, inputs: Tensor | None, rows: Tensor | None, jobs: list[tuple[Job, float]]
-    ) -> Tensor:
-        ctx.jobs = jobs
-        ctx.save_for_backward(weights, inputs, rows)
-        return _mean_values(jobs, jobs[0][0].arrays(weights, inputs, rows))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
-        weights, inputs, rows = ctx.saved_tensors
-        first: Job = ctx.jobs[0][0]
-        given = first.arrays(weights, inputs, rows)
-        kets = first.room(first.chunks)
-        of_weights, of_inputs, of_row = first.no_gradient(given, ctx.needs_input_grad)
-        of_rows = np.zeros_like(of_row)
-        for job, share in ctx.jobs:
-            _forward(job, given, kets, False)
-            _backward(job, given, kets, slopes * share, (of_weights, of_inputs, of_row))
-            of_rows += of_row
-        return *totals((of_weights, of_inputs, of_rows), ctx.needs_input_grad), None

@@ -16,7 +16,7 @@ from hqlm.backends.kernels.program import Program
 from hqlm.backends.kernels.simd import LANES
 
 DTYPES: Final = {torch.float32: np.float32, torch.float64: np.float64}
-_SMALL: Final = 60_000  # pairs of vectors; about a tenth of a millisecond
+_SMALL: Final = 120_000  # pairs of vectors; about a fifth of a millisecond
 
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # of weights, inputs and parts of initial states
 

@@ -14,17 +14,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hqlm.backends.kernels.cache import cached
-from hqlm.backends.kernels.chunks import empty, factors_of, fill, slope_of
+from hqlm.backends.kernels.chunks import empty, fill, run, undo
 from hqlm.backends.kernels.job import Job
 from hqlm.backends.kernels.observables import add_to_bra, expectation
-from hqlm.backends.kernels.parameters import add_input_slopes, add_slope, add_to, input_turns, weight_turns
+from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_turns, weight_turns
 from hqlm.backends.kernels.passes import (
-    COLUMN,
     COUNT,
-    INVERSE,
-    PATTERN,
-    backward_pass,
-    forward_pass,
 )
 from hqlm.backends.kernels.program import PIECES, Program
 from hqlm.backends.kernels.simd import broadcast, flush_denormals, load, restore_denormals
@@ -135,9 +130,7 @@ def forward_run(first: int, last: int, start: int, end: int, tables: Any, patter
     """Rows `start` to `end - 1` on pieces `first` to `last - 1` of a chunk."""
     mode = flush_denormals()
     for piece in range(first, last):
-        for g in range(start, end):
-            row = tables[piece, g]
-            forward_pass(ket, row, factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+        run(ket, tables[piece], start, end, patterns, turns)
     restore_denormals(mode)
 
 
@@ -160,12 +153,7 @@ def backward_run(
     """Undo rows `end - 1` to `start` on pieces of ket and bra; each has slopes of its own."""
     mode = flush_denormals()
     for piece in range(first, last):
-        for g in range(end - 1, start - 1, -1):
-            row = tables[piece, g]
-            factors = factors_of(patterns, row[INVERSE], turns, row[COLUMN])
-            overlaps = backward_pass(ket, bra, row, factors)
-            slope = slope_of(patterns, row[INVERSE], overlaps)
-            add_slope(parameters, of_weights[piece], of_columns[piece], row[COLUMN], slope)
+        undo(ket, bra, tables[piece], start, end, patterns, parameters, turns, of_weights[piece], of_columns[piece])
     restore_denormals(mode)
 
 
