@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_info
 from numpy.typing import NDArray
 
 from hqlm.backends import remote
+from hqlm.backends.base import say_once
 from hqlm.backends.qiskit_circuits import Program, translated, unpacked
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
@@ -109,7 +109,7 @@ def bits(
         return np.concatenate([unpacked(result.data.meas) for result in results])
 
     if not seeded:
-        _announce(name)
+        say_once(f"QiskitBackend: what {name} measures is kept in {remote.measurements_folder()}")
     identity = f"qiskit {path} {name} {optimization_level}"
     return remote.measured(name, remote.jobs(identity, circuit, angles, shots, seed, rows_per_job), run, not seeded)
 
@@ -129,9 +129,3 @@ def _sampler(backend: Any, seed: int | None) -> Any:
     from qiskit.primitives import BackendSamplerV2
 
     return BackendSamplerV2(backend=backend, options={"seed_simulator": seed})
-
-
-@lru_cache(maxsize=16)
-def _announce(name: str) -> None:
-    folder = remote.measurements_folder()
-    rank_zero_info(f"QiskitBackend: samples of {name} follow no seed; what it measures is kept in {folder}")
