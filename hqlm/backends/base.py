@@ -246,14 +246,12 @@ class QuantumBackend(Component):
     def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
         quiet = _without_readout(execution.noise_model)
         with torch.set_grad_enabled(torch.is_grad_enabled() and "adjoint" in self.gradients):
-            splits = _splits(len(angles), _row_size(circuit, quiet))
-            if len(splits) == 1:
-                return self.values(circuit, angles, rows_in_turn(states, 0, len(angles)), quiet).to(angles)
-            parts = [
-                self.values(circuit, angles[first:last], rows_in_turn(states, first, last), quiet)
-                for first, last in splits
-            ]
-        return torch.cat(parts).to(angles)
+            parts = []
+            for first, last in _splits(len(angles), _row_size(circuit, quiet)):
+                values = self.values(circuit, angles[first:last], rows_in_turn(states, first, last), quiet)
+                self._check_shape("values", values, (last - first, len(circuit.observables)))
+                parts.append(values)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).to(angles)
 
     def _measure(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
@@ -268,14 +266,15 @@ class QuantumBackend(Component):
             bit_seed, flip_seed = _child_seed(seed, first, 0), _child_seed(seed, first, 1)
             rows = rows_in_turn(states, first, last)
             bits = self.bits(circuit, angles[first:last], rows, _without_readout(noise), shots, bit_seed)
-            expected = (last - first, shots, circuit.n_qubits)
-            if tuple(bits.shape) != expected:
-                name = type(self).__name__
-                raise UnsupportedExecution(
-                    f"{name} returned samples of shape {tuple(bits.shape)}, asked for {expected}"
-                )
+            self._check_shape("samples", bits, (last - first, shots, circuit.n_qubits))
             parts.append(measurement.flip(bits, noise.readout, flip_seed))
         return torch.cat(parts)
+
+    def _check_shape(self, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
+        if tuple(found.shape) != expected:
+            raise UnsupportedExecution(
+                f"{type(self).__name__} returned {what} of shape {tuple(found.shape)}, asked for {expected}"
+            )
 
 
 @lru_cache(maxsize=64)

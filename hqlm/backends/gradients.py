@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from hqlm.circuits import Gate
+from hqlm.errors import UnsupportedExecution
 from hqlm.execution import Execution
 
 Evaluate = Callable[[Tensor, Tensor | None, int], Tensor]
@@ -27,6 +28,43 @@ _TWO_TERMS = ((0.5, math.pi / 2), (-0.5, -math.pi / 2))
 # controlled rotations have generator eigenvalues 0 and +-1/2; Anselmetti et al. (2021), arXiv:2104.05695
 _NEAR, _FAR = (math.sqrt(2) + 1) / (4 * math.sqrt(2)), (math.sqrt(2) - 1) / (4 * math.sqrt(2))
 _FOUR_TERMS = ((_NEAR, math.pi / 2), (-_NEAR, -math.pi / 2), (-_FAR, 3 * math.pi / 2), (_FAR, -3 * math.pi / 2))
+
+
+Backward = Callable[..., tuple[Tensor | None, ...]]
+
+
+def differentiable_once(backward: Backward) -> Backward:
+    """Refuse second derivatives of the torch function whose `backward` this is.
+
+    Torch's own decorator of this kind takes the gradient for a constant where the slopes are constants, and the
+    second derivative of a sum of which the values are a part would lack theirs.
+    """
+
+    @wraps(backward)
+    def once(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.no_grad():
+            gradient = backward(ctx, *slopes)
+        if not torch.is_grad_enabled():  # as in every backward without create_graph
+            return gradient
+        saved = [tensor for tensor in ctx.saved_tensors if tensor is not None]
+        return tuple(each if each is None else _Final.apply(each, *saved) for each in gradient)  # type: ignore[no-untyped-call]
+
+    return once
+
+
+class _Final(torch.autograd.Function):
+    """A gradient that depends on some tensors in ways that nobody worked out."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *tensors: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        raise UnsupportedExecution(
+            "values of circuits are differentiable once; a second derivative was asked for, through a gradient taken "
+            "with create_graph=True"
+        )
 
 
 def shift_terms(gate: Gate) -> tuple[tuple[float, float], ...]:
@@ -113,7 +151,7 @@ class _Measured(torch.autograd.Function):
         return evaluate(angles, states, forward_seed)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         angles, states = ctx.saved_tensors
         return ctx.vjp(gradient, angles, states, ctx.seed), None, None, None, None

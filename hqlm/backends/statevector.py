@@ -19,6 +19,7 @@ from torch import Tensor
 from hqlm.backends import reference, trajectories
 from hqlm.backends.angles import angle_columns, as_inputs, check_parameters
 from hqlm.backends.base import QuantumBackend, rows_in_turn
+from hqlm.backends.memory import check_memory
 from hqlm.backends.trajectories import Errors
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, UnsupportedExecution
@@ -53,12 +54,13 @@ class StatevectorBackend(QuantumBackend):
             raise ConfigError(f"backend.trajectories must be 1 or more, given {self.trajectories}")
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; and amplitude damping needs a density matrix.
+        """As every backend; a state must fit the memory, and amplitude damping needs a density matrix.
 
         Raises:
             UnsupportedExecution: naming the setting and what would work.
         """
         super().check(circuit, execution, states)
+        check_memory(circuit.n_qubits, 1, 4)
         noise = execution.noise_model
         if noise.amplitude_damping and self._needs_trajectories(circuit, noise):
             raise UnsupportedExecution(

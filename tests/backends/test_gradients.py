@@ -8,7 +8,7 @@ import torch
 from hqlm.backends import StatevectorBackend, gradients
 from hqlm.circuits import GATES, Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import UnsupportedExecution
-from hqlm.execution import Execution
+from hqlm.execution import Execution, Noise
 from tests.backends.toys import _SampledOnly
 
 F64 = torch.float64
@@ -83,13 +83,21 @@ def test_an_empty_tensor_of_weights_gets_an_empty_gradient():
         assert weights.grad.shape == (0,)
 
 
-def test_measured_gradients_are_differentiable_once():
-    circuit = Circuit(1, (Gate("RY", (0,), Weight(0)),), (PauliString("Z"),))
+@pytest.mark.parametrize(
+    "execution",
+    [Execution(), Execution(gradient="parameter_shift"), Execution(noise=Noise(one_qubit=0.1))],
+    ids=["exact", "shifted", "noisy"],
+)
+@pytest.mark.parametrize("qubits_of_a_density_matrix", [1, 8])
+def test_a_second_derivative_is_refused_even_where_the_slopes_are_constants(execution, qubits_of_a_density_matrix):
+    circuit = Circuit(2, (Gate("RY", (0,), Weight(0)),), (PauliString("ZI"),))
     weights = torch.tensor([0.4], dtype=F64, requires_grad=True)
-    values = StatevectorBackend().expectations(circuit, weights, execution=Execution(gradient="parameter_shift"))
+    backend = StatevectorBackend(density_matrix_qubits=qubits_of_a_density_matrix)
+    values = backend.expectations(circuit, weights, execution=execution)
     (slope,) = torch.autograd.grad(values.sum(), weights, create_graph=True)
-    with pytest.raises(RuntimeError, match="does not require grad"):
-        slope.sum().backward()
+    torch.testing.assert_close(slope.detach(), -torch.sin(weights.detach()), atol=0.3, rtol=0.0)
+    with pytest.raises(UnsupportedExecution, match="differentiable once"):
+        torch.autograd.grad((slope * weights).sum(), weights)
 
 
 def test_shifting_a_shared_value_would_be_wrong_and_is_not_done():

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from hqlm.backends.angles import row_count
+from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.density import density_backward, density_forward
 from hqlm.backends.kernels.job import DTYPES, Job, parts, totals
 from hqlm.backends.kernels.noise_program import NoiseProgram, noise_program
@@ -51,7 +51,7 @@ class _Density(torch.autograd.Function):
         return finals
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         job, noisy = ctx.job, ctx.noisy
         weights, inputs, rows = ctx.saved_tensors

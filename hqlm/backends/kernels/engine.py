@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from hqlm.backends.angles import row_count
+from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.chunks import backward, forward
 from hqlm.backends.kernels.job import DTYPES, Arrays, Job, parts, totals
 from hqlm.backends.kernels.noisy import noisy_program
@@ -19,6 +19,7 @@ from hqlm.backends.kernels.program import LANE_QUBITS, compile_circuit
 from hqlm.backends.kernels.simd import LANES
 from hqlm.backends.kernels.threads import share_out
 from hqlm.backends.kernels.wide import backward_wide, empty_state, fill_state, forward_wide, is_wide
+from hqlm.backends.memory import check_memory
 from hqlm.backends.trajectories import Errors
 from hqlm.circuits import Circuit
 
@@ -114,13 +115,14 @@ class _Adjoint(torch.autograd.Function):
     def forward(
         ctx: Any, weights: Tensor, inputs: Tensor | None, rows: Tensor | None, job: Job, wants_states: bool
     ) -> Tensor:
+        check_memory(job.program.n_qubits, job.chunks * job.lanes, job.dtype.itemsize << job.is_complex)
         kets = job.room(job.chunks)
         ctx.job = job
         ctx.save_for_backward(weights, inputs, rows, kets)
         return _forward(job, job.arrays(weights, inputs, rows), kets, wants_states)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         job: Job = ctx.job
         weights, inputs, rows, kets = ctx.saved_tensors

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.branches import branches_backward, branches_forward
 from hqlm.backends.kernels.engine import job_of
 from hqlm.backends.kernels.job import DTYPES, Arrays, Job, parts, totals
@@ -86,7 +86,7 @@ class _Trajectories(torch.autograd.Function):
         return torch.from_numpy(values.sum(0))
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         branches: _Branches = ctx.branches
         given = branches.job.arrays(*ctx.saved_tensors)

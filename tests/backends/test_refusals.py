@@ -1,0 +1,48 @@
+"""What is refused before anything is allocated, and what an adapter may not return."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from hqlm.backends import QuantumBackend, StatevectorBackend, memory
+from hqlm.circuits import Circuit, Gate, PauliString, Weight
+from hqlm.errors import UnsupportedExecution
+from hqlm.layer import QuantumLayer
+
+WEIGHTS = torch.zeros(1, requires_grad=True)
+
+
+def circuit(n_qubits):
+    return Circuit(n_qubits, (Gate("RY", (0,), Weight(0)),), (PauliString.z(0, n_qubits),))
+
+
+def test_a_state_larger_than_the_memory_is_refused_when_a_layer_is_built(monkeypatch):
+    monkeypatch.setattr(memory, "physical_memory", lambda: 16.0 * 2**30)
+    message = r"a state of 40 qubits takes 4,096.0 GiB of memory, this machine has 16.0 GiB: up to 32 qubits would fit"
+    with pytest.raises(UnsupportedExecution, match=message):
+        QuantumLayer(circuit(40), StatevectorBackend())
+    QuantumLayer(circuit(32), StatevectorBackend())
+
+
+def test_a_batch_whose_states_are_kept_and_do_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(memory, "physical_memory", lambda: 2.0**20)
+    states = torch.zeros(40, 2**13)
+    states[:, 0] = 1.0
+    with pytest.raises(UnsupportedExecution, match=r"40 states of 13 qubits .* up to 12 qubits would fit"):
+        StatevectorBackend().expectations(circuit(13), WEIGHTS, None, states)
+    with torch.no_grad():  # one at a time
+        assert StatevectorBackend().expectations(circuit(13), WEIGHTS, None, states).shape == (40, 1)
+
+
+@dataclass(frozen=True)
+class _Flat(QuantumBackend):
+    """Returns one number a row, where there should be one an observable."""
+
+    def values(self, circuit, angles, states, noise):
+        return torch.zeros(len(angles))
+
+
+def test_values_of_another_shape_are_refused():
+    with pytest.raises(UnsupportedExecution, match=r"_Flat returned values of shape \(1,\), asked for \(1, 1\)"):
+        _Flat().expectations(circuit(1), WEIGHTS)
