@@ -31,18 +31,26 @@ class QuantumBackend(Component):
     A plugin overrides one or both of `values` and `bits`. Capabilities are class attributes or properties:
 
     Attributes:
-        channels: noise fields it can apply after gates; readout errors are applied for every backend.
+        channels: noise fields it can apply after gates.
         gates: names of gates it has.
         gradients: rules of `Execution.gradient` it allows; `adjoint` promises that `values` is differentiable by torch.
         initial_states: whether a row may start from a given state.
+        readout_errors: whether `Noise.readout` may be added; a device has readout errors of its own.
         seeded: whether equal seeds give equal samples (hardware does not).
+        exact: whether it has exact values; by default, whether it overrides `values`.
     """
 
     channels: ClassVar[frozenset[str]] = frozenset()
     gates: ClassVar[frozenset[str]] = frozenset(GATES)
     gradients: ClassVar[frozenset[str]] = frozenset({"parameter_shift", "spsa", "surrogate"})
     initial_states: ClassVar[bool] = False
+    readout_errors: ClassVar[bool] = True
     seeded: ClassVar[bool] = True
+
+    @property
+    def exact(self) -> bool:
+        """Whether it runs without shots; one whose options decide overrides this."""
+        return type(self).values is not QuantumBackend.values
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
         """Exact expectation values.
@@ -178,7 +186,7 @@ class QuantumBackend(Component):
         """
         check_installed(type(self))
         name = type(self).__name__
-        if execution.shots is None and type(self).values is QuantumBackend.values:
+        if execution.shots is None and not self.exact:
             raise UnsupportedExecution(f"{name} has no exact values: set execution.shots, or use StatevectorBackend")
         if execution.shots is not None and type(self).bits is QuantumBackend.bits:
             raise UnsupportedExecution(f"{name} has no shots: set execution.shots=null, or use StatevectorBackend")
@@ -188,11 +196,15 @@ class QuantumBackend(Component):
                 f"{name} has no gate {', '.join(sorted(missing))}; it has {', '.join(sorted(self.gates))}. "
                 "Choose another ansatz or use StatevectorBackend"
             )
-        lacking = execution.noise_model.gate_channels - self.channels
+        noise = execution.noise_model
+        lacking = sorted(noise.gate_channels - self.channels) + ["readout"] * (
+            noise.readout > 0.0 and not self.readout_errors
+        )
         if lacking:
+            known = sorted(self.channels) + ["readout"] * self.readout_errors
             raise UnsupportedExecution(
-                f"{name} has no noise {', '.join(sorted(lacking))}; it has {', '.join(sorted(self.channels)) or 'none'}"
-                f" and readout. Set execution.noise.{min(lacking)}=0 or use StatevectorBackend"
+                f"{name} cannot add noise {', '.join(lacking)}; it adds {', '.join(known) or 'none to its own'}. "
+                f"Set execution.noise.{lacking[0]}=0 or use StatevectorBackend"
             )
         if states is not None and not self.initial_states:
             raise UnsupportedExecution(f"{name} cannot start from given states. Use StatevectorBackend")

@@ -163,7 +163,7 @@ class GradientChecks(BackendSuite):
     def test_a_surrogate_keeps_the_value_and_takes_the_exact_gradient(self, backend: QuantumBackend) -> None:
         """The value is this backend's, shots and noise included; the gradient is that of the noise-free value."""
         circuit = _circuit(backend)
-        noise = Noise(**dict.fromkeys(sorted(backend.channels), 0.1), readout=0.2)
+        noise = Noise(**dict.fromkeys(sorted(backend.channels), 0.1), readout=0.2 * backend.readout_errors)
         for plain in self.executions(backend, noise):
             execution = Execution(plain.shots, noise, plain.seed, gradient="surrogate")
             if "surrogate" not in backend.gradients:

@@ -46,7 +46,7 @@ class RefusalChecks(BackendSuite):
     """No silent anything."""
 
     def test_capabilities_are_known_words(self, backend: QuantumBackend) -> None:
-        """What a backend declares exists; channels are those of gates, since readout errors are everybody's."""
+        """What a backend declares exists; channels are those of gates; readout errors are the base class's."""
         assert backend.gates <= set(GATES)
         assert backend.gates, "a backend without gates runs nothing"
         assert backend.channels <= set(CHANNELS)
@@ -108,6 +108,17 @@ class RefusalChecks(BackendSuite):
                 continue
             with pytest.raises(UnsupportedExecution, match=channel):
                 backend.expectations(_CIRCUIT, _WEIGHTS, _INPUTS, None, execution)
+
+    def test_readout_errors_are_refused_unless_declared(self, backend: QuantumBackend) -> None:
+        """A device has its own; also in `sample`."""
+        for execution in self.executions(backend, Noise(readout=0.1)):
+            if backend.readout_errors:
+                assert backend.expectations(_CIRCUIT, _WEIGHTS, _INPUTS, None, execution).shape == (2, 1)
+                continue
+            with pytest.raises(UnsupportedExecution, match=r"execution\.noise\.readout"):
+                backend.expectations(_CIRCUIT, _WEIGHTS, _INPUTS, None, execution)
+            with pytest.raises(UnsupportedExecution, match=r"execution\.noise\.readout"):
+                backend.sample(_CIRCUIT, _WEIGHTS, _INPUTS, None, execution)
 
     def test_every_gate_outside_the_declared_ones_is_refused_by_name(self, backend: QuantumBackend) -> None:
         """Also in `sample`."""

@@ -19,7 +19,8 @@ from hqlm.execution import Execution, Noise
 
 def has_exact_values(backend: QuantumBackend) -> bool:
     """Whether the backend runs with `shots=None`."""
-    return type(backend).values is not QuantumBackend.values
+    assert not backend.exact or type(backend).values is not QuantumBackend.values, "exact values need `values`"
+    return backend.exact
 
 
 def has_shots(backend: QuantumBackend) -> bool:
@@ -39,7 +40,8 @@ def missing(backend: QuantumBackend, circuit: Circuit, states: Tensor | None, no
     """Whether the run needs something that the backend does not declare."""
     lacks_gates = bool({gate.name for gate in circuit.gates} - backend.gates)
     lacks_channels = bool(noise.gate_channels - backend.channels)
-    return lacks_gates or lacks_channels or (states is not None and not backend.initial_states)
+    lacks_readout = noise.readout > 0.0 and not backend.readout_errors
+    return lacks_gates or lacks_channels or lacks_readout or (states is not None and not backend.initial_states)
 
 
 class BackendSuite:

@@ -1,0 +1,31 @@
+"""Which noise channels follow a gate: the order and the wires, once for every adapter that inserts them itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hqlm.circuits import Circuit, Gate
+from hqlm.execution import Noise
+
+
+class Channel(NamedTuple):
+    """A channel of an SDK to be: `kind` is a field of `Noise`, `probability` its value."""
+
+    kind: str
+    wires: tuple[int, ...]
+    probability: float
+
+
+def channels_after(gate: Gate, noise: Noise) -> list[Channel]:
+    """Channels that follow a gate, in the order they act: a Pauli on all its wires, then damping on each of them."""
+    if not gate.noisy:
+        return []
+    pauli = "one_qubit" if len(gate.wires) == 1 else "two_qubit"
+    damping = [(kind, (wire,)) for kind in ("amplitude_damping", "phase_damping") for wire in gate.wires]
+    found = [Channel(kind, wires, getattr(noise, kind)) for kind, wires in ((pauli, gate.wires), *damping)]
+    return [channel for channel in found if channel.probability > 0.0]
+
+
+def n_channels(circuit: Circuit, noise: Noise) -> int:
+    """How many channels a run of the circuit has; an adapter holds what it built to this number."""
+    return sum(len(channels_after(gate, noise)) for gate in circuit.gates)
