@@ -37,6 +37,10 @@ class UnsupportedExecution(HqlmError):
     """A backend was asked for shots, noise, a gate or a gradient it does not have."""
 
 
+class RemoteError(HqlmError):
+    """A remote device that failed for good, with what it had already measured kept."""
+
+
 class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 
@@ -46,7 +50,7 @@ class EncoderError(HqlmError):
 
 
 class CacheError(HqlmError):
-    """An embedding cache that cannot be read."""
+    """What was kept of embeddings or measurements cannot be read or written."""
 
 
 class CheckpointError(HqlmError):

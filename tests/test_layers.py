@@ -23,7 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
-    {"registry", "errors"},
+    {"registry", "errors", "cache"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -92,14 +92,14 @@ def test_imports_go_downwards_only(module):
             assert RANK[theirs] <= RANK[mine], f"{module} imports {imported}, which stands above it"
 
 
-@pytest.mark.parametrize("part", ["registry", "errors"])
+@pytest.mark.parametrize("part", ["registry", "errors", "cache"])
 def test_the_lowest_row_imports_nothing_but_itself(part):
     assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors"}
 
 
 def test_circuits_and_all_below_them_are_plain_python():
     for module in MODULES:
-        if top(module) in {"circuits", "execution", "registry", "errors"}:
+        if top(module) in {"circuits", "execution", "registry", "errors", "cache"}:
             roots = {name.split(".")[0] for name, _ in all_imports(module)}
             assert roots <= {"hqlm", *sys.stdlib_module_names}, f"{module} imports {roots}"
 

@@ -6,25 +6,89 @@ Source: Javadi-Abhari et al. (2024), Quantum computing with Qiskit, arXiv:2405.0
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from hqlm.backends import aer
+from hqlm.backends import aer, qiskit_devices
 from hqlm.backends.base import QuantumBackend
 from hqlm.circuits import Circuit
-from hqlm.execution import Noise
+from hqlm.errors import ConfigError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+
+_AER: Final = "aer"
+_Level = Literal[0, 1, 2, 3]
 
 
 @dataclass(frozen=True)
 class QiskitBackend(QuantumBackend):
-    """Qiskit's simulator Aer, exactly and with shots."""
+    """Qiskit: its simulator Aer, exactly and with shots, or any device of Qiskit with shots.
+
+    Aer runs circuits as they are. For a device they are transpiled to its gates and couplings, `Noise` is refused
+    because the device has its own, and measurements are kept (see `remote.py`) unless it is simulated from a seed.
+
+    Args:
+        device: `aer`, or the dotted path of a class or function that is called without arguments and returns a
+            `BackendV2`, such as `qiskit_ibm_runtime.fake_provider.FakeManilaV2` or `my_module.my_device`.
+        optimization_level: of the transpilation for a device.
+        rows_per_job: circuits that are sent to a device at a time.
+    """
+
+    device: str = _AER
+    optimization_level: _Level = 2
+    rows_per_job: int = 100
 
     requires: ClassVar[tuple[str, ...]] = ("qiskit", "qiskit_aer")
     install: ClassVar[str] = "hqlm[qiskit]"
-    channels: ClassVar[frozenset[str]] = frozenset({"one_qubit", "two_qubit", "amplitude_damping", "phase_damping"})
-    initial_states: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.optimization_level not in get_args(_Level):
+            raise ConfigError(f"backend.optimization_level must be 0, 1, 2 or 3, given {self.optimization_level}")
+        if self.rows_per_job < 1:
+            raise ConfigError(f"backend.rows_per_job must be 1 or more, given {self.rows_per_job}")
+
+    @property
+    def exact(self) -> bool:
+        """On Aer."""
+        return self.device == _AER
+
+    @property
+    def channels(self) -> frozenset[str]:  # type: ignore[override]
+        """All of them on Aer."""
+        every = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping")
+        return frozenset(every if self.device == _AER else ())
+
+    @property
+    def initial_states(self) -> bool:  # type: ignore[override]
+        """On Aer."""
+        return self.device == _AER
+
+    @property
+    def readout_errors(self) -> bool:  # type: ignore[override]
+        """On Aer."""
+        return self.device == _AER
+
+    @property
+    def seeded(self) -> bool:  # type: ignore[override]
+        """On Aer, and on a device that is simulated in this process."""
+        return self.device == _AER or qiskit_devices.takes_seed(self.device)
+
+    def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
+        """As every backend; and a device exists and is as wide as the circuit.
+
+        Raises:
+            ConfigError: when the device cannot be made.
+            UnsupportedExecution: naming the setting and what would work.
+        """
+        super().check(circuit, execution, states)
+        if self.device != _AER:
+            device = qiskit_devices.device(self.device)
+            if device.num_qubits is not None and device.num_qubits < circuit.n_qubits:
+                raise UnsupportedExecution(
+                    f"device {device.name} has {device.num_qubits} qubits, the circuit needs {circuit.n_qubits}. "
+                    "Set model.backend.device to a wider one or use fewer qubits"
+                )
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
         """Exact expectation values `(rows, n_observables)`, float64, without a gradient."""
@@ -34,7 +98,11 @@ class QiskitBackend(QuantumBackend):
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
         """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
-        return torch.from_numpy(aer.bits(circuit, *_in_double(angles, states), noise, shots, seed))
+        rows, starts = _in_double(angles, states)
+        if self.device == _AER:
+            return torch.from_numpy(aer.bits(circuit, rows, starts, noise, shots, seed))
+        level, bound = self.optimization_level, self.rows_per_job
+        return torch.from_numpy(qiskit_devices.bits(self.device, level, bound, circuit, rows, shots, seed))
 
 
 def _in_double(angles: Tensor, states: Tensor | None) -> tuple[aer.Angles, aer.States | None]:

@@ -7,7 +7,6 @@ for two processes that fill it at once and for a writer that is killed midway.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import sys
 import zlib
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hqlm.cache import cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
 
@@ -29,21 +29,15 @@ _BUSY_SECONDS = 120.0
 _SCHEMA = "CREATE TABLE IF NOT EXISTS embeddings (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)"
 
 
-def default_folder() -> Path:
-    """`$HQLM_CACHE`, or `hqlm` in the user's cache folder."""
-    base = os.environ.get("HQLM_CACHE")
-    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hqlm"
-
-
 class EmbeddingCache:
     """Embeddings by encoder and text.
 
     Args:
-        folder: where the files lie; None takes `default_folder()`.
+        folder: where the files lie; None takes `hqlm.cache.cache_folder()`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = (folder or default_folder()) / "embeddings"
+        self.folder = (folder or cache_folder()) / "embeddings"
 
     def embed(self, encoder: TextModule, texts: Sequence[str]) -> Tensor:
         """Embeddings `(len(texts), dim)`, float32; only texts that were never seen are encoded.

@@ -1,0 +1,137 @@
+"""Devices of Qiskit: found by name, circuits fitted to them, measured through V2 primitives."""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_info
+from numpy.typing import NDArray
+
+from hqlm.backends import remote
+from hqlm.backends.qiskit_circuits import Program, translated, unpacked
+from hqlm.circuits import Circuit
+from hqlm.errors import ConfigError
+from hqlm.execution import Noise
+from hqlm.registry import suggestion
+
+
+@lru_cache(maxsize=16)
+def device(path: str) -> Any:
+    """The `BackendV2` that a class or function returns, made once.
+
+    Args:
+        path: dotted path of the class or function, called without arguments.
+
+    Raises:
+        ConfigError: when there is none, or it returns something else.
+    """
+    from qiskit.providers import BackendV2
+
+    made = _called(path, _factory(path))
+    if not isinstance(made, BackendV2):
+        raise ConfigError(f"backend.device={path} returned a {type(made).__name__}; it must return a Qiskit BackendV2")
+    return made
+
+
+def _factory(path: str) -> Any:
+    module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise ConfigError(
+            f"backend.device={path}: give 'aer', or the dotted path of a class or function that returns a BackendV2, "
+            "for example qiskit_ibm_runtime.fake_provider.FakeManilaV2"
+        )
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"backend.device={path}: cannot import {module_name}: {error}") from error
+    if not hasattr(module, name):
+        known = [each for each in dir(module) if not each.startswith("_")]
+        raise ConfigError(f"backend.device={path}: {module_name} has no '{name}'. {suggestion(name, known)}")
+    return getattr(module, name)
+
+
+def _called(path: str, factory: Any) -> Any:
+    if not callable(factory):
+        raise ConfigError(f"backend.device={path} is a {type(factory).__name__}; it must be a class or a function")
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise ConfigError(
+            f"backend.device={path} is called without arguments: {error}. Write a function that passes them"
+        ) from error
+    try:
+        return factory()
+    except Exception as error:  # accounts, networks, whatever a provider raises
+        raise ConfigError(f"backend.device={path} cannot be reached: {type(error).__name__}: {error}") from error
+
+
+def takes_seed(path: str) -> bool:
+    """Whether the device is simulated here, with a seed; one elsewhere allows nothing but None."""
+    options = device(path).options
+    return "seed_simulator" in dict(options.items()) and options.validator.get("seed_simulator") is not type(None)
+
+
+@lru_cache(maxsize=64)
+def fitted(path: str, optimization_level: int, circuit: Circuit) -> Program:
+    """The circuit in gates of the device along its couplings, every qubit measured; bits keep our order."""
+    from qiskit.transpiler import generate_preset_pass_manager
+
+    program = translated(circuit, Noise())
+    passes = generate_preset_pass_manager(optimization_level, backend=device(path), seed_transpiler=0)
+    whole = passes.run(program.circuit.measure_all(inplace=False))
+    left = [parameter.index for parameter in whole.parameters]  # an optimisation may drop some
+    return Program(whole, program.columns[left], program.factors[left])
+
+
+def bits(
+    path: str,
+    optimization_level: int,
+    rows_per_job: int,
+    circuit: Circuit,
+    angles: NDArray[np.float64],
+    shots: int,
+    seed: int,
+) -> NDArray[np.uint8]:
+    """Samples `(rows, shots, n_qubits)`, qubit 0 first.
+
+    Raises:
+        RemoteError: when a job fails for good.
+    """
+    program, name, seeded = fitted(path, optimization_level, circuit), device(path).name, takes_seed(path)
+
+    def run(job: remote.Job) -> NDArray[np.uint8]:
+        pubs = program.pubs(angles[job.first : job.last])
+        results = _results(path, pubs, shots, job.seed if seeded else None)
+        return np.concatenate([unpacked(result.data.meas) for result in results])
+
+    if not seeded:
+        _announce(name)
+    identity = f"qiskit {path} {name} {optimization_level}"
+    return remote.measured(name, remote.jobs(identity, circuit, angles, shots, seed, rows_per_job), run, not seeded)
+
+
+def _results(path: str, pubs: list[Any], shots: int, seed: int | None) -> Any:
+    from qiskit.primitives import PrimitiveJob
+
+    job = _sampler(device(path), seed).run(pubs, shots=shots)
+    if isinstance(job, PrimitiveJob):  # it runs in this process: what failed is run again
+        return job.result()
+    return remote.fetch(job.result, job.job_id())
+
+
+def _sampler(backend: Any, seed: int | None) -> Any:
+    if seed is None and type(backend).__module__.partition(".")[0] == "qiskit_ibm_runtime":
+        return import_module("qiskit_ibm_runtime").SamplerV2(mode=backend)
+    from qiskit.primitives import BackendSamplerV2
+
+    return BackendSamplerV2(backend=backend, options={"seed_simulator": seed})
+
+
+@lru_cache(maxsize=16)
+def _announce(name: str) -> None:
+    folder = remote.measurements_folder()
+    rank_zero_info(f"QiskitBackend: samples of {name} follow no seed; what it measures is kept in {folder}")
