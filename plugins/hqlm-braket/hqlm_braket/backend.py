@@ -39,7 +39,7 @@ class BraketBackend(PaidBackend):
 
     device: str = "auto"
     rows_per_job: int = 10
-    price_per_task: float = 0.3  # aws.amazon.com/braket/pricing, the same for all QPUs; read in November 2026
+    price_per_task: float = 0.3  # aws.amazon.com/braket/pricing in 2025: the same for all QPUs
 
     requires: ClassVar[tuple[str, ...]] = ("braket",)
     install: ClassVar[str] = "hqlm-braket"
@@ -70,23 +70,23 @@ class BraketBackend(PaidBackend):
         return not self._on_aws
 
     @property
-    def seeded(self) -> bool:
+    def seeded(self) -> bool:  # type: ignore[override]
         """On this machine."""
         return not self._on_aws
 
     @property
-    def readout_errors(self) -> bool:
+    def readout_errors(self) -> bool:  # type: ignore[override]
         """On this machine."""
         return not self._on_aws
 
     @property
-    def channels(self) -> frozenset[str]:
+    def channels(self) -> frozenset[str]:  # type: ignore[override]
         """All of them with density matrices."""
         every = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping")
         return frozenset(every if self.device in ("auto", "braket_dm") else ())
 
     @property
-    def gates(self) -> frozenset[str]:
+    def gates(self) -> frozenset[str]:  # type: ignore[override]
         """All of them on this machine; a device says which it has."""
         return devices.gates(self._aws_device) if self._on_aws else super().gates
 

@@ -46,12 +46,13 @@ def capabilities(operations=EVERY_OPERATION, price=0.08, unit="shot", qubits=36,
 
 
 class Task:
-    def __init__(self, number, result):
-        self.id, self._result, self.failures = f"task-{number}", result, []
+    def __init__(self, number, result, lost):
+        self.id, self._result, self._lost = f"task-{number}", result, lost
 
     def result(self):
-        if self.failures:
-            raise self.failures.pop(0)
+        self._lost -= 1
+        if self._lost >= 0:
+            raise TimeoutError
         return self._result
 
     def state(self):
@@ -59,7 +60,12 @@ class Task:
 
 
 class FakeDevice:
-    """Counts what is submitted; `failures` are what the next submissions raise, None lets one through."""
+    """Keeps what is submitted.
+
+    `failures` are what the next submissions raise, None lets one through; a result is out of reach `lost` times.
+    """
+
+    lost = 0
 
     def __init__(self, **changes):
         self.arn, self.name = ARN, "Fake-1"
@@ -71,7 +77,7 @@ class FakeDevice:
         if self.failures and (failure := self.failures.pop(0)):
             raise failure
         result = LocalSimulator("braket_sv").run(task_specification, shots=shots, inputs=inputs).result()
-        self.tasks.append(Task(len(self.tasks), result))
+        self.tasks.append(Task(len(self.tasks), result, self.lost))
         return self.tasks[-1]
 
 

@@ -14,12 +14,16 @@ class TestAuto(BackendContract):
 
 
 class TestStateVector(BackendContract):
+    examples = 5
+
     @pytest.fixture
     def backend(self):
         return BraketBackend("braket_sv")
 
 
 class TestDensityMatrix(BackendContract):
+    examples = 5
+
     @pytest.fixture
     def backend(self):
         return BraketBackend("braket_dm")
