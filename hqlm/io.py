@@ -18,6 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hqlm.errors import CheckpointError, PluginError
 from hqlm.models import HqlmModule
+from hqlm.registry import suggestion
 
 # a class named where any value is allowed stays a dict: files must not choose what is called
 set_parsing_settings(instantiate_subclass_spec_in_any=False)
@@ -72,7 +73,7 @@ def find_checkpoint(path: str | os.PathLike[str], choose: Literal["best", "last"
         return found[-1]
     if run.is_dir():
         raise CheckpointError(f"the run {run} has no checkpoint {CHECKPOINTS}/{choose}*.ckpt")
-    raise CheckpointError(f"no checkpoint '{path}': there is no such file, folder or run ({_known_runs()})")
+    raise CheckpointError(f"no checkpoint '{path}': there is no such file, folder or run. {_known_runs(path)}")
 
 
 def run_folder(checkpoint: Path) -> Path:
@@ -90,7 +91,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch itself does not look at the checksums
-        checkpoint = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as err:
         raise CheckpointError(
             f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
@@ -139,10 +140,9 @@ def import_plugin(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except Exception as err:  # a plugin may fail in any way while it is imported
-        raise PluginError(
-            f"cannot import the plugin '{module}': {type(err).__name__}: {err}. Its folder must lie in the working "
-            "directory or be installed"
-        ) from err
+        absent = isinstance(err, ModuleNotFoundError) and module.split(".")[0] == err.name
+        advice = ". Its folder must lie in the working directory or be installed" if absent else ""
+        raise PluginError(f"cannot import the plugin '{module}': {type(err).__name__}: {err}{advice}") from err
 
 
 def write_text(path: Path, text: str) -> None:
@@ -168,6 +168,6 @@ class CheckpointFiles(TorchCheckpointIO):
         return read_checkpoint(path)
 
 
-def _known_runs() -> str:
+def _known_runs(given: str | os.PathLike[str]) -> str:
     names = sorted(folder.parent.name for folder in RUNS.glob(f"*/{CHECKPOINTS}"))
-    return f"known runs: {', '.join(names)}" if names else f"no runs below {RUNS.absolute()}"
+    return suggestion(str(given), names) if names else f"There are no runs below {RUNS.absolute()}"

@@ -47,8 +47,7 @@ class QuantumLayer(nn.Module):
         self.weight = nn.Parameter(torch.empty(circuit.n_weights).uniform_(-math.pi, math.pi))
         self.scale = nn.Parameter(torch.ones(circuit.n_inputs)) if trainable_scale and circuit.n_inputs else None
         self._seed = torch.initial_seed() % 2**32 if execution.seed is None else execution.seed
-        self._trained = 0
-        self._evaluated = 0
+        self._forwards = {True: 0, False: 0}  # of training and of evaluation
 
     def forward(self, inputs: Tensor | None = None, states: Tensor | None = None) -> Tensor:
         """Readout `(batch, n_observables)`.
@@ -65,16 +64,16 @@ class QuantumLayer(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Switch the mode; entering evaluation restarts its counter."""
         if not mode:
-            self._evaluated = 0
+            self._forwards[False] = 0
         return super().train(mode)
 
     def get_extra_state(self) -> Tensor:
         """The number of training forwards so far."""
-        return torch.tensor(self._trained)
+        return torch.tensor(self._forwards[True])
 
     def set_extra_state(self, state: Tensor) -> None:
         """Go on counting where a checkpoint stopped."""
-        self._trained = int(state)
+        self._forwards[True] = int(state)
 
     def extra_repr(self) -> str:
         """Sizes of the circuit and where it runs."""
@@ -86,10 +85,10 @@ class QuantumLayer(nn.Module):
 
     def _next_execution(self) -> Execution:
         execution = self.execution
-        if self.training:
-            count, self._trained = self._trained, self._trained + 1
-        else:
-            count, self._evaluated = self._evaluated, self._evaluated + 1
+        count = self._forwards[self.training]
+        self._forwards[self.training] += 1
+        if not execution.is_random:
+            return execution  # making a seed and an Execution for nothing takes a while
         path = [self._seed, _rank(), int(self.training), count]
         seed = int(np.random.SeedSequence(path).generate_state(1)[0])
         return Execution(

@@ -42,6 +42,10 @@ def top(module):
     return [*module.split("."), ""][1]
 
 
+def _for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 @cache
 def imports(module):
     """(imported module of ours, whether at module level) of every import statement."""
@@ -55,7 +59,7 @@ def all_imports(module):
     lazy = {
         node
         for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_types_only(function)
         for node in ast.walk(function)
     }
     found = []

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -56,6 +57,17 @@ def test_commands_and_python_blocks_run_in_order(desk):
         for words in commands(text) if kind == "bash" else ():
             extra = SHORT if words[1] == "fit" else []
             assert main([*words[1:], *extra]) == 0, words
+
+
+@pytest.mark.slow
+def test_the_backend_in_20_lines_has_20_lines_and_keeps_the_contract(tmp_path):
+    block = next(text for kind, text in BLOCKS if kind == "python" and "class TinyBackend" in text)
+    lines = [line for line in block[block.index("@dataclass") :].splitlines() if line]
+    assert len(lines) <= 20
+    (tmp_path / "tiny.py").write_text(block)
+    command = [sys.executable, "-m", "hqlm", "components", "--plugins=tiny", "--check=TinyBackend"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_command_of_the_readme_is_known():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +47,18 @@ class _Columns(torch.autograd.Function):
             slopes = gradient.index_select(1, layout.input_columns) * layout.input_scales
             of_inputs = slopes.new_zeros(len(slopes), ctx.n_inputs).index_add_(1, layout.input_places, slopes)
         return of_weights, of_inputs, None, None
+
+
+def as_inputs(circuit: Circuit, angles: Tensor) -> tuple[Circuit, Tensor, Tensor]:
+    """Circuit, weights and inputs of the same values, given the angle of every rotation `(rows, n_angles)`."""
+    return _with_inputs(circuit), angles.new_empty(0), angles
+
+
+@lru_cache(maxsize=256)
+def _with_inputs(circuit: Circuit) -> Circuit:
+    columns = iter(range(len(circuit.rotations)))
+    gates = [gate if gate.angle is None else replace(gate, angle=Input(next(columns))) for gate in circuit.gates]
+    return replace(circuit, gates=tuple(gates))
 
 
 @dataclass(frozen=True)
@@ -102,10 +114,14 @@ def check_parameters(circuit: Circuit, weights: Tensor, inputs: Tensor | None, s
         raise CircuitError(f"the circuit has {circuit.n_weights} weights, given a tensor of {tuple(weights.shape)}")
     _check_inputs(circuit, weights, inputs)
     _check_states(circuit, weights, states)
-    rows = [len(tensor) for tensor in (inputs, states) if tensor is not None] or [1]
-    if min(rows) != max(rows):
-        raise CircuitError(f"inputs and states must have as many rows, given {rows[0]} and {rows[1]}")
-    return rows[0]
+    if inputs is not None and states is not None and len(inputs) != len(states):
+        raise CircuitError(f"inputs and states must have as many rows, given {len(inputs)} and {len(states)}")
+    return row_count(inputs, states)
+
+
+def row_count(inputs: Tensor | None, states: Tensor | None) -> int:
+    """The number of rows: 1 where neither inputs nor states say more."""
+    return next((len(rows) for rows in (inputs, states) if rows is not None), 1)
 
 
 def _check_inputs(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> None:
@@ -138,15 +154,16 @@ def _check_states(circuit: Circuit, weights: Tensor, states: Tensor | None) -> N
             f"states are {states.dtype} on {states.device}; with weights of {weights.dtype} on {weights.device} they "
             f"must be {weights.dtype} or {weights.dtype.to_complex()} there"
         )
-    worst = float((_norms(states.detach()) - 1.0).abs().max())
+    worst = _worst_norm(states.detach())
     if not worst <= _NORM_TOLERANCE:  # also true of NaN
         raise CircuitError(f"states must be normalised; the worst norm is off by {worst:.2g}")
 
 
-def _norms(states: Tensor) -> Tensor:
+def _worst_norm(states: Tensor) -> float:
+    """The largest distance of a norm from 1."""
     if states.device.type != "cpu":
-        norms: Tensor = torch.linalg.vector_norm(states, dim=1)
-        return norms
+        return float((torch.linalg.vector_norm(states, dim=1) - 1.0).abs().max())
     # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
     parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy()
-    return torch.from_numpy(np.sqrt(np.einsum("rk,rk->r", parts, parts)))
+    squares = np.einsum("rk,rk->r", parts, parts)
+    return float(np.abs(np.sqrt([squares.min(), squares.max()]) - 1.0).max())

@@ -12,10 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hqlm.backends import gradients, measurement
-from hqlm.backends.angles import angle_columns, check_parameters, trainable_columns
+from hqlm.backends.angles import angle_columns, check_parameters, row_count, trainable_columns
 from hqlm.circuits import GATES, Circuit
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -111,9 +112,10 @@ class QuantumBackend(Component):
         rule = self.gradient_rule(execution)
         if rule == "surrogate":
             return self._surrogate(circuit, weights, inputs, states, execution)
-        angles = angle_columns(circuit, weights, inputs, batch)
         if rule == "adjoint":
-            return self._evaluate(circuit, angles, states, execution, 0)
+            values = self._differentiable(circuit, weights, inputs, states, execution)
+            return measurement.with_readout_errors(values, circuit, execution.noise_model.readout)
+        angles = angle_columns(circuit, weights, inputs, batch)
         if states is not None and states.requires_grad:
             raise UnsupportedExecution(
                 f"gradients of initial states need gradient=adjoint; execution.gradient={rule} has none"
@@ -225,17 +227,21 @@ class QuantumBackend(Component):
     def _evaluate(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
     ) -> Tensor:
-        noise = execution.noise_model
         if execution.shots is None:
             values = self._exact(circuit, angles, states, execution)
-            if noise.readout:
-                values = values * values.new_tensor(measurement.readout_factors(circuit, noise.readout))
-            return values
+            return measurement.with_readout_errors(values, circuit, execution.noise_model.readout)
         result = angles.new_empty(len(angles), len(circuit.observables))
         for place, setting in enumerate(measurement.settings(circuit)):
             bits = self._measure(setting.circuit, angles, states, execution, _child_seed(seed, place))
             result[:, list(setting.places)] = measurement.means(bits, setting.supports, angles.dtype).to(result)
         return result
+
+    def _differentiable(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
+    ) -> Tensor:
+        """Exact values `(batch, n_observables)` without readout errors, for the rule `adjoint`."""
+        angles = angle_columns(circuit, weights, inputs, row_count(inputs, states))
+        return self._exact(circuit, angles, states, execution)
 
     def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
         quiet = _without_readout(execution.noise_model)
@@ -253,6 +259,9 @@ class QuantumBackend(Component):
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution, seed: int
     ) -> Tensor:
         assert execution.shots is not None
+        if not self.seeded:
+            name = type(self).__name__
+            say_once(f"{name} takes no seed: its samples differ from run to run, whatever execution.seed is")
         shots, noise = execution.shots, execution.noise_model
         parts = []
         for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
@@ -267,6 +276,12 @@ class QuantumBackend(Component):
                 )
             parts.append(measurement.flip(bits, noise.readout, flip_seed))
         return torch.cat(parts)
+
+
+@lru_cache(maxsize=64)
+def say_once(message: str) -> None:
+    """Tell the user, once a process, what a backend chose or cannot promise."""
+    rank_zero_info(message)
 
 
 @lru_cache(maxsize=64)

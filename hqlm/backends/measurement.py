@@ -74,6 +74,9 @@ def flip(bits: Tensor, probability: float, seed: int) -> Tensor:
     return bits ^ torch.from_numpy(flips).to(bits)
 
 
-def readout_factors(circuit: Circuit, probability: float) -> list[float]:
-    """What a readout error leaves of each exact value: (1 - 2 p)^k for an observable on k qubits."""
-    return [(1.0 - 2.0 * probability) ** len(observable.support) for observable in circuit.observables]
+def with_readout_errors(values: Tensor, circuit: Circuit, probability: float) -> Tensor:
+    """Exact values `(rows, n_observables)` times what a readout error leaves: (1 - 2 p)^k for k qubits."""
+    if probability == 0.0:
+        return values
+    factors = [(1.0 - 2.0 * probability) ** len(observable.support) for observable in circuit.observables]
+    return values * values.new_tensor(factors)

@@ -19,9 +19,7 @@ from hqlm.execution import Noise
 def final_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> Tensor:
     """States `(rows, 2**n)` after all gates, for angles `(rows, n_angles)` in radians; differentiable."""
     psi = _initial_states(circuit, angles, states)
-    columns = iter(angles.unbind(1))
-    for gate in circuit.gates:
-        angle = None if gate.angle is None else next(columns)
+    for gate, angle in circuit.bound(angles.unbind(1)):
         psi = _apply_gate(psi, gate, gate_matrix(gate, angle, psi), gate.wires)
     return psi
 
@@ -31,9 +29,7 @@ def final_density_matrices(circuit: Circuit, angles: Tensor, states: Tensor | No
     n, size = circuit.n_qubits, 2**circuit.n_qubits
     psi = _initial_states(circuit, angles, states)
     rho = (psi[:, :, None] * psi[:, None, :].conj()).flatten(1)  # (rows, 4**n)
-    columns = iter(angles.unbind(1))
-    for gate in circuit.gates:
-        angle = None if gate.angle is None else next(columns)
+    for gate, angle in circuit.bound(angles.unbind(1)):
         matrix = gate_matrix(gate, angle, rho)
         rho = _apply_gate(rho, gate, matrix, gate.wires)
         rho = _apply_gate(rho, gate, matrix.conj(), [wire + n for wire in gate.wires])

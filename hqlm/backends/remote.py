@@ -3,7 +3,7 @@
 Measurements of a device cost money and waiting. A request is sent in jobs of bounded size, one after the other, and
 what a job measured is kept in the cache folder under a key of everything it was asked for. So the same request after a
 failure, in this process or another, runs only the jobs that are missing; and as `expectations` is a pure function of
-its arguments, a finished request is never paid for twice. Other measurements of the same circuit take another seed.
+its arguments, a finished request is not paid for again. Other measurements of the same circuit take another seed.
 """
 
 from __future__ import annotations

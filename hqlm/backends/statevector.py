@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hqlm.backends import reference, trajectories
-from hqlm.backends.angles import angle_columns, check_parameters
+from hqlm.backends.angles import angle_columns, as_inputs, check_parameters
 from hqlm.backends.base import QuantumBackend, rows_in_turn
 from hqlm.backends.trajectories import Errors
 from hqlm.circuits import Circuit
@@ -70,12 +70,11 @@ class StatevectorBackend(QuantumBackend):
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
         """Exact expectation values `(rows, n_observables)`, differentiable by torch in angles and states."""
-        if noise.gate_channels:
-            rho = _density_matrices(circuit, angles, states, noise)
-            return reference.density_expectations(circuit.observables, rho)
         if angles.device.type == "cpu":
-            values: Tensor = _engine().expectations(circuit, angles, states)
-            return values
+            return _values(*as_inputs(circuit, angles), states, noise)
+        if noise.gate_channels:
+            rho = reference.final_density_matrices(circuit, angles, states, noise)
+            return reference.density_expectations(circuit.observables, rho)
         return reference.state_expectations(circuit.observables, reference.final_states(circuit, angles, states))
 
     def bits(
@@ -87,32 +86,41 @@ class StatevectorBackend(QuantumBackend):
             if self._needs_trajectories(circuit, noise):
                 errors = trajectories.draw_errors(circuit, noise, shots, seed)
                 return _trajectory_bits(circuit, angles, states, errors, uniform)
-            if noise.gate_channels:
-                rho = _density_matrices(circuit, angles, states, noise)
-                probabilities = rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
-            else:
-                probabilities = _final_states(circuit, angles, states).abs().square()
-            return reference.sample(probabilities, uniform)
+            return reference.sample(_probabilities(circuit, angles, states, noise), uniform)
 
     def states(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
     ) -> Tensor:
         """Final states `(batch, 2**n_qubits)`, complex, differentiable, qubit 0 the most significant bit."""
         batch = check_parameters(circuit, weights, inputs, states)
-        angles = angle_columns(circuit, weights, inputs, batch)
-        return _final_states(circuit, angles, states).to(weights.dtype.to_complex())
+        if weights.device.type == "cpu":
+            psi: Tensor = _engine().final_states(circuit, weights, inputs, states)
+        else:
+            psi = reference.final_states(circuit, angle_columns(circuit, weights, inputs, batch), states)
+        return psi.to(weights.dtype.to_complex())
+
+    def _differentiable(
+        self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
+    ) -> Tensor:
+        noise = execution.noise_model
+        if weights.device.type != "cpu":
+            return super()._differentiable(circuit, weights, inputs, states, execution)
+        if self._needs_trajectories(circuit, noise):
+            return _trajectory_values(circuit, weights, inputs, states, self._errors(circuit, execution))
+        return _values(circuit, weights, inputs, states, noise)
 
     def _exact(self, circuit: Circuit, angles: Tensor, states: Tensor | None, execution: Execution) -> Tensor:
-        noise = execution.noise_model
-        if not self._needs_trajectories(circuit, noise):
+        if not self._needs_trajectories(circuit, execution.noise_model):
             return super()._exact(circuit, angles, states, execution)
-        drawn = trajectories.draw_errors(circuit, noise, self.trajectories, execution.seed or 0)
-        errors = trajectories.shares(drawn)
+        errors = self._errors(circuit, execution)
         states = rows_in_turn(states, 0, len(angles))
-        if angles.device.type != "cpu":
-            return trajectories.expectations(circuit, angles, states, errors)
-        values: Tensor = _engine().trajectory_expectations(circuit, angles, states, errors)
-        return values
+        if angles.device.type == "cpu":
+            return _trajectory_values(*as_inputs(circuit, angles), states, errors)
+        return trajectories.expectations(circuit, angles, states, errors)
+
+    def _errors(self, circuit: Circuit, execution: Execution) -> dict[Errors, float]:
+        noise = execution.noise_model
+        return trajectories.shares(trajectories.draw_errors(circuit, noise, self.trajectories, execution.seed or 0))
 
     def _needs_trajectories(self, circuit: Circuit, noise: Noise) -> bool:
         return bool(noise.gate_channels) and circuit.n_qubits > self.density_matrix_qubits
@@ -128,26 +136,47 @@ def _trajectory_bits(
     bits = torch.empty(*uniform.shape, circuit.n_qubits, dtype=torch.uint8, device=angles.device)
     for each, places in shots.items():
         if angles.device.type == "cpu":
-            psi = _engine().trajectory_states(circuit, angles, states, each)
+            psi = _engine().trajectory_states(*as_inputs(circuit, angles), states, each)
         else:
             psi = reference.final_states(*trajectories.with_errors(circuit, angles, each), states)
         bits[:, places] = reference.sample(psi.abs().square(), uniform[:, places])
     return bits
 
 
-def _final_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> Tensor:
-    engine = _engine() if angles.device.type == "cpu" else reference
-    psi: Tensor = engine.final_states(circuit, angles, states)
-    return psi
+def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
+    """Of every basis state, `(rows, 2**n)`."""
+    on_cpu = angles.device.type == "cpu"
+    if noise.gate_channels:
+        if on_cpu:
+            rho = _engine("density_engine").final_density_matrices(*as_inputs(circuit, angles), states, noise)
+        else:
+            rho = reference.final_density_matrices(circuit, angles, states, noise)
+        found: Tensor = rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
+        return found
+    if on_cpu:
+        psi: Tensor = _engine().final_states(*as_inputs(circuit, angles), states)
+    else:
+        psi = reference.final_states(circuit, angles, states)
+    return psi.abs().square()
 
 
-def _density_matrices(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-    engine = import_module("hqlm.backends.kernels.density_engine") if angles.device.type == "cpu" else reference
-    rho: Tensor = engine.final_density_matrices(circuit, angles, states, noise)
-    return rho
+def _values(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise) -> Tensor:
+    """Exact expectation values from the kernels."""
+    if noise.gate_channels:
+        rho = _engine("density_engine").final_density_matrices(circuit, weights, inputs, states, noise)
+        return reference.density_expectations(circuit.observables, rho)
+    values: Tensor = _engine().expectations(circuit, weights, inputs, states)
+    return values
 
 
-@lru_cache(maxsize=1)
-def _engine() -> ModuleType:
-    """The compiled kernels; numba takes a second to import, so not before they are needed."""
-    return import_module("hqlm.backends.kernels.engine")
+def _trajectory_values(
+    circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: dict[Errors, float]
+) -> Tensor:
+    values: Tensor = _engine("trajectory_engine").expectations(circuit, weights, inputs, states, errors)
+    return values
+
+
+@lru_cache(maxsize=3)
+def _engine(name: str = "engine") -> ModuleType:
+    """Compiled kernels; numba takes a second to import, so not before they are needed."""
+    return import_module(f"hqlm.backends.kernels.{name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from hqlm.execution import Noise
 
 Errors = tuple[tuple[int, str, int], ...]  # (number of the gate, Pauli letter, wire), in the order they act
 _LETTERS = "IXYZ"
+_BLOCK = 256  # trajectories that are drawn at a time
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,16 @@ def draw_errors(circuit: Circuit, noise: Noise, count: int, seed: int) -> list[E
     After each noisy gate with the probability `one_qubit` or `two_qubit` a uniformly random non-identity Pauli string,
     then on each of its wires Z with probability (1 - sqrt(1 - phase_damping)) / 2, which is phase damping.
     """
-    sites = [site for number, gate in enumerate(circuit.gates) if gate.noisy for site in _sites(number, gate, noise)]
+    sites = _all_sites(circuit, noise)
     probabilities = np.array([site.probability for site in sites])
+    choices = np.array([len(site.letters) ** len(site.wires) for site in sites], dtype=np.int64)
     generator = np.random.default_rng([seed, 1])  # not the stream that samples are drawn from
-    trajectories = []
-    for _ in range(count):
-        hits = np.flatnonzero(generator.random(len(sites)) < probabilities)
-        trajectories.append(tuple(error for hit in hits for error in _error(sites[hit], generator)))
-    return trajectories
+    drawn: list[list[tuple[int, str, int]]] = [[] for _ in range(count)]
+    for first in range(0, count, _BLOCK):
+        rows, hits = np.nonzero(generator.random((min(_BLOCK, count - first), len(sites))) < probabilities)
+        for row, hit, choice in zip(rows, hits, generator.integers(1, choices[hits]), strict=True):
+            drawn[first + row] += _error(sites[hit], choice)
+    return [tuple(errors) for errors in drawn]
 
 
 def shares(trajectories: list[Errors]) -> dict[Errors, float]:
@@ -60,9 +64,13 @@ def _sites(number: int, gate: Gate, noise: Noise) -> list[_Site]:
     return [site for site in sites if site.probability > 0.0]
 
 
-def _error(site: _Site, generator: np.random.Generator) -> list[tuple[int, str, int]]:
+@lru_cache(maxsize=32)
+def _all_sites(circuit: Circuit, noise: Noise) -> list[_Site]:
+    return [site for number, gate in enumerate(circuit.gates) if gate.noisy for site in _sites(number, gate, noise)]
+
+
+def _error(site: _Site, choice: int) -> list[tuple[int, str, int]]:
     base = len(site.letters)
-    choice = int(generator.integers(1, base ** len(site.wires)))
     letters = [site.letters[choice // base**place % base] for place in range(len(site.wires))]
     return [(site.gate, letter, wire) for letter, wire in zip(letters, site.wires, strict=True) if letter != "I"]
 

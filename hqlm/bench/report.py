@@ -13,8 +13,8 @@ from hqlm.bench.suite import NATIVE, PEERS, Part
 from hqlm.bench.timing import Timing
 
 _PACKAGES: Final = (
-    "hqlm", "torch", "numba", "pennylane", "pennylane_lightning", "tensorcircuit-ng", "jax",
-    "qiskit", "qiskit-machine-learning",
+    "hqlm", "torch", "numba", "pennylane", "pennylane_lightning", "cirq-core", "tensorcircuit-ng", "jax",
+    "qiskit", "qiskit-aer", "qiskit-machine-learning",
 )  # fmt: skip
 
 

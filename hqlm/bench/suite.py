@@ -29,8 +29,14 @@ PEERS: Final = {
     "pennylane_default": Peer("PennyLane default.qubit, backprop", "pennylane"),
     "pennylane_lightning": Peer("PennyLane lightning.qubit, adjoint", "pennylane_lightning"),
     "pennylane_mixed": Peer("PennyLane default.mixed, backprop", "pennylane"),
+    "pennylane_backend": Peer("PennyLaneBackend, default.qubit", "pennylane"),
+    "lightning_backend": Peer("PennyLaneBackend, lightning.qubit", "pennylane_lightning"),
+    "cirq_by_hand": Peer("Cirq's Simulator", "cirq"),
+    "cirq_backend": Peer("CirqBackend", "cirq"),
     "tensorcircuit": Peer("TensorCircuit-NG, JAX, jitted", "tensorcircuit"),
     "qiskit": Peer("Qiskit TorchConnector, input gradients", "qiskit_machine_learning"),
+    "qiskit_by_hand": Peer("Aer EstimatorV2 by hand, parameter shift", "qiskit_aer"),
+    "qiskit_backend": Peer("QiskitBackend, parameter shift", "qiskit_aer"),
 }
 _WHOLE: Final = ("native", "plain_torch", "pennylane_default", "pennylane_lightning", "tensorcircuit")
 
@@ -73,6 +79,30 @@ PARTS: Final = {
     ),
     "mixed": Part(
         "Exact noisy training step of the second module", "second", (Size(6),), ("native_noisy", "pennylane_mixed")
+    ),
+    "adapter_pennylane": Part(
+        "PennyLaneBackend beside a QNode written by hand",
+        "train",
+        (Size(4), Size(8)),
+        ("pennylane_default", "pennylane_backend"),
+    ),
+    "adapter_lightning": Part(
+        "PennyLaneBackend on lightning.qubit beside a QNode written by hand, with gradients of the inputs",
+        "second",
+        (Size(4),),
+        ("pennylane_lightning", "lightning_backend"),
+    ),
+    "adapter_qiskit": Part(
+        "Training step of the second module by parameter shift, with gradients of its inputs",
+        "second",
+        (Size(4), Size(6)),
+        ("qiskit_by_hand", "qiskit_backend", "qiskit"),
+    ),
+    "adapter_cirq": Part(
+        "Inference by CirqBackend beside a sweep written by hand",
+        "inference",
+        (Size(4), Size(8)),
+        ("cirq_by_hand", "cirq_backend"),
     ),
     "layers": Part(
         "Cost of depth", "train", tuple(Size(10, layers=layers) for layers in (1, 2, 4, 8, 16, 32)), ("native",)

@@ -5,5 +5,14 @@ from hqlm.callbacks.config_file import ConfigFile
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.predictions_file import PredictionsFile
 from hqlm.callbacks.random_state import RandomState
+from hqlm.callbacks.time_estimate import TimeEstimate
 
-__all__ = ["BestCheckpoint", "ConfigFile", "LastCheckpoint", "MetricsFile", "PredictionsFile", "RandomState"]
+__all__ = [
+    "BestCheckpoint",
+    "ConfigFile",
+    "LastCheckpoint",
+    "MetricsFile",
+    "PredictionsFile",
+    "RandomState",
+    "TimeEstimate",
+]

@@ -8,6 +8,8 @@ from hqlm.circuits.ansatze import (
     NoEntanglementAnsatz,
     RingAnsatz,
     StronglyEntanglingAnsatz,
+    Weights,
+    check_size,
 )
 from hqlm.circuits.circuit import Circuit, PauliString
 from hqlm.circuits.gates import GATES, Angle, Gate, Input, Weight
@@ -18,6 +20,9 @@ from hqlm.circuits.reuploading import (
     RepeatedUpload,
     Reuploading,
     SingleUpload,
+    angle_encoding,
+    check_uploads,
+    group_size,
 )
 
 __all__ = [
@@ -41,4 +46,9 @@ __all__ = [
     "SingleUpload",
     "StronglyEntanglingAnsatz",
     "Weight",
+    "Weights",
+    "angle_encoding",
+    "check_size",
+    "check_uploads",
+    "group_size",
 ]

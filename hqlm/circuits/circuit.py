@@ -6,13 +6,16 @@ It holds no tensor and knows no SDK, so it can be hashed, stored, drawn and tran
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 from hqlm.circuits import drawing, openqasm
 from hqlm.circuits.gates import Gate, Input, Weight
 from hqlm.errors import CircuitError
+
+AngleT = TypeVar("AngleT")
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Circuit:
     observables: tuple[PauliString, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gates", tuple(self.gates))
-        object.__setattr__(self, "observables", tuple(self.observables))
+        object.__setattr__(self, "gates", _shared(tuple(self.gates)))
+        object.__setattr__(self, "observables", _shared(tuple(self.observables)))
         if self.n_qubits < 1:
             raise CircuitError(f"a circuit needs at least one qubit, given n_qubits={self.n_qubits}")
         for gate in self.gates:
@@ -76,8 +79,8 @@ class Circuit:
     def _hash(self) -> int:  # circuits are cache keys of every backend, and hashing thousands of gates takes a while
         return hash((self.n_qubits, self.gates, self.observables))
 
-    def __getstate__(self) -> dict[str, Any]:  # hashes of strings differ between processes
-        return {"n_qubits": self.n_qubits, "gates": self.gates, "observables": self.observables}
+    def __reduce__(self) -> tuple[Any, ...]:  # made anew elsewhere: hashes of strings differ between processes
+        return type(self), (self.n_qubits, self.gates, self.observables)
 
     @cached_property
     def n_weights(self) -> int:
@@ -93,6 +96,15 @@ class Circuit:
     def rotations(self) -> tuple[Gate, ...]:
         """The gates that take an angle, in order: one column of a backend's `angles` each."""
         return tuple(gate for gate in self.gates if gate.angle is not None)
+
+    def bound(self, angles: Iterable[AngleT]) -> Iterator[tuple[Gate, AngleT | None]]:
+        """Each gate with its angle: one of `angles` in turn for those of `rotations`, None for the others.
+
+        Angles may be anything: numbers of a row, columns of a batch, parameters of an SDK.
+        """
+        column = iter(angles)
+        for gate in self.gates:
+            yield gate, None if gate.angle is None else next(column)
 
     @cached_property
     def is_real(self) -> bool:
@@ -145,3 +157,9 @@ def _shifted(gate: Gate, k: int) -> Gate:
     if not isinstance(gate.angle, Input):
         return gate
     return replace(gate, angle=Input(gate.angle.index + k, gate.angle.scale))
+
+
+@lru_cache(maxsize=256)
+def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The first of equal tuples: caches of backends compare circuits by `==`, which is then a look at two addresses."""
+    return parts

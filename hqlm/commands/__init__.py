@@ -20,13 +20,20 @@ COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, a
     "bench": "time the native engine beside every installed simulator: hqlm bench",
 }
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+_NOBODY_READS: Final = 141  # 128 + SIGPIPE, likewise
 _USER_MISTAKE: Final = 2
 
 
 def console() -> None:
     """Entry point of the `hqlm` script: local plugins are importable, as with `python -m`."""
     sys.path.insert(0, os.getcwd())
-    sys.exit(main())
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the exit
+        code = _NOBODY_READS
+    sys.exit(code)
 
 
 def main(args: list[str] | None = None) -> int:

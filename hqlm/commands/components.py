@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hqlm.commands import contract
 from hqlm.commands.plugins import check_names, load_installed, load_named
+from hqlm.commands.request import load_yaml
 from hqlm.commands.slots import SLOTS
 
 _DESCRIPTION: Final = """List all that can be chosen by name, with the packages it needs, or check one of them.
@@ -28,13 +29,14 @@ def main(args: list[str]) -> int:
     )
     parser.add_argument("--slot", choices=list(SLOTS), help="only this slot")
     parser.add_argument("--json", action="store_true", help="print as JSON")
-    parser.add_argument("--plugins", action="append", default=[], help="module to import first")
+    parser.add_argument("--plugins", action="append", default=[], help="module to import first, or [one, another]")
     parser.add_argument("--check", metavar="NAME", help="run the contract of this component; its options may follow")
     options, rest = parser.parse_known_args(args)
     if rest and not options.check:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     load_installed()
-    load_named({"plugins": options.plugins})
+    for plugins in options.plugins:
+        load_named({"plugins": load_yaml(plugins)})
     check_names()
     if options.check:
         return contract.check(options.check, rest)

@@ -75,14 +75,13 @@ def _component(slot: str, name: str, options: list[str]) -> Component:
 
 def _declared(backend: QuantumBackend) -> str:
     """What a backend says of itself; it is held to all of it, and must refuse the rest."""
-    kind = type(backend)
     rows: dict[str, Any] = {
-        "exact values": kind.values is not QuantumBackend.values,
-        "shots": kind.bits is not QuantumBackend.bits,
+        "exact values": backend.exact,
+        "shots": type(backend).bits is not QuantumBackend.bits,
         "initial states": backend.initial_states,
         "equal seeds, equal samples": backend.seeded,
         "gradients": backend.gradients,
-        "noise": backend.channels | {"readout"},
+        "noise": sorted(backend.channels) + ["readout"] * backend.readout_errors or "none",
         "gates": backend.gates if backend.gates != set(GATES) else "all",
     }
     return "\n".join(["it declares", *(f"  {title}: {_show(value)}" for title, value in rows.items())])

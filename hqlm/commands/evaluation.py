@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hqlm.callbacks import PredictionsFile
+from hqlm.callbacks import PredictionsFile, TimeEstimate
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -72,7 +72,8 @@ def _settings(checkpoint: Path, request: Request) -> Config:
 
 
 def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    trainer = cli.make_trainer([] if folder is None else [PredictionsFile(folder)], None)
+    callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder)])]
+    trainer = cli.make_trainer(callbacks, None)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}

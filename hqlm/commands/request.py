@@ -133,10 +133,12 @@ def read_config(path: Path) -> Config:
     """A YAML file as a dict.
 
     Raises:
-        ConfigError: when it is missing, unreadable, or no mapping.
+        ConfigError: when it is missing, unreadable, no mapping, or says a key twice.
     """
     try:
-        config = load_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        config = load_yaml(text)
     except FileNotFoundError as err:
         near = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "no .yaml file"
         raise ConfigError(f"there is no configuration file {path} (in its folder: {near})") from err
@@ -144,7 +146,23 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"cannot read the configuration file {path}: {err}") from err
     if not isinstance(config, dict):
         raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
+    if twice is not None:
+        raise ConfigError(f"{path}, line {twice.start_mark.line + 1}: the key '{twice.value}' stands there twice")
     return config
+
+
+def _repeated_key(node: Any) -> Any:
+    """The node of the first key that a mapping says a second time; YAML itself would let the last one win."""
+    seen: set[object] = set()
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in seen:
+            return key
+        seen.add(key.value)
+        inner = _repeated_key(value)
+        if inner is not None:
+            return inner
+    items = node.value if isinstance(node, yaml.SequenceNode) else ()
+    return next((found for found in map(_repeated_key, items) if found is not None), None)
 
 
 def _split(args: list[str]) -> Iterator[Flag]:

@@ -71,13 +71,19 @@ def last_checkpoint(request: Request) -> Path:
 
 
 def _taken(folder: Path) -> bool:
-    """Whether the folder could be made here and now, and so belongs to this run."""
+    """Whether the folder could be made here and now, and so belongs to this run.
+
+    Raises:
+        RunError: when no folder can be made there at all.
+    """
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # other ranks write nothing; rank 0 names the folder
         return True
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         return False
+    except OSError as err:  # a file is in the way, or the folder above cannot be written to
+        raise RunError(f"cannot make the folder {folder.absolute()}: {err.strerror}. Run from another folder") from err
     return True
 
 

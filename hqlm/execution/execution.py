@@ -55,6 +55,11 @@ class Execution:
             )
 
     @property
+    def is_random(self) -> bool:
+        """Whether anything is drawn: shots, the errors of trajectories or the directions of SPSA."""
+        return self.shots is not None or self.gradient == "spsa" or bool(self.noise_model.gate_channels)
+
+    @property
     def noise_model(self) -> Noise:
         """The noise itself, a preset looked up."""
         return PRESETS[self.noise] if isinstance(self.noise, str) else self.noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ class TextClassifier(HqlmModule):
             TrainingError: when it is not finite, before it spoils the weights.
         """
         loss = self._loss(self._logits("train", batch), batch)
-        if not torch.isfinite(loss):
+        if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"the training loss is {loss.item()} at step {self.global_step}; checkpoints of finished epochs are "
                 "kept. Lower model.optimizer.lr"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hqlm.backends import reference
-from hqlm.backends.angles import angle_columns
+from hqlm.backends.angles import angle_columns, as_inputs
 from hqlm.backends.kernels.density_engine import final_density_matrices
 from hqlm.circuits import Circuit, Gate
 from hqlm.execution import Noise
@@ -43,7 +43,7 @@ def test_equal_the_reference_path(
         dtype = torch.float64 if kind == "real" else torch.complex128
         states = random_states(seed, batch, n_qubits, dtype).requires_grad_()
     leaves = [angles] if states is None else [angles, states]
-    ours = final_density_matrices(circuit, angles, states, noise)
+    ours = final_density_matrices(*as_inputs(circuit, angles), states, noise)
     theirs = reference.final_density_matrices(circuit, angles, states, noise)
     assert (ours - theirs).abs().max() < 1e-10
     weight = torch.linspace(-1, 1, theirs.numel(), dtype=torch.float64).view_as(theirs) * (1.0 + 0.0 * theirs.detach())
@@ -58,6 +58,6 @@ def test_equal_the_reference_path(
 @pytest.mark.parametrize("noisy", [True, False])
 def test_gates_that_are_not_noisy_have_no_channels(noisy: bool) -> None:
     circuit = Circuit(1, (Gate("X", (0,), noisy=noisy),), ())
-    rho = final_density_matrices(circuit, torch.zeros(1, 0), None, ALL_CHANNELS)
+    rho = final_density_matrices(circuit, torch.zeros(0), None, None, ALL_CHANNELS)
     assert (rho[0, 1, 1] < 1.0) == noisy
     assert torch.einsum("kii->k", rho).item() == pytest.approx(1.0)

@@ -1,6 +1,8 @@
 """Remote devices: what fails for a moment is tried again, what is measured is kept, what fails for good is said."""
 
 import multiprocessing
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -251,3 +253,37 @@ class TestQiskit:
         with pytest.raises(RemoteError, match=r"ValueError: too deep\. 0 of 3 jobs"):
             self.values()
         assert device.failures == [None]
+
+    def test_jobs_of_ibm_go_to_its_own_sampler_and_are_fetched_again(self, device, monkeypatch):
+        from qiskit.primitives import BackendSamplerV2
+
+        lost, submitted = [TimeoutError(), ConnectionError()], []
+
+        class RuntimeJob:
+            """As `RuntimeJobV2`: it runs elsewhere, its result can be asked for again."""
+
+            def __init__(self, whole):
+                self.whole = whole
+
+            def job_id(self):
+                return "j1"
+
+            def result(self):
+                if lost:
+                    raise lost.pop()
+                return self.whole.result()
+
+        class SamplerV2:
+            def __init__(self, mode):
+                self.whole = BackendSamplerV2(backend=mode)
+
+            def run(self, pubs, shots):
+                submitted.append(shots)
+                return RuntimeJob(self.whole.run(pubs, shots=shots))
+
+        monkeypatch.setitem(sys.modules, "qiskit_ibm_runtime", SimpleNamespace(SamplerV2=SamplerV2))
+        monkeypatch.setattr(type(device), "__module__", "qiskit_ibm_runtime.ibm_backend")
+        self.values()
+        assert submitted == [500] * 3
+        assert device.submitted == 5
+        assert lost == []

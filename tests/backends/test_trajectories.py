@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hqlm.backends import StatevectorBackend, trajectories
-from hqlm.backends.angles import angle_columns
-from hqlm.backends.kernels import engine
+from hqlm.backends.angles import angle_columns, as_inputs
+from hqlm.backends.kernels import trajectory_engine
 from hqlm.circuits import Circuit, Gate, PauliString
 from hqlm.errors import ConfigError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -46,7 +46,7 @@ def test_kernels_equal_circuits_with_errors_put_in(
     angles = angle_columns(circuit, weights, inputs, batch).requires_grad_()
     noise = Noise(one_qubit=0.1, two_qubit=0.3, phase_damping=phase_damping)
     errors = trajectories.shares(trajectories.draw_errors(circuit, noise, 6, seed))
-    values = engine.trajectory_expectations(circuit, angles, states, errors)
+    values = trajectory_engine.expectations(*as_inputs(circuit, angles), states, errors)
     expected = trajectories.expectations(circuit, angles, states, errors)
     assert (values - expected).abs().max() < 1e-10
     weight = torch.linspace(-1, 1, values.numel()).view_as(values)

@@ -91,8 +91,7 @@ def test_number_of_threads_changes_no_value(
 def test_what_is_cut() -> None:
     def cut(n_qubits: int, batch: int) -> bool:
         circuit = random_circuit(0, n_qubits, 3)
-        angles = torch.zeros(batch, len(circuit.rotations))
-        return wide.is_wide(engine._job(engine._compiled(circuit, angles), circuit, angles, None))
+        return wide.is_wide(engine.job_of(circuit, *random_parameters(0, circuit, batch, torch.float32), None))
 
     assert [cut(*size) for size in ((17, 1), (18, 1), (18, 2), (20, 7), (20, 8))] == [False, True, False, True, False]
 

@@ -40,6 +40,8 @@ def test_components_are_listed(hqlm):
     result = hqlm("components")
     assert result.returncode == 0, result.stderr
     assert "StatevectorBackend" in result.stdout
+    for package in ("pennylane", "cirq"):
+        assert f"[{package}: not installed]" in result.stdout
 
 
 def test_missing_weights_name_the_extra(hqlm):

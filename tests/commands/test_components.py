@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hqlm.commands.slots import SLOTS
+from tests.commands.conftest import ROOT
 
 ALL = [(slot, name) for slot, registry in SLOTS.items() for name in registry if "hqlm." in registry[name].__module__]
 
@@ -27,6 +28,12 @@ def test_json_of_one_slot(run):
 def test_a_missing_package_is_named(run, monkeypatch):
     monkeypatch.setattr(SLOTS["data"]["HubData"], "requires", ("torch", "no_such_package"))
     assert "[torch: installed, no_such_package: not installed]" in run("components", "--slot=data").out
+
+
+@pytest.mark.parametrize("plugins", ["plugins.tree_ansatz", "[plugins.tree_ansatz]"])
+def test_plugins_are_listed_too(run, monkeypatch, plugins):
+    monkeypatch.syspath_prepend(ROOT)
+    assert "TreeAnsatz" in run("components", "--slot=ansatz", f"--plugins={plugins}").out
 
 
 def test_an_unknown_slot_is_refused(run):

@@ -8,6 +8,9 @@ import pytest
 import torch
 import yaml
 
+from hqlm.backends import BACKENDS
+from tests.registries import shipped
+
 
 def table(path):
     with Path(path).open(encoding="utf-8") as file:
@@ -83,6 +86,20 @@ def test_flags_change_what_is_measured(run, trained):
     assert exact != sampled
 
 
+@pytest.mark.parametrize("backend", sorted(shipped(BACKENDS)))
+def test_a_checkpoint_is_tested_on_any_backend_by_flags_alone(run, trained, backend):
+    flags = ["test", "--ckpt_path=tiny", "--data.limit_test=10", f"--model.backend={backend}"]
+    exact, noisy = run(*flags), run(*flags, "--model.execution.shots=500", "--model.execution.noise.two_qubit=0.01")
+    assert exact.code == noisy.code == 0, exact.err + noisy.err
+    run("test", "--ckpt_path=tiny", "--data.limit_test=10")
+    other, sampled, native = (
+        [float(row["p_positive"]) for row in table(trained / f"test-{number}/predictions.tsv")] for number in (1, 2, 3)
+    )
+    assert other == pytest.approx(native, abs=1e-4)
+    assert sampled == pytest.approx(native, abs=0.3)
+    assert sampled != native
+
+
 def test_another_data_set_brings_all_of_its_settings(run, trained):
     Path("x.tsv").write_text("text\tlabel\n" + "good\tpositive\nbad\tnegative\n" * 40)
     run("test", "--ckpt_path=tiny", "--data=FileData", "--data.folder=.", "--data.test=x.tsv")
@@ -112,7 +129,7 @@ def test_which_checkpoint_must_be_said(run):
 def test_a_missing_checkpoint_names_the_runs_there_are(run, trained):
     result = run("test", "--ckpt_path=tinny")
     assert result.code == 2
-    assert "known runs: tiny" in result.err
+    assert "Known: tiny" in result.err
 
 
 @pytest.mark.parametrize("kind", ["cut", "text", "foreign", "objects", "plugin", "class"])

@@ -1,8 +1,12 @@
 """Mistakes in flags and files: one short sentence, what is possible, exit code 2, no traceback."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.commands.conftest import TINY
 
 MODEL = "--model=HybridClassifier"
 FLAGS = {
@@ -82,3 +86,44 @@ def test_no_model(run):
 
 def test_no_data(run):
     assert_refused(run("fit", MODEL), "needs a data set of texts, for example --data=ReviewsData")
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3", "b: {x: [{a: 1}, {a: 1, a: 2}]}"])
+def test_a_key_that_stands_twice_is_refused(run, text):
+    Path("bad.yaml").write_text(text)
+    result = run("fit", MODEL, "--config=bad.yaml", "--data=ReviewsData")
+    assert_refused(result, "the key 'a' stands there twice")
+    assert f"line {1 + text.count(chr(10))}" in result.err
+
+
+def test_a_file_where_runs_belong_is_refused(run):
+    Path("runs").write_text("")
+    result = run("fit", *TINY)
+    assert result.code == 2
+    assert "cannot make the folder" in result.err
+
+
+def test_a_plugin_that_fails_gets_advice_only_where_it_is_not_found(run, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("hqlm_test_syntax.py").write_text("def")
+    Path("hqlm_test_missing.py").write_text("import nowhere_at_all")
+    for module, said in (
+        ("hqlm_test_syntax", "SyntaxError"),
+        ("hqlm_test_missing", "No module named 'nowhere_at_all'"),
+    ):
+        result = run("fit", MODEL, "--data=ReviewsData", f"--plugins={module}")
+        assert_refused(result, said)
+        assert "must lie in the working directory" not in result.err
+    assert "must lie in the working directory" in run("fit", MODEL, "--plugins=nowhere.at_all").err
+
+
+def test_the_nearest_run_is_named(run, trained):
+    assert "Did you mean 'tiny'?" in run("test", "--ckpt_path=tinny").err
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(tmp_path):
+    command = f"{sys.executable} -c 'from hqlm.commands import console; console()' components | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "model\n"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr

@@ -63,3 +63,9 @@ def test_executions_are_values():
     assert one == other
     assert hash(one) == hash(other)
     assert pickle.loads(pickle.dumps(one)) == one
+
+
+@pytest.mark.parametrize("options", [{"shots": 10}, {"noise": "ionq_forte"}, {"gradient": "spsa"}])
+def test_what_is_drawn_is_random(options):
+    assert Execution(**options).is_random
+    assert not Execution(noise=Noise(readout=0.1), gradient="parameter_shift").is_random

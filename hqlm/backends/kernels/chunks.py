@@ -1,43 +1,36 @@
 """Whole circuits on ranges of chunks: forward, and the adjoint method backwards.
 
 A chunk is what 16 lanes hold: 16 rows of the batch, or one row whose last four qubits are the lanes. It stays in cache
-through the whole circuit. Arrays indexed by chunk and column have 16 numbers an entry in the first case, one in the
-second. Adjoint method: Jones and Gacon (2020), arXiv:2009.02823.
+through the whole circuit. What differs between rows has 16 numbers an entry in the first case, one in the second;
+angles that all rows share have one. Adjoint method: Jones and Gacon (2020), arXiv:2009.02823.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from hqlm.backends.kernels.cache import cached
 from hqlm.backends.kernels.observables import add_to_bra, expectation
+from hqlm.backends.kernels.parameters import (
+    add_input_slopes,
+    add_slope,
+    add_to,
+    input_turns,
+    read,
+    turn,
+    weight_turns,
+)
 from hqlm.backends.kernels.passes import COLUMN, INVERSE, PATTERN, PATTERN_ROWS, backward_pass, forward_pass
 from hqlm.backends.kernels.simd import (
     LANES,
-    broadcast,
     flush_denormals,
     load,
     real_part,
     restore_denormals,
-    store,
-    total,
 )
-
-
-@njit(inline="always")
-def _read(array: Any, entry: int) -> Any:
-    return load(array, entry) if array.shape[1] == LANES else broadcast(array[entry, 0])
-
-
-@njit(inline="always")
-def add_to(array: Any, entry: int, lanes: Any) -> None:
-    """Add 16 lanes to an entry."""
-    if array.shape[1] == LANES:
-        store(array, entry, load(array, entry) + lanes)
-    else:
-        array[entry, 0] += total(lanes)
 
 
 @njit(inline="always")
@@ -46,10 +39,10 @@ def _factor(patterns: Any, first: int, cosine: Any, sine: Any) -> Any:
 
 
 @njit(inline="always")
-def factors_of(patterns: Any, pattern: int, half_angles: Any, entry: int) -> Any:
-    """D and F of a vector and of its partner, from the cosine and sine of half the angle."""
+def _factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
+    """D and F of a vector and of its partner."""
     first = pattern * PATTERN_ROWS
-    cosine, sine = _read(half_angles, 2 * entry), _read(half_angles, 2 * entry + 1)
+    cosine, sine = turn(turns, column)
     return (
         _factor(patterns, first, cosine, sine),
         _factor(patterns, first + 3, cosine, sine),
@@ -59,10 +52,39 @@ def factors_of(patterns: Any, pattern: int, half_angles: Any, entry: int) -> Any
 
 
 @njit(inline="always")
-def slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
+def _slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
     """Derivative by the angle, 16 lanes, from the overlaps that `backward_pass` returns."""
     generator = (pattern + 1) * PATTERN_ROWS - 2
     return load(patterns, generator) * real_part(overlaps[0]) + load(patterns, generator + 1) * real_part(overlaps[1])
+
+
+@njit
+def run(ket: Any, table: Any, start: int, end: int, patterns: Any, turns: Any) -> None:
+    """Rows `start` to `end - 1` of a table on a state."""
+    for g in range(start, end):
+        row = table[g]
+        forward_pass(ket, row, _factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
+
+
+@njit
+def undo(
+    ket: Any,
+    bra: Any,
+    table: Any,
+    start: int,
+    end: int,
+    patterns: Any,
+    parameters: Any,
+    turns: Any,
+    of_weights: Any,
+    of_columns: Any,
+) -> None:
+    """Rows `end - 1` to `start` backwards on ket and bra; slopes are added up as `add_slope` does."""
+    for g in range(end - 1, start - 1, -1):
+        row = table[g]
+        overlaps = backward_pass(ket, bra, row, _factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
+        slope = _slope_of(patterns, row[INVERSE], overlaps)
+        add_slope(parameters, of_weights, of_columns, row[COLUMN], slope)
 
 
 @njit
@@ -102,16 +124,34 @@ def empty(chunk: int, lane_qubits: int, state: Any, scale: float, rows: Any) -> 
                 rows[chunk * in_chunk + row, index, part] = scale * value
 
 
+@njit
+def lanes_of(rows: Any, chunk: int, lanes: int) -> Any:
+    """Rows `(batch, columns)` of a chunk as `(columns, lanes)`, zeros beyond the last."""
+    table = np.zeros((rows.shape[1], lanes), rows.dtype)
+    for lane in range(min(lanes, len(rows) - chunk * lanes)):
+        table[:, lane] = rows[chunk * lanes + lane]
+    return table
+
+
+@njit
+def rows_of(table: Any, chunk: int, rows: Any) -> None:
+    """The way back from lanes to rows."""
+    lanes = table.shape[1]
+    for lane in range(min(lanes, len(rows) - chunk * lanes)):
+        rows[chunk * lanes + lane] = table[:, lane]
+
+
 @cached
 @njit(nogil=True)
 def forward(
     first: int,
     last: int,
     lane_qubits: int,
-    columns: int,
     table: Any,
     patterns: Any,
-    half_angles: Any,
+    parameters: Any,
+    weights: Any,
+    inputs: Any,
     states: Any,
     kets: Any,
     finals: Any,
@@ -125,28 +165,29 @@ def forward(
         first: first chunk.
         last: one after the last chunk.
         lane_qubits: 0 or 4.
-        columns: number of columns of `half_angles`, one of them spare.
         table: see `passes.py`.
         patterns: see `program.py`.
-        half_angles: cosine and sine of half of each angle, entries `2 (chunk * columns + column)` and the next.
+        parameters: see `parameters.py`.
+        weights: `(n_weights,)`.
+        inputs: `(batch, n_inputs)`, or no rows.
         states: initial states `(batch, 2**n, 1 or 2)`, or no rows.
         kets: receives the final chunks `(chunks, 2**n / lanes of a row, [2,] 16)`, or room for one of them.
         finals: receives the final states `(batch, 2**n, 1 or 2)`, or no rows.
         observables: see `program.py`.
         signs: of the lanes, one row an observable.
-        values: receives expectation values, added up, entry `chunk * n_observables + observable`.
+        values: receives expectation values `(batch, n_observables)`.
     """
     mode = flush_denormals()
+    shared = weight_turns(parameters, weights)
     for chunk in range(first, last):
+        turns = shared, input_turns(parameters, inputs, chunk, LANES >> lane_qubits)
         ket = kets[chunk % len(kets)]
         fill(chunk, lane_qubits, states, ket)
-        for g in range(len(table)):
-            row = table[g]
-            entry = chunk * columns + row[COLUMN]
-            forward_pass(ket, row, factors_of(patterns, row[PATTERN], half_angles, entry))
+        run(ket, table, 0, len(table), patterns, turns)
+        found = np.zeros((len(observables), LANES >> lane_qubits), weights.dtype)
         for j in range(len(observables)):
-            lanes = expectation(ket, observables[j], load(signs, j), 0, len(ket))
-            add_to(values, chunk * len(observables) + j, lanes)
+            add_to(found, j, expectation(ket, observables[j], load(signs, j), 0, len(ket)))
+        rows_of(found, chunk, values)
         if len(finals):
             empty(chunk, lane_qubits, ket, 1.0, finals)
     restore_denormals(mode)
@@ -158,10 +199,11 @@ def backward(
     first: int,
     last: int,
     lane_qubits: int,
-    columns: int,
     table: Any,
     patterns: Any,
-    half_angles: Any,
+    parameters: Any,
+    weights: Any,
+    inputs: Any,
     kets: Any,
     ket: Any,
     bra: Any,
@@ -169,8 +211,9 @@ def backward(
     signs: Any,
     slopes: Any,
     cotangents: Any,
-    gradient: Any,
-    states_gradient: Any,
+    of_weights: Any,
+    of_inputs: Any,
+    of_states: Any,
 ) -> None:
     """Gradients of chunks `first` to `last - 1`.
 
@@ -178,26 +221,27 @@ def backward(
         kets: final chunks; not changed.
         ket: room for one chunk.
         bra: room for one chunk.
-        slopes: derivative by each value, entry `chunk * n_observables + observable`.
+        slopes: derivative by each value, `(batch, n_observables)`.
         cotangents: half the derivative by each final amplitude `(batch, 2**n, 1 or 2)`, or no rows.
-        gradient: receives the derivative by each angle, entry `chunk * columns + column`.
-        states_gradient: receives the derivative by each initial amplitude `(batch, 2**n, 1 or 2)`, or no rows.
+        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is without meaning.
+        of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
+        of_states: receives the derivative by each initial amplitude `(batch, 2**n, 1 or 2)`, or no rows.
     """
     mode = flush_denormals()
+    shared = weight_turns(parameters, weights)
     for chunk in range(first, last):
+        turns = shared, input_turns(parameters, inputs, chunk, LANES >> lane_qubits)
+        of_columns = np.zeros((len(parameters.inputs), LANES >> lane_qubits), weights.dtype)
         ket[:] = kets[chunk]
         if len(cotangents):
             fill(chunk, lane_qubits, cotangents, bra)
         else:
             bra[:] = 0
+        factors = lanes_of(slopes, chunk, LANES >> lane_qubits)
         for j in range(len(observables)):
-            weights = _read(slopes, chunk * len(observables) + j) * load(signs, j)
-            add_to_bra(ket, bra, observables[j], weights, 0, len(ket))
-        for g in range(len(table) - 1, -1, -1):
-            row = table[g]
-            entry = chunk * columns + row[COLUMN]
-            overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], half_angles, entry))
-            add_to(gradient, entry, slope_of(patterns, row[INVERSE], overlaps))
-        if len(states_gradient):
-            empty(chunk, lane_qubits, bra, 2.0, states_gradient)
+            add_to_bra(ket, bra, observables[j], read(factors, j) * load(signs, j), 0, len(ket))
+        undo(ket, bra, table, 0, len(table), patterns, parameters, turns, of_weights[chunk], of_columns)
+        add_input_slopes(parameters, of_columns, chunk, of_inputs)
+        if len(of_states):
+            empty(chunk, lane_qubits, bra, 2.0, of_states)
     restore_denormals(mode)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from hqlm.backends.kernels.cache import cached
 from hqlm.backends.kernels.channels import one_qubit_channel, two_qubit_depolarizing
-from hqlm.backends.kernels.chunks import add_to, empty, factors_of, fill, slope_of
-from hqlm.backends.kernels.passes import COLUMN, INVERSE, PATTERN, backward_pass, forward_pass
-from hqlm.backends.kernels.simd import broadcast, flush_denormals, restore_denormals
+from hqlm.backends.kernels.chunks import empty, fill, run, undo
+from hqlm.backends.kernels.parameters import add_input_slopes, input_turns, weight_turns
+from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, restore_denormals
 
 
 @njit
@@ -28,21 +29,23 @@ def _apply_channel(state: Any, bits: Any, strengths: Any, transposed: bool) -> N
 
 
 @njit
-def _gate(ket: Any, chunk: int, columns: int, table: Any, rows: Any, patterns: Any, half_angles: Any) -> None:
-    for g in range(rows[0], rows[1]):
-        row = table[g]
-        forward_pass(ket, row, factors_of(patterns, row[PATTERN], half_angles, chunk * columns + row[COLUMN]))
+def _gate(ket: Any, table: Any, rows: Any, patterns: Any, turns: Any) -> None:
+    run(ket, table, rows[0], rows[1], patterns, turns)
 
 
 @njit
 def _gate_back(
-    ket: Any, bra: Any, chunk: int, columns: int, table: Any, rows: Any, patterns: Any, half_angles: Any, gradient: Any
+    ket: Any,
+    bra: Any,
+    table: Any,
+    rows: Any,
+    patterns: Any,
+    parameters: Any,
+    turns: Any,
+    of_weights: Any,
+    of_columns: Any,
 ) -> None:
-    for g in range(rows[1] - 1, rows[0] - 1, -1):
-        row = table[g]
-        entry = chunk * columns + row[COLUMN]
-        overlaps = backward_pass(ket, bra, row, factors_of(patterns, row[INVERSE], half_angles, entry))
-        add_to(gradient, entry, slope_of(patterns, row[INVERSE], overlaps))
+    undo(ket, bra, table, rows[0], rows[1], patterns, parameters, turns, of_weights, of_columns)
 
 
 @njit
@@ -62,13 +65,14 @@ def _noise_back(state: Any, rows: Any, channels: Any, strengths: Any) -> None:
 def density_forward(
     first: int,
     last: int,
-    columns: int,
     table: Any,
     patterns: Any,
-    half_angles: Any,
+    parameters: Any,
     schedule: Any,
     channels: Any,
     strengths: Any,
+    weights: Any,
+    inputs: Any,
     states: Any,
     finals: Any,
     ket: Any,
@@ -78,22 +82,25 @@ def density_forward(
     Args:
         first: first chunk.
         last: one after the last chunk.
-        columns: as for `chunks.forward`, and so are `table`, `patterns` and `half_angles`.
         table: rows of gates on row and on column bits.
         patterns: see `program.py`.
-        half_angles: cosines and sines.
+        parameters: see `parameters.py`.
         schedule: for each gate its first row and one after its last, its first channel and one after its last.
         channels: bits of each channel, two or four of them.
         strengths: factors of each channel.
+        weights: `(n_weights,)`.
+        inputs: `(batch, n_inputs)`, or no rows.
         states: initial density matrices `(batch, 4**n, 1 or 2)`, or no rows for |0...0>.
         finals: receives the final ones.
         ket: room for one chunk.
     """
     mode = flush_denormals()
+    shared = weight_turns(parameters, weights)
     for chunk in range(first, last):
+        turns = shared, input_turns(parameters, inputs, chunk, LANES)
         fill(chunk, 0, states, ket)
         for rows in schedule:
-            _gate(ket, chunk, columns, table, rows, patterns, half_angles)
+            _gate(ket, table, rows, patterns, turns)
             _noise(ket, rows, channels, strengths)
         empty(chunk, 0, ket, 1.0, finals)
     restore_denormals(mode)
@@ -104,20 +111,22 @@ def density_forward(
 def density_backward(
     first: int,
     last: int,
-    columns: int,
     table: Any,
     patterns: Any,
-    half_angles: Any,
+    parameters: Any,
     schedule: Any,
     channels: Any,
     strengths: Any,
+    weights: Any,
+    inputs: Any,
     states: Any,
     cotangents: Any,
     rooms: Any,
     blocks: Any,
     tape: Any,
-    gradient: Any,
-    states_gradient: Any,
+    of_weights: Any,
+    of_inputs: Any,
+    of_states: Any,
 ) -> None:
     """Gradients of chunks `first` to `last - 1`; arguments as for `density_forward` and `chunks.backward`.
 
@@ -125,13 +134,16 @@ def density_backward(
     """
     mode = flush_denormals()
     ket, bra, length = rooms[0], rooms[1], len(tape)
+    shared = weight_turns(parameters, weights)
     for chunk in range(first, last):
+        turns = shared, input_turns(parameters, inputs, chunk, LANES)
+        of_columns = np.zeros((len(parameters.inputs), LANES), weights.dtype)
         fill(chunk, 0, states, ket)
         for gate in range(len(schedule)):
             if gate % length == 0:
                 blocks[gate // length][:] = ket
             rows = schedule[gate]
-            _gate(ket, chunk, columns, table, rows, patterns, half_angles)
+            _gate(ket, table, rows, patterns, turns)
             _noise(ket, rows, channels, strengths)
         fill(chunk, 0, cotangents, bra)
         for block in range((len(schedule) - 1) // length, -1, -1):
@@ -139,14 +151,15 @@ def density_backward(
             start, end = block * length, min((block + 1) * length, len(schedule))
             for gate in range(start, end):
                 rows = schedule[gate]
-                _gate(ket, chunk, columns, table, rows, patterns, half_angles)
+                _gate(ket, table, rows, patterns, turns)
                 tape[gate - start][:] = ket
                 _noise(ket, rows, channels, strengths)
             for gate in range(end - 1, start - 1, -1):
                 rows = schedule[gate]
                 _noise_back(bra, rows, channels, strengths)
                 ket[:] = tape[gate - start]
-                _gate_back(ket, bra, chunk, columns, table, rows, patterns, half_angles, gradient)
-        if len(states_gradient):
-            empty(chunk, 0, bra, 2.0, states_gradient)
+                _gate_back(ket, bra, table, rows, patterns, parameters, turns, of_weights[chunk], of_columns)
+        add_input_slopes(parameters, of_columns, chunk, of_inputs)
+        if len(of_states):
+            empty(chunk, 0, bra, 2.0, of_states)
     restore_denormals(mode)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +16,9 @@ from hqlm.backends.kernels.program import Program
 from hqlm.backends.kernels.simd import LANES
 
 DTYPES: Final = {torch.float32: np.float32, torch.float64: np.float64}
-_SMALL: Final = 60_000  # pairs of vectors; about a tenth of a millisecond
+_SMALL: Final = 120_000  # pairs of vectors; about a fifth of a millisecond
+
+Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # of weights, inputs and parts of initial states
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class Job:
     dtype: torch.dtype
     is_complex: bool
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """Rows in a chunk."""
         return LANES >> self.program.lane_qubits
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         """Number of chunks."""
         return -(-self.batch // self.lanes)
@@ -47,32 +51,36 @@ class Job:
         parts = (2,) if self.is_complex else ()
         return torch.empty(*leading, vectors, *parts, LANES, dtype=self.dtype)
 
-    def entries(self, table: NDArray[Any], spare: int = 0) -> NDArray[Any]:
-        """`(batch, columns)` as `(chunks, columns + spare, lanes)`, padded with zeros."""
-        batch, columns = table.shape
-        padded = np.zeros((self.chunks * self.lanes, columns + spare), dtype=table.dtype)
-        padded[:batch, :columns] = table
-        return padded.reshape(self.chunks, self.lanes, columns + spare).transpose(0, 2, 1)
+    def arrays(self, weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
+        """Weights, inputs and the parts of initial states as the kernels take them."""
+        return (
+            np.ascontiguousarray(weights.detach().numpy()),
+            self.no_rows[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.detach().numpy()),
+            self.no_rows if rows is None else np.ascontiguousarray(rows.detach().numpy()),
+        )
 
-    def rows(self, entries: NDArray[Any], columns: int) -> NDArray[Any]:
-        """`(chunks * columns, lanes)` back as `(batch, columns)`."""
-        turned = entries.reshape(self.chunks, columns, self.lanes).transpose(0, 2, 1)
-        return turned.reshape(self.chunks * self.lanes, columns)[: self.batch]
+    def no_gradient(self, given: Arrays, wanted: Sequence[bool]) -> Arrays:
+        """Room for the derivatives, those by weights in a row for each chunk; no rows of others unless wanted."""
+        weights, inputs, rows = given
+        return (
+            np.zeros((self.chunks, len(weights) + 1), dtype=weights.dtype),
+            np.zeros_like(inputs) if wanted[1] else self.no_rows[:, :, 0],
+            np.empty_like(rows) if wanted[2] else self.no_rows,
+        )
 
-    def half_angles(self, angles: Tensor) -> NDArray[Any]:
-        """Cosine and sine of half of each angle, and of a spare column that operations without an angle read."""
-        half = self.entries(angles.detach().numpy(), spare=1)
-        half *= 0.5
-        both = np.empty((self.chunks, self.program.n_columns + 1, 2, self.lanes), dtype=half.dtype)
-        np.cos(half, out=both[:, :, 0])
-        np.sin(half, out=both[:, :, 1])
-        return both.reshape(-1, self.lanes)
-
-    def no_rows(self) -> Tensor:
+    @cached_property
+    def no_rows(self) -> NDArray[Any]:
         """A stand-in for rows of states that are not there."""
-        return torch.empty(0, 0, 1, dtype=self.dtype)
+        return np.empty((0, 0, 1), dtype=DTYPES[self.dtype])
 
 
 def parts(states: Tensor) -> Tensor:
     """`(batch, 2**n)` as `(batch, 2**n, 1 or 2)` real and imaginary parts."""
     return torch.view_as_real(states.resolve_conj()) if states.is_complex() else states[:, :, None]
+
+
+def totals(gradient: Arrays, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    """What the backward of a torch function of weights, inputs and states returns for them."""
+    of_weights, of_inputs, of_rows = gradient
+    found = of_weights.sum(0)[:-1], of_inputs, of_rows
+    return tuple(torch.from_numpy(each) if needed else None for each, needed in zip(found, wanted, strict=False))

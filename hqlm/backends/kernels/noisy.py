@@ -47,7 +47,7 @@ class NoisyProgram:
         }
         pieces, self._ends = self._without_errors()
         self._base = np.concatenate(pieces) if pieces else _table([])
-        self._program = assemble(circuit, self._base.tolist(), patterns, dtype)
+        self.program = assemble(circuit, self._base.tolist(), patterns, dtype)
 
     def _without_errors(self) -> tuple[list[NDArray[np.int64]], dict[int, int]]:
         """Tables in order, and where in them each gate ends that is not taken together with the next."""
@@ -62,21 +62,26 @@ class NoisyProgram:
 
     def with_errors(self, errors: Errors) -> Program:
         """The program of one trajectory."""
+        start, rows = self.branch(errors)
+        return replace(self.program, table=np.concatenate((self.program.table[:start], rows)))
+
+    def branch(self, errors: Errors) -> tuple[int, NDArray[np.int64]]:
+        """The row of the program that the first error is before, and the rows of a trajectory from there on."""
         after = defaultdict(list)
         for gate, letter, wire in errors:
             after[gate].append(self._errors[letter, wire])
         pieces: list[NDArray[np.int64]] = []
-        done = 0
+        start = done = len(self._base)
         for gate, tables in after.items():
             if gate in self._ends:
-                end = self._ends[gate]
-                pieces += [self._base[done:end], *tables]
+                begin = end = self._ends[gate]
+                pieces += [self._base[done:begin], *tables]
             else:  # an error between a CNOT and the rotation it is taken together with
                 end = self._ends[gate + 1]
                 begin = end - len(self._joined[gate])
                 pieces += [self._base[done:begin], self._rows[gate], *tables, self._rows[gate + 1]]
-            done = end
-        return replace(self._program, table=np.concatenate([*pieces, self._base[done:]]))
+            start, done = min(start, begin), end
+        return start, np.concatenate([*pieces, self._base[done:]])
 
 
 def _table(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hqlm.backends.kernels.parameters import column_numbers
 from hqlm.circuits import Circuit, Gate
 
 _Terms = tuple[float, float, float]  # a coefficient is terms[0] + terms[1] cos(t/2) + terms[2] sin(t/2)
@@ -137,10 +138,8 @@ def gate_operations(gate: Gate, n_qubits: int, column: int) -> list[Operation]:
 
 def operations_by_gate(circuit: Circuit) -> list[list[Operation]]:
     """The operations of each gate."""
-    columns = iter(range(len(circuit.rotations)))
-    return [
-        gate_operations(gate, circuit.n_qubits, -1 if gate.angle is None else next(columns)) for gate in circuit.gates
-    ]
+    columns = column_numbers(circuit)
+    return [gate_operations(gate, circuit.n_qubits, columns[gate.angle or 0.0]) for gate in circuit.gates]
 
 
 def joined(first: Sequence[Operation], second: Sequence[Operation]) -> Operation | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.backends.kernels.operations import GLOBAL_PHASES, Operation, joined, operations_by_gate, rotation
+from hqlm.backends.kernels.parameters import NO_ANGLE, Parameters, parameters_of
 from hqlm.backends.kernels.passes import COUNT, HIGH, LOW, PARTNER, PATTERN_ROWS, VALUE
 from hqlm.backends.kernels.simd import LANES
 from hqlm.circuits import Circuit, PauliString
@@ -31,7 +32,8 @@ class Program:
         lane_qubits: 0 when the 16 lanes are rows of the batch, 4 when they are the last qubits of one row.
         table: `(operations, fields)`, see `passes.py`.
         patterns: `(patterns * 14, 16)`, what the coefficients of an operation are made of.
-        n_columns: number of angles.
+        n_weights: number of weights.
+        parameters: what the columns of angles read.
         observables: `(n_observables, 4)`: vector bits flipped, lane bits flipped, vector bits that give signs, twist.
         signs: `(n_observables, 16)`, sign of each lane.
         phase: global phase in radians that the table leaves out.
@@ -41,7 +43,8 @@ class Program:
     lane_qubits: int
     table: NDArray[np.int64]
     patterns: NDArray[Any]
-    n_columns: int
+    n_weights: int
+    parameters: Parameters
     observables: NDArray[np.int64]
     signs: NDArray[Any]
     phase: float
@@ -99,7 +102,8 @@ def assemble(
         patterns.lane_qubits,
         np.array(rows, dtype=np.int64).reshape(-1, 10),
         patterns.table().astype(dtype),
-        len(circuit.rotations),
+        circuit.n_weights,
+        parameters_of(circuit, dtype),
         np.array([fields for fields, _ in observables], dtype=np.int64).reshape(-1, 4),
         np.array([signs for _, signs in observables], dtype=dtype).reshape(-1, LANES),
         sum(GLOBAL_PHASES.get(gate.name, 0.0) for gate in circuit.gates),
@@ -145,7 +149,7 @@ class Patterns:
                 operation.flips >> self.lane_qubits,
                 operation.flips & ((1 << self.lane_qubits) - 1),
                 operation.twist,
-                len(circuit.rotations) if operation.column is None else operation.column,
+                NO_ANGLE if operation.column is None else operation.column,
                 self._index(operation, value, inverse=False),
                 self._index(operation, value, inverse=True),
             ]

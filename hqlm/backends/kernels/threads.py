@@ -33,6 +33,8 @@ def share_out(task: Callable[[int, int], None], count: int, small: bool = False)
         return
     pieces = min(count, _PIECES * threads)
     ranges = list(pairwise(count * piece // pieces for piece in range(pieces + 1)))
+    done = threading.Semaphore(0)
+    errors: list[BaseException] = []
 
     def take_ranges() -> None:
         while ranges:
@@ -40,14 +42,17 @@ def share_out(task: Callable[[int, int], None], count: int, small: bool = False)
                 first, last = ranges.pop()
             except IndexError:  # another thread was faster
                 return
-            task(first, last)
+            try:
+                task(first, last)
+            except BaseException as err:
+                errors.append(err)
+            done.release()
 
-    helpers = [_executor(threads - 1).submit(take_ranges) for _ in range(threads - 1)]
-    try:
-        take_ranges()
-    finally:
-        busy = [helper for helper in helpers if not helper.cancel()]
-        errors = [error for error in (helper.exception() for helper in busy) if error is not None]
+    for _ in range(threads - 1):
+        _executor(threads - 1).submit(take_ranges)
+    take_ranges()
+    for _ in range(pieces):  # ranges, not threads: one that the machine wakes too late has nothing left to do
+        done.acquire()
     if errors:
         raise errors[0]
 

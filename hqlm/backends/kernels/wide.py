@@ -14,16 +14,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hqlm.backends.kernels.cache import cached
-from hqlm.backends.kernels.chunks import add_to, empty, factors_of, fill, slope_of
+from hqlm.backends.kernels.chunks import empty, fill, run, undo
 from hqlm.backends.kernels.job import Job
 from hqlm.backends.kernels.observables import add_to_bra, expectation
+from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_turns, weight_turns
 from hqlm.backends.kernels.passes import (
-    COLUMN,
     COUNT,
-    INVERSE,
-    PATTERN,
-    backward_pass,
-    forward_pass,
 )
 from hqlm.backends.kernels.program import PIECES, Program
 from hqlm.backends.kernels.simd import broadcast, flush_denormals, load, restore_denormals
@@ -34,6 +30,15 @@ _SMALL: Final = 60_000  # pairs of vectors in a run that is not worth waking a t
 fill_state = cached(njit(nogil=True)(fill.py_func))
 empty_state = cached(njit(nogil=True)(empty.py_func))
 
+chunk_slopes = cached(njit(nogil=True)(add_input_slopes.py_func))
+
+
+@cached
+@njit(nogil=True)
+def chunk_turns(parameters: Any, weights: Any, inputs: Any, chunk: int) -> Any:
+    """Cosines and sines for a chunk that is one row."""
+    return weight_turns(parameters, weights), input_turns(parameters, inputs, chunk, 1)
+
 
 def is_wide(job: Job) -> bool:
     """Whether there are too few rows to share out, and each is large enough to share out instead."""
@@ -41,19 +46,26 @@ def is_wide(job: Job) -> bool:
 
 
 def forward_wide(
-    job: Job, chunk: int, half_angles: NDArray[Any], states: NDArray[Any], ket: NDArray[Any], n_observables: int
+    job: Job,
+    chunk: int,
+    weights: NDArray[Any],
+    inputs: NDArray[Any],
+    states: NDArray[Any],
+    ket: NDArray[Any],
+    n_observables: int,
 ) -> NDArray[Any]:
     """Run one chunk into `ket`; returns its values `(n_observables,)`."""
-    program, columns = job.program, job.program.n_columns + 1
+    program = job.program
     tables, ranges = program.runs
+    turns = chunk_turns(program.parameters, weights, inputs, chunk)
     fill_state(chunk, program.lane_qubits, states, ket)
     for start, end in ranges:
 
         def share(first: int, last: int, start: int = start, end: int = end) -> None:
-            forward_run(first, last, start, end, tables, chunk * columns, program.patterns, half_angles, ket)
+            forward_run(first, last, start, end, tables, program.patterns, turns, ket)
 
         share_out(share, PIECES, _is_small(program, start, end))
-    values = np.zeros((PIECES * n_observables, 1), dtype=half_angles.dtype)
+    values = np.zeros((PIECES * n_observables, 1), dtype=program.patterns.dtype)
     observables = program.observables[:n_observables]
 
     def measure(first: int, last: int) -> None:
@@ -65,22 +77,30 @@ def forward_wide(
 
 
 def backward_wide(
-    job: Job, chunk: int, half_angles: NDArray[Any], ket: NDArray[Any], bra: NDArray[Any], slopes: NDArray[Any]
-) -> NDArray[Any]:
+    job: Job,
+    chunk: int,
+    weights: NDArray[Any],
+    inputs: NDArray[Any],
+    ket: NDArray[Any],
+    bra: NDArray[Any],
+    slopes: NDArray[Any],
+    of_weights: NDArray[Any],
+    of_inputs: NDArray[Any],
+) -> None:
     """Undo one chunk on `ket` and `bra`, to which the observables times `slopes` are added first.
 
     Args:
         job: what runs.
         chunk: which row.
-        half_angles: see `chunks.py`.
+        weights: `(n_weights,)`.
+        inputs: `(batch, n_inputs)`, or no rows.
         ket: final state.
         bra: derivative by the final state, or zeros.
-        slopes: derivative by each value, `(n_observables, 1)`.
-
-    Returns:
-        Derivative by each angle and a spare one, `(columns,)`.
+        slopes: derivative by each value, `(n_observables,)`.
+        of_weights: receives the derivative by each weight and one without meaning, `(n_weights + 1,)`.
+        of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
     """
-    program, columns = job.program, job.program.n_columns + 1
+    program = job.program
     tables, ranges = program.runs
     observables = program.observables[: len(slopes)]
 
@@ -88,18 +108,16 @@ def backward_wide(
         weigh_pieces(first, last, ket, bra, observables, program.signs, slopes)
 
     share_out(begin, PIECES, len(ket) * len(slopes) < _SMALL)
-    gradient = np.zeros((PIECES * columns, 1), dtype=half_angles.dtype)
+    turns = chunk_turns(program.parameters, weights, inputs, chunk)
+    found = np.zeros((PIECES, len(of_weights)), weights.dtype), np.zeros((PIECES, len(turns[1]) // 2, 1), weights.dtype)
     for start, end in reversed(ranges):
 
         def share(first: int, last: int, start: int = start, end: int = end) -> None:
-            backward_run(
-                first, last, start, end, tables, chunk * columns, columns, program.patterns, half_angles, ket, bra,
-                gradient,
-            )  # fmt: skip
+            backward_run(first, last, start, end, tables, program.patterns, program.parameters, turns, ket, bra, *found)
 
         share_out(share, PIECES, _is_small(program, start, end))
-    total: NDArray[Any] = gradient.reshape(PIECES, columns).sum(0)
-    return total
+    of_weights += found[0].sum(0)
+    chunk_slopes(program.parameters, found[1].sum(0), chunk, of_inputs)
 
 
 def _is_small(program: Program, start: int, end: int) -> bool:
@@ -108,15 +126,11 @@ def _is_small(program: Program, start: int, end: int) -> bool:
 
 @cached
 @njit(nogil=True)
-def forward_run(
-    first: int, last: int, start: int, end: int, tables: Any, entries: int, patterns: Any, half_angles: Any, ket: Any
-) -> None:
-    """Rows `start` to `end - 1` on pieces `first` to `last - 1`; `entries` is where the chunk's angles begin."""
+def forward_run(first: int, last: int, start: int, end: int, tables: Any, patterns: Any, turns: Any, ket: Any) -> None:
+    """Rows `start` to `end - 1` on pieces `first` to `last - 1` of a chunk."""
     mode = flush_denormals()
     for piece in range(first, last):
-        for g in range(start, end):
-            row = tables[piece, g]
-            forward_pass(ket, row, factors_of(patterns, row[PATTERN], half_angles, entries + row[COLUMN]))
+        run(ket, tables[piece], start, end, patterns, turns)
     restore_denormals(mode)
 
 
@@ -128,22 +142,18 @@ def backward_run(
     start: int,
     end: int,
     tables: Any,
-    entries: int,
-    columns: int,
     patterns: Any,
-    half_angles: Any,
+    parameters: Any,
+    turns: Any,
     ket: Any,
     bra: Any,
-    gradient: Any,
+    of_weights: Any,
+    of_columns: Any,
 ) -> None:
-    """Undo rows `end - 1` to `start` on pieces of ket and bra; `gradient` has `columns` entries a piece."""
+    """Undo rows `end - 1` to `start` on pieces of ket and bra; each has slopes of its own."""
     mode = flush_denormals()
     for piece in range(first, last):
-        for g in range(end - 1, start - 1, -1):
-            row = tables[piece, g]
-            factors = factors_of(patterns, row[INVERSE], half_angles, entries + row[COLUMN])
-            overlaps = backward_pass(ket, bra, row, factors)
-            add_to(gradient, piece * columns + row[COLUMN], slope_of(patterns, row[INVERSE], overlaps))
+        undo(ket, bra, tables[piece], start, end, patterns, parameters, turns, of_weights[piece], of_columns[piece])
     restore_denormals(mode)
 
 
@@ -167,6 +177,6 @@ def weigh_pieces(first: int, last: int, ket: Any, bra: Any, observables: Any, si
     mode = flush_denormals()
     size = len(ket) // PIECES
     for j in range(len(observables)):
-        weights = broadcast(slopes[j, 0]) * load(signs, j)
+        weights = broadcast(slopes[j]) * load(signs, j)
         add_to_bra(ket, bra, observables[j], weights, first * size, last * size)
     restore_denormals(mode)

@@ -1,6 +1,6 @@
 """Trainable circuits, one a file."""
 
-from hqlm.circuits.ansatze.base import Ansatz
+from hqlm.circuits.ansatze.base import Ansatz, Weights, check_size
 from hqlm.circuits.ansatze.brick_wall import BrickWallAnsatz
 from hqlm.circuits.ansatze.hardware_efficient import HardwareEfficientAnsatz
 from hqlm.circuits.ansatze.no_entanglement import NoEntanglementAnsatz
@@ -18,4 +18,6 @@ __all__ = [
     "NoEntanglementAnsatz",
     "RingAnsatz",
     "StronglyEntanglingAnsatz",
+    "Weights",
+    "check_size",
 ]

@@ -1,6 +1,6 @@
 """Re-uploading schemes, one a file."""
 
-from hqlm.circuits.reuploading.base import Reuploading
+from hqlm.circuits.reuploading.base import Reuploading, angle_encoding, check_uploads, group_size
 from hqlm.circuits.reuploading.interleaved import InterleavedUpload
 from hqlm.circuits.reuploading.none import NoUpload
 from hqlm.circuits.reuploading.repeated import RepeatedUpload
@@ -9,4 +9,14 @@ from hqlm.registry import Registry
 
 REUPLOADINGS: Registry[Reuploading] = Registry(Reuploading, "reuploading scheme")  # type: ignore[type-abstract]
 
-__all__ = ["REUPLOADINGS", "InterleavedUpload", "NoUpload", "RepeatedUpload", "Reuploading", "SingleUpload"]
+__all__ = [
+    "REUPLOADINGS",
+    "InterleavedUpload",
+    "NoUpload",
+    "RepeatedUpload",
+    "Reuploading",
+    "SingleUpload",
+    "angle_encoding",
+    "check_uploads",
+    "group_size",
+]

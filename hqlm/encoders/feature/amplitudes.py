@@ -59,15 +59,15 @@ class AmplitudeEncoding(nn.Module):
         """
         kept = (embeddings - self.mean)[:, : self.kept]
         norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
-        if not bool(((norms > 0.0) & norms.isfinite()).all()):
+        least, most = torch.aminmax(norms.detach())
+        if not 0.0 < float(least) <= float(most) < math.inf:  # also true of NaN
             row = int((~((norms > 0.0) & norms.isfinite())).nonzero()[0, 0])
             raise EncoderError(
                 f"row {row} of a batch has an embedding of norm {float(norms[row]):g}"
                 f"{' after centring' if self.center else ''}, which no quantum state can hold. "
                 "Check the text for content, or choose another text_encoder"
             )
-        scale = math.sqrt(1.0 + self.offset**2)
-        parts = [kept / (norms * scale)]
-        if self.offset > 0.0:
-            parts.append(kept.new_full((len(kept), 1), self.offset / scale))
-        return nn.functional.pad(torch.cat(parts, dim=1), (0, self.size - self.kept - len(parts) + 1))
+        amplitudes = torch.cat((kept, self.offset * norms), dim=1) if self.offset > 0.0 else kept
+        states = nn.functional.pad(amplitudes, (0, self.size - amplitudes.shape[1]))
+        normalised: Tensor = states / (norms * math.sqrt(1.0 + self.offset**2))
+        return normalised

@@ -105,5 +105,7 @@ class _QuantumFeatures(FeatureModule):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         states = self.amplitudes(embeddings)
-        features = [encoder(states=states) for encoder in self.encoders]
+        features: list[Tensor] = [encoder(states=states) for encoder in self.encoders]
+        if len(features) == 1:
+            return features[0]
         return torch.stack(features).mean(0) if self.merge == "mean" else torch.cat(features, dim=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
@@ -96,13 +97,28 @@ class _SentenceTransformerModule(TextModule):
             raise EncoderError(f"cannot load the text encoder from {self.folder}: it has no modules.json")
         logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
         try:
-            model = SentenceTransformer(str(self.folder))
+            with _without_bars():
+                model = SentenceTransformer(str(self.folder))
         except Exception as err:
             raise EncoderError(f"cannot load the text encoder from {self.folder}: {err}") from err
         return model.eval().requires_grad_(False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_model"}  # reloaded where it is needed
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Leave out the progress bar of transformers, which counts tensors for a fraction of a second."""
+    from transformers.utils import logging as bars
+
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def model_folder(model: str) -> Path:

@@ -1,0 +1,82 @@
+"""Any sampler of Cirq as a backend, quantum processors among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqlm.backends.base import QuantumBackend
+from hqlm.backends.cirq_circuits import program, qubits, sweep
+from hqlm.circuits import Circuit
+from hqlm.errors import ConfigError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+
+
+@dataclass(frozen=True)
+class CirqSamplerBackend(QuantumBackend):
+    """Any `cirq.Sampler`, such as a quantum processor: shots alone, from all qubits in 0, without seeds.
+
+    Circuits act on `cirq.LineQubit(0)` to `cirq.LineQubit(n - 1)`. A function that returns a sampler which places them
+    on the qubits of a processor, and compiles them to its gates, is all that hardware needs.
+
+    Args:
+        sampler: dotted path of a function or class that is called without arguments and returns a `cirq.Sampler`.
+    """
+
+    sampler: str = "cirq.Simulator"
+
+    requires: ClassVar[tuple[str, ...]] = ("cirq",)
+    install: ClassVar[str] = "hqlm[cirq]"
+    seeded: ClassVar[bool] = False
+
+    def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
+        """As every backend; and the sampler is there.
+
+        Raises:
+            ConfigError: for a path that leads to no sampler.
+            UnsupportedExecution: naming the setting and what would work.
+        """
+        super().check(circuit, execution, states)
+        _sampler(self.sampler)
+
+    def bits(
+        self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
+    ) -> Tensor:
+        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend, `seed` is without effect."""
+        import cirq
+
+        measured = program(circuit, noise) + cirq.Circuit(cirq.measure(*qubits(circuit), key="bits"))
+        try:
+            results = _sampler(self.sampler).run_sweep(measured, params=sweep(angles), repetitions=shots)
+        except ValueError as error:  # what Cirq's devices raise when they validate a circuit
+            raise UnsupportedExecution(
+                f"the sampler {self.sampler} refuses the circuit of {circuit.n_qubits} qubits: {error}. Use fewer "
+                "qubits, gates that it has or another model.backend.sampler"
+            ) from error
+        rows = [result.measurements["bits"] for result in results]
+        fewest = min(map(len, rows))  # the base class refuses a batch with shots missing, in one row or in all
+        return torch.from_numpy(np.stack([row[:fewest] for row in rows]).astype(np.uint8))
+
+
+@lru_cache(maxsize=16)
+def _sampler(path: str) -> Any:
+    import cirq
+
+    module, _, name = path.rpartition(".")
+    try:
+        factory = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"backend.sampler: cannot import '{path}': {error}. Give the dotted path of a function that returns a "
+            "cirq.Sampler, such as my_package.processors.rainbow"
+        ) from error
+    made = factory()
+    if not isinstance(made, cirq.Sampler):
+        raise ConfigError(f"backend.sampler: '{path}' returns a {type(made).__name__}, not a cirq.Sampler")
+    return made

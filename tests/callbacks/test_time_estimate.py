@@ -1,0 +1,76 @@
+"""What an evaluation will take is said before it starts."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.callbacks import time_estimate
+from hqlm.circuits import Circuit, Gate, Input, PauliString
+from hqlm.layer import QuantumLayer
+from tests.commands.conftest import fit, run, trained  # noqa: F401 (fixtures)
+
+CLOCK = SimpleNamespace(seconds=0.0)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """A clock that only backends move."""
+    monkeypatch.setattr(time_estimate, "time", SimpleNamespace(perf_counter=lambda: CLOCK.seconds))
+
+
+@dataclass(frozen=True)
+class _Timed(QuantumBackend):
+    """Takes a known time for a call and for a row."""
+
+    call: float = 0.02
+    row: float = 0.03
+
+    def values(self, circuit, angles, states, noise):
+        CLOCK.seconds += self.call + self.row * len(angles)
+        return StatevectorBackend().values(circuit, angles, states, noise)
+
+
+@dataclass(frozen=True)
+class SlowBackend(_Timed):
+    """The same, where the command line finds it."""
+
+    row: float = 0.2
+
+
+@dataclass(frozen=True)
+class CountedBackend(_Timed):
+    """Hardware, which must not be asked without need."""
+
+    row: float = 0.2
+    seeded: ClassVar[bool] = False
+
+
+def layer(backend):
+    return QuantumLayer(Circuit(1, (Gate("RY", (0,), Input(0)),), (PauliString("Z"),)), backend)
+
+
+@pytest.mark.parametrize(("call", "row"), [(0.02, 0.03), (0.0, 1.1)])
+def test_calls_and_rows_are_told_apart(call, row):
+    backend = _Timed(call, row)
+    found = time_estimate.evaluation_seconds(layer(backend), rows=100, batches=10)
+    assert found == pytest.approx(10 * call + 100 * row)
+
+
+@pytest.mark.parametrize(("command", "limit"), [("validate", "val"), ("test", "test"), ("predict", "test")])
+def test_a_long_evaluation_says_so_first(run, trained, caplog, command, limit):  # noqa: F811
+    flags = ["--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", f"--data.limit_{limit}=30"]
+    result = run(command, *flags)
+    assert result.code == 0, result.err
+    said = result.out + result.err + caplog.text
+    assert "about 7 s for 30 rows, most of it on SlowBackend(call=0.02, row=0.2)" in said
+    assert f"--data.limit_{limit}=30 takes fewer rows" in said
+
+
+def test_a_short_one_and_hardware_are_not_timed(run, trained, caplog):  # noqa: F811
+    quick = run("test", "--ckpt_path=tiny")
+    hardware = run("test", "--ckpt_path=tiny", f"--model.backend={__name__}.CountedBackend")
+    assert quick.code == hardware.code == 0
+    assert "takes fewer rows" not in quick.out + quick.err + hardware.out + hardware.err + caplog.text
