@@ -41,6 +41,10 @@ class RemoteError(HqlmError):
     """A remote device that failed for good, with what it had already measured kept."""
 
 
+class NotSubmitted(HqlmError):
+    """Circuits for a paid device that were kept back: a dry run, or more than the user allows to spend."""
+
+
 class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 

@@ -1,0 +1,214 @@
+"""Backends that cost money: what a call will cost is shown, and allowed by the user, before anything is submitted."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+
+from hqlm.backends import measurement
+from hqlm.backends.angles import check_parameters, trainable_columns
+from hqlm.backends.base import QuantumBackend
+from hqlm.backends.gradients import shift_terms
+from hqlm.circuits import Circuit
+from hqlm.errors import ConfigError, NotSubmitted
+from hqlm.execution import Execution
+
+_ROUNDING: Final = 1e-6  # USD; sums of prices are not exact in floating point
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one call would submit, its gradient included.
+
+    Args:
+        device: its name.
+        forward: circuits of the values, or of the samples.
+        backward: circuits of the gradient, submitted when it is asked for.
+        shots: of each circuit.
+        one_qubit_gates: of each circuit, at most.
+        two_qubit_gates: of each circuit, at most.
+        price: upper bound of the price of one circuit with all its shots, in USD.
+    """
+
+    device: str
+    forward: int
+    backward: int
+    shots: int
+    one_qubit_gates: int
+    two_qubit_gates: int
+    price: float
+
+    @property
+    def cost(self) -> float:
+        """Upper bound of the price of everything, in USD."""
+        return (self.forward + self.backward) * self.price
+
+    def __str__(self) -> str:
+        parts = f" ({self.forward:,} for the values, {self.backward:,} for their gradient)" if self.backward else ""
+        return (
+            f"{self.forward + self.backward:,} circuits{parts} of {self.shots:,} shots to {self.device}, each of at "
+            f"most {self.one_qubit_gates:,} one-qubit and {self.two_qubit_gates:,} two-qubit gates: at most "
+            f"{_dollars(self.cost)} USD"
+        )
+
+
+def _dollars(amount: float) -> str:
+    """Rounded up, so that the limit that a message names is enough."""
+    return f"{math.ceil((amount - _ROUNDING) * 100.0) / 100.0:.2f}"
+
+
+@dataclass
+class Budget:
+    """What backends that equal each other may spend in this process.
+
+    Args:
+        dry_run: whether nothing may be submitted at all.
+        limit: upper bound of all charges together, in USD.
+        spent: upper bound of the charges for what was submitted, in USD.
+    """
+
+    dry_run: bool
+    limit: float
+    spent: float = 0.0
+
+    def allow(self, plan: Plan) -> None:
+        """Show a plan, and refuse one that is a dry run or may exceed what is left.
+
+        Raises:
+            NotSubmitted: with the plan, and the options that would let it pass.
+        """
+        if self.dry_run:
+            raise NotSubmitted(
+                f"a dry run, nothing was submitted. This call would send {plan}; training repeats it at every step. To "
+                "go on set model.backend.dry_run=false and model.backend.max_cost_usd to what all calls together may "
+                f"cost, here {_dollars(plan.cost)} or more"
+            )
+        if self._exceeded_by(plan.cost):
+            raise NotSubmitted(
+                f"nothing was submitted: this call would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
+                f"which {_dollars(self.spent)} may be spent already. Set it to {_dollars(self.spent + plan.cost)} or "
+                "more, or use fewer rows, shots or trained parameters"
+            )
+        rank_zero_info(f"submitting {plan}. {_dollars(self.spent)} of {self.limit:g} USD may be spent already")
+
+    def take(self, cost: float) -> None:
+        """Count what is about to be submitted, in USD; every attempt, since one that seems to fail may be charged.
+
+        Raises:
+            NotSubmitted: when it is a dry run or exceeds what is left.
+        """
+        if self.dry_run or self._exceeded_by(cost):
+            raise NotSubmitted(
+                f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run={self.dry_run}, "
+                f"and {_dollars(self.spent)} of model.backend.max_cost_usd={self.limit:g} may be spent already"
+            )
+        self.spent += cost
+
+    def _exceeded_by(self, cost: float) -> bool:
+        return self.spent + cost > self.limit + _ROUNDING
+
+
+@dataclass(frozen=True)
+class PaidBackend(QuantumBackend):
+    """Base of backends whose measurements are charged.
+
+    Whoever derives from it takes what a job costs from `self.budget` right before submitting it.
+
+    Args:
+        dry_run: submit nothing; a call ends with what it would send and cost.
+        max_cost_usd: upper bound of all charges of this process together, in USD; a call that may exceed it is refused.
+    """
+
+    dry_run: bool = field(default=True, kw_only=True)
+    max_cost_usd: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.max_cost_usd >= 0.0:
+            raise ConfigError(f"backend.max_cost_usd must be 0 or more, given {self.max_cost_usd}")
+
+    @abstractmethod
+    def plan(self, circuits: Sequence[Circuit], forward: int, backward: int, shots: int) -> Plan | None:
+        """What measuring costs, or None where nothing is charged.
+
+        Args:
+            circuits: the different ones of a call.
+            forward: how many circuits the values take.
+            backward: how many circuits their gradient takes.
+            shots: of each circuit.
+        """
+
+    @property
+    def budget(self) -> Budget:
+        """What is left to spend; shared by all copies in this process."""
+        return _budget(self)
+
+    def expectations(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        inputs: Tensor | None = None,
+        states: Tensor | None = None,
+        execution: Execution = Execution(),
+    ) -> Tensor:
+        """As every backend, once the cost of the values and of their gradient is allowed.
+
+        Raises:
+            NotSubmitted: when it is a dry run, or may cost more than allowed.
+        """
+        batch = check_parameters(circuit, weights, inputs, states)
+        self.check(circuit, execution, states)
+        if execution.shots is not None:
+            circuits = [setting.circuit for setting in measurement.settings(circuit)]
+            for each in circuits:
+                self.check(each, execution, states)
+            repeats = _repeats(circuit, weights, inputs, execution, self.gradient_rule(execution))
+            self._allow(circuits, batch * len(circuits), repeats, execution.shots)
+        return super().expectations(circuit, weights, inputs, states, execution)
+
+    def sample(
+        self,
+        circuit: Circuit,
+        weights: Tensor,
+        inputs: Tensor | None = None,
+        states: Tensor | None = None,
+        execution: Execution = Execution(shots=1024),
+    ) -> Tensor:
+        """As every backend, once the cost is allowed.
+
+        Raises:
+            NotSubmitted: when it is a dry run, or may cost more than allowed.
+        """
+        batch = check_parameters(circuit, weights, inputs, states)
+        self.check(circuit, execution, states)
+        if execution.shots is not None:
+            self._allow([circuit], batch, 0, execution.shots)
+        return super().sample(circuit, weights, inputs, states, execution)
+
+    def _allow(self, circuits: Sequence[Circuit], forward: int, repeats: int, shots: int) -> None:
+        plan = self.plan(circuits, forward, forward * repeats, shots) if circuits else None
+        if plan is not None:
+            self.budget.allow(plan)
+
+
+@cache
+def _budget(backend: PaidBackend) -> Budget:
+    return Budget(backend.dry_run, backend.max_cost_usd)
+
+
+def _repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:
+    """How often a gradient by `rule` measures the circuits of the values again, at other angles."""
+    trained = any(tensor is not None and tensor.requires_grad for tensor in (weights, inputs))
+    if not trained or not torch.is_grad_enabled():
+        return 0
+    if rule == "parameter_shift":
+        columns = trainable_columns(circuit, weights, inputs)
+        return sum(len(shift_terms(circuit.rotations[column])) for column in columns)
+    return 2 * execution.spsa_samples if rule == "spsa" else 0

@@ -1,0 +1,158 @@
+"""Paid backends: what a call costs is shown and allowed before anything is submitted, the gradient included."""
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from hqlm.backends import BACKENDS, StatevectorBackend, paid
+from hqlm.backends.paid import PaidBackend, Plan
+from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
+from hqlm.errors import CircuitError, ConfigError, NotSubmitted, UnsupportedExecution
+from hqlm.execution import Execution
+from hqlm.testing import BackendContract
+
+PRICE = 0.1
+GATES = (Gate("RY", (0,), Input(0)), Gate("CRY", (0, 1), Weight(0)), Gate("RX", (1,), Weight(0)), Gate("RY", (0,), 0.3))
+CIRCUIT = Circuit(2, GATES, (PauliString("ZI"), PauliString("IX")))  # one setting
+TWO = Circuit(2, GATES, (PauliString("ZI"), PauliString("XX")))
+SUBMITTED = []  # circuits of each submission
+
+
+@dataclass(frozen=True)
+class _Paid(PaidBackend):
+    """Charges a dime a circuit."""
+
+    device: str = field(default="toy")
+
+    def plan(self, circuits, forward, backward, shots):
+        return Plan(self.device, forward, backward, shots, 4, 1, PRICE)
+
+    def bits(self, circuit, angles, states, noise, shots, seed):
+        self.budget.take(len(angles) * PRICE)
+        SUBMITTED.append(len(angles))
+        return StatevectorBackend().bits(circuit, angles, states, noise, shots, seed)
+
+
+@pytest.fixture(autouse=True)
+def new_process():
+    SUBMITTED.clear()
+    paid._budget.cache_clear()
+
+
+class TestContract(BackendContract):
+    examples = 5
+
+    @pytest.fixture
+    def backend(self):
+        return _Paid(dry_run=False, max_cost_usd=1e9)
+
+
+def run(backend, circuit=CIRCUIT, weights=True, inputs=True, **settings):
+    w = torch.tensor([0.7], requires_grad=weights)
+    x = torch.linspace(0.0, 2.0, 5)[:, None].requires_grad_(inputs)
+    return backend.expectations(circuit, w, x, None, Execution(**{"shots": 50, **settings}))
+
+
+def test_a_base_class_is_not_a_component():
+    assert "PaidBackend" not in BACKENDS
+
+
+@pytest.mark.parametrize(
+    ("options", "repeats"),
+    [
+        ({}, 2 + 4 + 2),  # a rotation twice, a controlled one four times
+        ({"weights": False}, 2),
+        ({"inputs": False}, 4 + 2),
+        ({"weights": False, "inputs": False}, 0),
+        ({"gradient": "spsa", "spsa_samples": 3}, 6),
+        ({"gradient": "spsa", "weights": False, "inputs": False}, 0),
+        ({"gradient": "surrogate"}, 0),
+        ({"circuit": TWO}, 8),
+    ],
+)
+def test_the_plan_counts_what_is_submitted(options, repeats):
+    forward = 5 * (2 if "circuit" in options else 1)
+    parts = rf" \({forward} for the values, {forward * repeats} for their gradient\)" if repeats else ""
+    with pytest.raises(NotSubmitted, match=rf" {forward * (1 + repeats)} circuits{parts} of 50 shots to toy, each of"):
+        run(_Paid(), **options)
+    values = run(_Paid(dry_run=False, max_cost_usd=100.0), **options)
+    assert sum(SUBMITTED) == forward
+    if values.requires_grad:
+        values.sum().backward()
+    assert sum(SUBMITTED) == forward * (1 + repeats)
+
+
+def test_a_weight_that_is_not_there_costs_what_its_rule_does():
+    circuit = Circuit(1, (Gate("RY", (0,), 0.5),), (PauliString("Z"),))
+    weights = torch.zeros(0, requires_grad=True)
+    for rule, expected in (("parameter_shift", 1), ("spsa", 3)):
+        SUBMITTED.clear()
+        backend = _Paid(rule, dry_run=False, max_cost_usd=expected * PRICE)
+        backend.expectations(circuit, weights, execution=Execution(shots=5, gradient=rule)).sum().backward()
+        assert sum(SUBMITTED) == expected
+
+
+def test_without_grad_there_is_no_gradient_to_pay():
+    with torch.no_grad(), pytest.raises(NotSubmitted, match=" 5 circuits of 50 shots"):
+        run(_Paid())
+
+
+def test_a_dry_run_is_the_default_and_says_how_to_go_on():
+    message = r"dry run, nothing was submitted.*at most 4\.50 USD.*dry_run=false.*max_cost_usd.*4\.50 or more"
+    with pytest.raises(NotSubmitted, match=message):
+        run(_Paid(max_cost_usd=1e9))
+    with pytest.raises(NotSubmitted, match=r"7 circuits of 3 shots.*at most 0\.70 USD"):
+        _Paid().sample(Circuit(1, (), ()), torch.zeros(0), torch.zeros(7, 0), None, Execution(shots=3))
+    assert SUBMITTED == []
+
+
+def test_the_limit_that_a_refusal_names_is_enough():
+    with pytest.raises(
+        NotSubmitted, match=r"max_cost_usd is 4\.49, of which 0\.00 may be spent already\. Set it to 4\.50 or more"
+    ):
+        run(_Paid(dry_run=False, max_cost_usd=4.49))
+    assert SUBMITTED == []
+    run(_Paid(dry_run=False, max_cost_usd=4.50)).sum().backward()
+
+
+def test_the_limit_is_that_of_all_calls_and_copies_together():
+    backend = _Paid(dry_run=False, max_cost_usd=1.4)
+    for twin in (backend, pickle.loads(pickle.dumps(backend))):
+        run(twin, weights=False, inputs=False)
+    with pytest.raises(NotSubmitted, match=r"1\.00 may be spent already\. Set it to 1\.50"):
+        run(copy.deepcopy(backend), weights=False, inputs=False)
+    assert sum(SUBMITTED) == 10
+
+
+def test_what_goes_around_the_plan_is_stopped_too():
+    angles = torch.zeros(3, len(CIRCUIT.rotations))
+    for backend in (_Paid(), _Paid(dry_run=False, max_cost_usd=0.29)):
+        with pytest.raises(NotSubmitted, match=r"circuits of at most 0\.30 USD were not submitted"):
+            backend.bits(CIRCUIT, angles, None, None, 5, 0)
+    assert SUBMITTED == []
+
+
+def test_the_plan_is_shown_before_anything_is_submitted(monkeypatch):
+    shown = []
+    monkeypatch.setattr(paid, "rank_zero_info", lambda text: shown.append((list(SUBMITTED), text)))
+    run(_Paid(dry_run=False, max_cost_usd=10.0))
+    assert [submitted for submitted, _ in shown] == [[]]
+    assert "45 circuits (5 for the values, 40 for their gradient)" in shown[0][1]
+
+
+def test_mistakes_are_said_before_costs():
+    with pytest.raises(CircuitError):
+        _Paid().expectations(CIRCUIT, torch.zeros(3), torch.zeros(1, 1), None, Execution(shots=5))
+    with pytest.raises(UnsupportedExecution, match="shots"):
+        run(_Paid(), shots=None)
+    with pytest.raises(UnsupportedExecution, match="adjoint"):
+        run(_Paid(), gradient="adjoint")
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan")])
+def test_a_limit_is_a_number_from_0_up(limit):
+    with pytest.raises(ConfigError, match="max_cost_usd"):
+        _Paid(max_cost_usd=limit)
