@@ -147,27 +147,24 @@ def _trajectory_bits(
 
 def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
     """Of every basis state, `(rows, 2**n)`."""
-    on_cpu = angles.device.type == "cpu"
-    if noise.gate_channels:
-        if on_cpu:
-            rho = _engine("density_engine").final_density_matrices(*as_inputs(circuit, angles), states, noise)
-        else:
-            rho = reference.final_density_matrices(circuit, angles, states, noise)
-        found: Tensor = rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
-        return found
-    if on_cpu:
+    if angles.device.type == "cpu":
+        if noise.gate_channels:
+            found: Tensor = _engine("density_engine").probabilities(*as_inputs(circuit, angles), states, noise)
+            return found.clamp(min=0.0)
         psi: Tensor = _engine().final_states(*as_inputs(circuit, angles), states)
-    else:
-        psi = reference.final_states(circuit, angles, states)
-    return psi.abs().square()
+        return psi.abs().square()
+    if noise.gate_channels:
+        rho = reference.final_density_matrices(circuit, angles, states, noise)
+        return rho.diagonal(dim1=1, dim2=2).real.clamp(min=0.0)
+    return reference.final_states(circuit, angles, states).abs().square()
 
 
 def _values(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise) -> Tensor:
     """Exact expectation values from the kernels."""
     if noise.gate_channels:
-        rho = _engine("density_engine").final_density_matrices(circuit, weights, inputs, states, noise)
-        return reference.density_expectations(circuit.observables, rho)
-    values: Tensor = _engine().expectations(circuit, weights, inputs, states)
+        values: Tensor = _engine("density_engine").expectations(circuit, weights, inputs, states, noise)
+    else:
+        values = _engine().expectations(circuit, weights, inputs, states)
     return values
 
 

@@ -1,7 +1,8 @@
 """Noisy circuits on ranges of chunks of density matrices: forward, and backward with checkpoints.
 
-Channels cannot be undone, so the way back takes the states before them from memory: those at the start of each block
-of about sqrt(gates) gates, and within one block those after every gate.
+A density matrix is a vector of Pauli coefficients, see `pauli_program.py`; lanes are rows of the batch. Noise cannot be
+undone, so the way back takes the coefficients before an operation with an angle from memory: those at the start of
+each block of about sqrt(operations) operations, and within one block those before each of them.
 """
 
 from __future__ import annotations
@@ -12,52 +13,93 @@ import numpy as np
 from numba import njit
 
 from hqlm.backends.kernels.cache import cached
-from hqlm.backends.kernels.channels import one_qubit_channel, two_qubit_depolarizing
-from hqlm.backends.kernels.chunks import empty, fill, run, undo
-from hqlm.backends.kernels.parameters import add_input_slopes, input_turns, weight_turns
-from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, restore_denormals
+from hqlm.backends.kernels.chunks import lanes_of, rows_of
+from hqlm.backends.kernels.parameters import add_input_slopes, add_slope, input_turns, turn, weight_turns
+from hqlm.backends.kernels.pauli_program import COLUMN, FIRST_BIT, PAIRS, SIZE
+from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, load, restore_denormals, store, zeros
 
 
-@njit
-def _apply_channel(state: Any, bits: Any, strengths: Any, transposed: bool) -> None:
-    if bits[2] < 0:
-        b, c = (strengths[2], strengths[1]) if transposed else (strengths[1], strengths[2])
-        factors = broadcast(strengths[0]), broadcast(b), broadcast(c), broadcast(strengths[3]), broadcast(strengths[4])
-        one_qubit_channel(state, bits[0], bits[1], factors)
+@njit(inline="always")
+def _block(fields: Any, place: int) -> int:
+    """The number of the `place`-th coefficient whose bits of the operation are all 0."""
+    for i in range(2 if fields[SIZE] == 4 else 4):
+        bit = fields[FIRST_BIT + i]
+        place = ((place >> bit) << (bit + 1)) | (place & ((1 << bit) - 1))
+    return place
+
+
+@njit(inline="always")
+def _cosine_and_sine(fields: Any, fixed: Any, rate: Any, turns: Any) -> Any:
+    """Of the angle by which pairs turn, the operation's or half of it."""
+    if fields[COLUMN]:
+        cosine, sine = turn(turns, fields[COLUMN])
     else:
-        two_qubit_depolarizing(state, bits, broadcast(strengths[0]), broadcast(strengths[1]))
+        cosine, sine = broadcast(fixed[0]), broadcast(fixed[1])
+    if rate < 1:
+        return cosine, sine
+    return cosine * cosine - sine * sine, cosine * sine + cosine * sine
 
 
 @njit
-def _gate(ket: Any, table: Any, rows: Any, patterns: Any, turns: Any) -> None:
-    run(ket, table, rows[0], rows[1], patterns, turns)
+def _forward(before: Any, after: Any, g: int, table: Any, turns: Any, block: Any) -> None:
+    """Operation `g`; both states may be one."""
+    fields, sources, targets, pairs = table.fields[g], table.sources[g], table.targets[g], table.pairs[g]
+    signs, scales, gains = table.signs[g], table.scales[g], table.gains[g]
+    cosine, sine = _cosine_and_sine(fields, table.fixed[g], table.rates[g], turns)
+    for place in range(len(before) // fields[SIZE]):
+        k = _block(fields, place)
+        for a in range(fields[SIZE]):
+            store(block, a, broadcast(signs[a]) * load(before, k ^ sources[a]))
+        for p in range(fields[PAIRS]):
+            a, b = load(block, pairs[p, 0]), load(block, pairs[p, 1])
+            store(block, pairs[p, 0], cosine * a + sine * b)
+            store(block, pairs[p, 1], cosine * b - sine * a)
+        first = load(block, 0)
+        for a in range(fields[SIZE]):
+            store(after, k ^ targets[a], broadcast(scales[a]) * load(block, a) + broadcast(gains[a]) * first)
 
 
 @njit
-def _gate_back(
-    ket: Any,
-    bra: Any,
-    table: Any,
-    rows: Any,
-    patterns: Any,
-    parameters: Any,
-    turns: Any,
-    of_weights: Any,
-    of_columns: Any,
-) -> None:
-    undo(ket, bra, table, rows[0], rows[1], patterns, parameters, turns, of_weights, of_columns)
+def _backward(before: Any, bra: Any, g: int, table: Any, turns: Any, block: Any) -> Any:
+    """Operation `g` back on the bra; returns the derivative by its angle, 16 lanes.
+
+    `before`, the state before it, is not looked at when it has no angle.
+    """
+    fields, sources, targets, pairs = table.fields[g], table.sources[g], table.targets[g], table.pairs[g]
+    signs, scales, gains = table.signs[g], table.scales[g], table.gains[g]
+    cosine, sine = _cosine_and_sine(fields, table.fixed[g], table.rates[g], turns)
+    slope = zeros(bra)
+    for place in range(len(bra) // fields[SIZE]):
+        k = _block(fields, place)
+        first = zeros(bra)
+        for a in range(fields[SIZE]):
+            coefficient = load(bra, k ^ targets[a])
+            first += broadcast(gains[a]) * coefficient
+            store(block, a, broadcast(scales[a]) * coefficient)
+        store(block, 0, load(block, 0) + first)
+        for p in range(fields[PAIRS] - 1, -1, -1):
+            a, b = load(block, pairs[p, 0]), load(block, pairs[p, 1])
+            store(block, pairs[p, 0], cosine * a - sine * b)
+            store(block, pairs[p, 1], cosine * b + sine * a)
+        for a in range(fields[SIZE]):
+            store(block, a, broadcast(signs[a]) * load(block, a))
+            store(bra, k ^ sources[a], load(block, a))
+        if fields[COLUMN]:  # the rotation commutes with its derivative, which may as well act before it
+            for p in range(fields[PAIRS]):
+                a, b = pairs[p, 0], pairs[p, 1]
+                turned = load(block, a) * load(before, k ^ sources[b]) - load(block, b) * load(before, k ^ sources[a])
+                slope += broadcast(signs[a] * signs[b]) * turned
+    return slope
 
 
 @njit
-def _noise(state: Any, rows: Any, channels: Any, strengths: Any) -> None:
-    for channel in range(rows[2], rows[3]):
-        _apply_channel(state, channels[channel], strengths[channel], False)
-
-
-@njit
-def _noise_back(state: Any, rows: Any, channels: Any, strengths: Any) -> None:
-    for channel in range(rows[3] - 1, rows[2] - 1, -1):
-        _apply_channel(state, channels[channel], strengths[channel], True)
+def _fill(chunk: int, n_qubits: int, states: Any, state: Any) -> None:
+    """The coefficients of a chunk's rows; those of |0...0> when there are no rows."""
+    if len(states):
+        state[:] = lanes_of(states[:, :, 0], chunk, LANES)
+    else:
+        state[: 2**n_qubits] = 1
+        state[2**n_qubits :] = 0
 
 
 @cached
@@ -65,44 +107,42 @@ def _noise_back(state: Any, rows: Any, channels: Any, strengths: Any) -> None:
 def density_forward(
     first: int,
     last: int,
+    n_qubits: int,
     table: Any,
-    patterns: Any,
     parameters: Any,
-    schedule: Any,
-    channels: Any,
-    strengths: Any,
     weights: Any,
     inputs: Any,
     states: Any,
-    finals: Any,
-    ket: Any,
+    places: Any,
+    state: Any,
+    values: Any,
 ) -> None:
     """Run chunks `first` to `last - 1`.
 
     Args:
         first: first chunk.
         last: one after the last chunk.
-        table: rows of gates on row and on column bits.
-        patterns: see `program.py`.
+        n_qubits: number of qubits.
+        table: see `pauli_program.py`.
         parameters: see `parameters.py`.
-        schedule: for each gate its first row and one after its last, its first channel and one after its last.
-        channels: bits of each channel, two or four of them.
-        strengths: factors of each channel.
         weights: `(n_weights,)`.
         inputs: `(batch, n_inputs)`, or no rows.
-        states: initial density matrices `(batch, 4**n, 1 or 2)`, or no rows for |0...0>.
-        finals: receives the final ones.
-        ket: room for one chunk.
+        states: initial coefficients `(batch, 4**n, 1)`, or no rows for |0...0>.
+        places: of the coefficients that are values.
+        state: room for one chunk.
+        values: receives them, `(batch, places)`.
     """
     mode = flush_denormals()
-    shared = weight_turns(parameters, weights)
+    shared, block = weight_turns(parameters, weights), np.empty((16, LANES), weights.dtype)
     for chunk in range(first, last):
         turns = shared, input_turns(parameters, inputs, chunk, LANES)
-        fill(chunk, 0, states, ket)
-        for rows in schedule:
-            _gate(ket, table, rows, patterns, turns)
-            _noise(ket, rows, channels, strengths)
-        empty(chunk, 0, ket, 1.0, finals)
+        _fill(chunk, n_qubits, states, state)
+        for g in range(len(table.fields)):
+            _forward(state, state, g, table, turns, block)
+        found = np.empty((len(places), LANES), weights.dtype)
+        for j in range(len(places)):
+            found[j] = state[places[j]]
+        rows_of(found, chunk, values)
     restore_denormals(mode)
 
 
@@ -111,55 +151,63 @@ def density_forward(
 def density_backward(
     first: int,
     last: int,
+    n_qubits: int,
     table: Any,
-    patterns: Any,
     parameters: Any,
-    schedule: Any,
-    channels: Any,
-    strengths: Any,
     weights: Any,
     inputs: Any,
     states: Any,
-    cotangents: Any,
-    rooms: Any,
-    blocks: Any,
+    places: Any,
+    bra: Any,
+    checkpoints: Any,
     tape: Any,
+    slopes: Any,
     of_weights: Any,
     of_inputs: Any,
     of_states: Any,
 ) -> None:
-    """Gradients of chunks `first` to `last - 1`; arguments as for `density_forward` and `chunks.backward`.
+    """Gradients of chunks `first` to `last - 1`.
 
-    `rooms` holds two chunks, `blocks` one for the start of each block and `tape` one for each gate of a block.
+    Args as for `density_forward`, and:
+        bra: room for one chunk.
+        checkpoints: room for a chunk at the start of each block.
+        tape: room for a chunk before each operation of a block, and one more.
+        slopes: derivative by each value, `(batch, places)`.
+        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is without meaning.
+        of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
+        of_states: receives the derivative by each initial coefficient, `(batch, 4**n, 1)`, or no rows.
     """
     mode = flush_denormals()
-    ket, bra, length = rooms[0], rooms[1], len(tape)
     shared = weight_turns(parameters, weights)
+    block = np.empty((16, LANES), weights.dtype)
+    count, length = len(table.fields), len(tape) - 1
     for chunk in range(first, last):
         turns = shared, input_turns(parameters, inputs, chunk, LANES)
         of_columns = np.zeros((len(parameters.inputs), LANES), weights.dtype)
-        fill(chunk, 0, states, ket)
-        for gate in range(len(schedule)):
-            if gate % length == 0:
-                blocks[gate // length][:] = ket
-            rows = schedule[gate]
-            _gate(ket, table, rows, patterns, turns)
-            _noise(ket, rows, channels, strengths)
-        fill(chunk, 0, cotangents, bra)
-        for block in range((len(schedule) - 1) // length, -1, -1):
-            ket[:] = blocks[block]
-            start, end = block * length, min((block + 1) * length, len(schedule))
-            for gate in range(start, end):
-                rows = schedule[gate]
-                _gate(ket, table, rows, patterns, turns)
-                tape[gate - start][:] = ket
-                _noise(ket, rows, channels, strengths)
-            for gate in range(end - 1, start - 1, -1):
-                rows = schedule[gate]
-                _noise_back(bra, rows, channels, strengths)
-                ket[:] = tape[gate - start]
-                _gate_back(ket, bra, table, rows, patterns, parameters, turns, of_weights[chunk], of_columns)
+        state = tape[0]
+        _fill(chunk, n_qubits, states, state)
+        for g in range(count):
+            if g % length == 0:
+                checkpoints[g // length][:] = state
+            _forward(state, state, g, table, turns, block)
+        bra[:] = 0
+        factors = lanes_of(slopes, chunk, LANES)
+        for j in range(len(places)):
+            bra[places[j]] += factors[j]
+        for start in range((count - 1) // length * length, -1, -length):
+            end = min(start + length, count)
+            tape[0][:] = checkpoints[start // length]
+            for g in range(start, end - 1):
+                _forward(tape[g - start], tape[g - start + 1], g, table, turns, block)
+            for g in range(end - 1, start - 1, -1):
+                slope = _backward(tape[g - start], bra, g, table, turns, block)
+                add_slope(
+                    parameters,
+                    of_weights[chunk],
+                    of_columns,
+                    table.fields[g, COLUMN],
+                    slope * broadcast(table.rates[g]),
+                )
         add_input_slopes(parameters, of_columns, chunk, of_inputs)
-        if len(of_states):
-            empty(chunk, 0, bra, 2.0, of_states)
+        rows_of(bra, chunk, of_states[:, :, 0])
     restore_denormals(mode)

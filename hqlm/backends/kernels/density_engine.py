@@ -3,33 +3,89 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hqlm.backends.angles import row_count
 from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.density import density_backward, density_forward
-from hqlm.backends.kernels.job import DTYPES, Job, parts, totals
-from hqlm.backends.kernels.noise_program import NoiseProgram, noise_program
+from hqlm.backends.kernels.job import DTYPES, arrays, no_gradient, totals
+from hqlm.backends.kernels.pauli_program import PauliProgram, pauli_program, place_of
+from hqlm.backends.kernels.simd import LANES
 from hqlm.backends.kernels.threads import share_out
 from hqlm.circuits import Circuit
 from hqlm.execution import Noise
 
+_SPLIT: Final = 2**24  # coefficients of initial states that are worked out at a time
 
-def final_density_matrices(
+
+def expectations(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise
 ) -> Tensor:
-    """Density matrices `(rows, 2**n, 2**n)` after all gates and the noise that follows them."""
-    is_complex = not circuit.is_real or (states is not None and states.is_complex())
-    noisy = noise_program(circuit, noise, DTYPES[weights.dtype])
-    batch = row_count(inputs, states)
-    job = Job(noisy.program, batch, weights.dtype, is_complex)
-    rows = None if states is None else parts((states[:, :, None] * states[:, None, :].conj()).flatten(1))
-    finals: Tensor = _Density.apply(weights, inputs, rows, job, noisy)  # type: ignore[no-untyped-call]
-    rho = torch.view_as_complex(finals) if is_complex else finals[:, :, 0]
-    return rho.view(-1, 2**circuit.n_qubits, 2**circuit.n_qubits)
+    """Expectation values `(rows, n_observables)` after all gates and the noise that follows them."""
+    places = np.array([place_of(observable) for observable in circuit.observables], dtype=np.int64)
+    return _run(circuit, weights, inputs, states, noise, places)
+
+
+def probabilities(
+    circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise
+) -> Tensor:
+    """Of each basis state, `(rows, 2**n)`."""
+    size = 2**circuit.n_qubits
+    diagonal = _run(circuit, weights, inputs, states, noise, np.arange(size))  # the strings of I and Z come first
+    found: Tensor = diagonal @ _signs(circuit.n_qubits, weights.dtype) / size
+    return found
+
+
+def _run(
+    circuit: Circuit,
+    weights: Tensor,
+    inputs: Tensor | None,
+    states: Tensor | None,
+    noise: Noise,
+    places: NDArray[np.int64],
+) -> Tensor:
+    program = pauli_program(circuit, noise, DTYPES[weights.dtype])
+    if states is None:
+        return _Density.apply(weights, inputs, None, row_count(inputs, states), program, places)  # type: ignore[no-any-return, no-untyped-call]
+    step = max(LANES, _SPLIT >> 2 * circuit.n_qubits)
+    parts = []
+    for first in range(0, len(states), step):
+        rows = _coefficients(states[first : first + step])
+        of_rows = None if inputs is None else inputs[first : first + step]
+        parts.append(_Density.apply(weights, of_rows, rows[:, :, None], len(rows), program, places))  # type: ignore[no-untyped-call]
+    return torch.cat(parts)
+
+
+def _coefficients(states: Tensor) -> Tensor:
+    """<psi| Q |psi> of each Pauli string Q for states `(rows, 2**n)`; `(rows, 4**n)`, real."""
+    n_qubits = states.shape[1].bit_length() - 1
+    basis = torch.arange(2**n_qubits)
+    # Q = i^y X^x Z^z for y letters Y, so <Q> = i^y sum_l (-1)^(z.l) psi_l conj(psi_(l ^ x))
+    products = states[:, None, :] * states[:, basis[:, None] ^ basis].conj()  # (rows, x, l)
+    sums = products @ _signs(n_qubits, states.dtype)
+    phases = torch.tensor([1, 1j, -1, -1j], dtype=torch.complex128)[_ones(basis[:, None] & basis, n_qubits) % 4]
+    if states.is_complex():
+        return (sums * phases.to(states.dtype)).real.flatten(1)
+    return (sums * phases.real.to(states.dtype)).flatten(1)
+
+
+def _ones(numbers: Tensor, n_bits: int) -> Tensor:
+    """How many bits are set."""
+    return sum(((numbers >> bit) & 1 for bit in range(n_bits)), torch.zeros_like(numbers))
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for training too
+def _signs(n_qubits: int, dtype: torch.dtype) -> Tensor:
+    """(-1)^(z.l) for numbers z and l of n bits."""
+    basis = torch.arange(2**n_qubits)
+    return (1 - 2 * (_ones(basis[:, None] & basis, n_qubits) % 2)).to(dtype)
 
 
 class _Density(torch.autograd.Function):
@@ -37,38 +93,51 @@ class _Density(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weights: Tensor, inputs: Tensor | None, rows: Tensor | None, job: Job, noisy: NoiseProgram
+        ctx: Any,
+        weights: Tensor,
+        inputs: Tensor | None,
+        rows: Tensor | None,
+        batch: int,
+        program: PauliProgram,
+        places: NDArray[np.int64],
     ) -> Tensor:
-        ctx.job, ctx.noisy = job, noisy
+        ctx.batch, ctx.program, ctx.places = batch, program, places
         ctx.save_for_backward(weights, inputs, rows)
-        finals = torch.empty(job.batch, 2**job.program.n_qubits, 2 if job.is_complex else 1, dtype=job.dtype)
-        constants = *_constants(job, noisy), *job.arrays(weights, inputs, rows)
+        given = arrays(weights, inputs, rows)
+        values = np.zeros((batch, len(places)), dtype=given[0].dtype)
 
         def share(first: int, last: int) -> None:
-            density_forward(first, last, *constants, finals.numpy(), job.room().numpy())
+            room = np.empty((4**program.n_qubits, LANES), dtype=values.dtype)
+            density_forward(
+                first, last, program.n_qubits, program.table, program.parameters, *given, places, room, values
+            )
 
-        share_out(share, job.chunks)
-        return finals
+        share_out(share, _chunks(batch))
+        return torch.from_numpy(values)
 
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
-        job, noisy = ctx.job, ctx.noisy
-        weights, inputs, rows = ctx.saved_tensors
-        given = job.arrays(weights, inputs, rows)
-        gradient = job.no_gradient(given, ctx.needs_input_grad)
-        constants = *_constants(job, noisy), *given, (slopes / 2).contiguous().numpy()
-        length = max(1, math.isqrt(len(noisy.schedule)))
-        n_blocks = -(-len(noisy.schedule) // length)
+        program, wanted = ctx.program, ctx.needs_input_grad
+        given = arrays(*ctx.saved_tensors)
+        gradient = no_gradient(given, _chunks(ctx.batch), wanted)
+        of_values = np.ascontiguousarray(slopes.numpy())
+        length = max(1, math.isqrt(len(program.table.fields)))
+        n_blocks = -(-len(program.table.fields) // length)
 
         def share(first: int, last: int) -> None:
-            rooms = job.room(2).numpy(), job.room(n_blocks).numpy(), job.room(length).numpy()
-            density_backward(first, last, *constants, *rooms, *gradient)
+            bra, checkpoints, tape = (
+                np.empty((count, 4**program.n_qubits, LANES), dtype=of_values.dtype)
+                for count in (1, n_blocks, length + 1)
+            )
+            density_backward(
+                first, last, program.n_qubits, program.table, program.parameters, *given, ctx.places, bra[0],
+                checkpoints, tape, of_values, *gradient,
+            )  # fmt: skip
 
-        share_out(share, job.chunks)
-        return *totals(gradient, ctx.needs_input_grad), None, None
+        share_out(share, _chunks(ctx.batch))
+        return *totals(gradient, wanted), None, None, None
 
 
-def _constants(job: Job, noisy: NoiseProgram) -> tuple[Any, ...]:
-    program = job.program
-    return program.table, program.patterns, program.parameters, noisy.schedule, noisy.channels, noisy.strengths
+def _chunks(batch: int) -> int:
+    return -(-batch // LANES)

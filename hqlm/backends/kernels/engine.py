@@ -13,7 +13,7 @@ from torch import Tensor
 from hqlm.backends.angles import row_count
 from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.chunks import backward, forward
-from hqlm.backends.kernels.job import DTYPES, Arrays, Job, parts, totals
+from hqlm.backends.kernels.job import DTYPES, Arrays, Job, arrays, no_gradient, no_rows, parts, totals
 from hqlm.backends.kernels.noisy import noisy_program
 from hqlm.backends.kernels.program import LANE_QUBITS, compile_circuit
 from hqlm.backends.kernels.simd import LANES
@@ -45,7 +45,7 @@ def trajectory_states(
     job = job_of(circuit, weights, inputs, states)
     noisy = noisy_program(circuit, job.program.lane_qubits, DTYPES[job.dtype])
     job = replace(job, program=noisy.with_errors(errors))
-    finals = _forward(job, job.arrays(weights, inputs, None if states is None else parts(states)), None, True)
+    finals = _forward(job, arrays(weights, inputs, None if states is None else parts(states)), None, True)
     return torch.view_as_complex(finals) if job.is_complex else finals[:, :, 0]
 
 
@@ -57,7 +57,7 @@ def _run(job: Job, weights: Tensor, inputs: Tensor | None, states: Tensor | None
     rows = None if states is None else parts(states)
     if _needs_gradient(weights, inputs, rows):
         return _Adjoint.apply(weights, inputs, rows, job, wants_states)  # type: ignore[no-any-return, no-untyped-call]
-    return _forward(job, job.arrays(weights, inputs, rows), None, wants_states)
+    return _forward(job, arrays(weights, inputs, rows), None, wants_states)
 
 
 def job_of(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Job:
@@ -87,7 +87,7 @@ def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -
     program = job.program
     observables = program.observables[: 0 if wants_states else None]
     values = np.zeros((job.batch, len(observables)), dtype=program.patterns.dtype)
-    finals = job.no_rows
+    finals = no_rows(values.dtype)
     if wants_states:
         finals = np.empty((job.batch, 2**program.n_qubits, 2 if job.is_complex else 1), dtype=values.dtype)
     if is_wide(job):
@@ -119,15 +119,15 @@ class _Adjoint(torch.autograd.Function):
         kets = job.room(job.chunks)
         ctx.job = job
         ctx.save_for_backward(weights, inputs, rows, kets)
-        return _forward(job, job.arrays(weights, inputs, rows), kets, wants_states)
+        return _forward(job, arrays(weights, inputs, rows), kets, wants_states)
 
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         job: Job = ctx.job
         weights, inputs, rows, kets = ctx.saved_tensors
-        given = job.arrays(weights, inputs, rows)
-        gradient = job.no_gradient(given, ctx.needs_input_grad)
+        given = arrays(weights, inputs, rows)
+        gradient = no_gradient(given, job.chunks, ctx.needs_input_grad)
         _backward(job, given, kets, slopes, gradient)
         return *totals(gradient, ctx.needs_input_grad), None, None
 
@@ -136,7 +136,7 @@ def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: A
     """Add to a gradient, for slopes of values `(batch, n_observables)` or of states `(batch, 2**n, parts)`."""
     program = job.program
     weights, inputs, _ = given
-    of_values, of_states = np.ascontiguousarray(slopes.numpy()), job.no_rows
+    of_values, of_states = np.ascontiguousarray(slopes.numpy()), no_rows(given[0].dtype)
     if slopes.ndim == 3:
         of_values, of_states = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
     observables = program.observables[: of_values.shape[1]]

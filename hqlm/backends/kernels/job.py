@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -51,27 +51,33 @@ class Job:
         parts = (2,) if self.is_complex else ()
         return torch.empty(*leading, vectors, *parts, LANES, dtype=self.dtype)
 
-    def arrays(self, weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
-        """Weights, inputs and the parts of initial states as the kernels take them."""
-        return (
-            np.ascontiguousarray(weights.detach().numpy()),
-            self.no_rows[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.detach().numpy()),
-            self.no_rows if rows is None else np.ascontiguousarray(rows.detach().numpy()),
-        )
 
-    def no_gradient(self, given: Arrays, wanted: Sequence[bool]) -> Arrays:
-        """Room for the derivatives, those by weights in a row for each chunk; no rows of others unless wanted."""
-        weights, inputs, rows = given
-        return (
-            np.zeros((self.chunks, len(weights) + 1), dtype=weights.dtype),
-            np.zeros_like(inputs) if wanted[1] else self.no_rows[:, :, 0],
-            np.empty_like(rows) if wanted[2] else self.no_rows,
-        )
+def arrays(weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
+    """Weights, inputs and the parts of initial states as the kernels take them."""
+    of_weights = np.ascontiguousarray(weights.detach().numpy())
+    nothing = no_rows(of_weights.dtype)
+    return (
+        of_weights,
+        nothing[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.detach().numpy()),
+        nothing if rows is None else np.ascontiguousarray(rows.detach().numpy()),
+    )
 
-    @cached_property
-    def no_rows(self) -> NDArray[Any]:
-        """A stand-in for rows of states that are not there."""
-        return np.empty((0, 0, 1), dtype=DTYPES[self.dtype])
+
+def no_gradient(given: Arrays, chunks: int, wanted: Sequence[bool]) -> Arrays:
+    """Room for the derivatives, those by weights in a row for each chunk; no rows of others unless wanted."""
+    weights, inputs, rows = given
+    nothing = no_rows(weights.dtype)
+    return (
+        np.zeros((chunks, len(weights) + 1), dtype=weights.dtype),
+        np.zeros_like(inputs) if wanted[1] else nothing[:, :, 0],
+        np.empty_like(rows) if wanted[2] else nothing,
+    )
+
+
+@lru_cache(maxsize=2)
+def no_rows(dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A stand-in for rows of states that are not there."""
+    return np.empty((0, 0, 1), dtype=dtype)
 
 
 def parts(states: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from hqlm.backends.gradients import differentiable_once
 from hqlm.backends.kernels.branches import branches_backward, branches_forward
 from hqlm.backends.kernels.engine import job_of
-from hqlm.backends.kernels.job import DTYPES, Arrays, Job, parts, totals
+from hqlm.backends.kernels.job import DTYPES, Arrays, Job, arrays, no_gradient, parts, totals
 from hqlm.backends.kernels.noisy import NoisyProgram, noisy_program
 from hqlm.backends.kernels.threads import share_out
 from hqlm.backends.trajectories import Errors
@@ -78,7 +78,7 @@ class _Trajectories(torch.autograd.Function):
         ctx.branches = branches
         ctx.save_for_backward(weights, inputs, rows)
         job = branches.job
-        given = job.arrays(weights, inputs, rows)
+        given = arrays(weights, inputs, rows)
         values = np.zeros((branches.groups, job.batch, len(job.program.observables)), dtype=given[0].dtype)
         share_out(
             lambda first, last: branches_forward(first, last, *branches.constants(given, 2), values), branches.tasks
@@ -89,8 +89,8 @@ class _Trajectories(torch.autograd.Function):
     @differentiable_once
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, ...]:
         branches: _Branches = ctx.branches
-        given = branches.job.arrays(*ctx.saved_tensors)
-        room = branches.job.no_gradient(given, ctx.needs_input_grad)
+        given = arrays(*ctx.saved_tensors)
+        room = no_gradient(given, branches.job.chunks, ctx.needs_input_grad)
         of_weights = np.repeat(room[0], branches.groups, axis=0)
         of_inputs, of_rows = (np.repeat(each[None], branches.groups, axis=0) for each in room[1:])
         of_values = np.ascontiguousarray(slopes.numpy())
