@@ -41,6 +41,19 @@ def new_run(request: Request) -> Iterator[Path]:
         yield folder
 
 
+def comparison_folder(request: Request) -> tuple[Path, bool]:
+    """The folder of a comparison, and whether it is new; one that exists goes on.
+
+    Raises:
+        RunError: for a name that is no name, or a folder that cannot be made.
+    """
+    name = request["name"]
+    if name is None:
+        name = f"{request.stem or 'run'}-compare"
+    _check_name(name)
+    return RUNS / name, _taken(RUNS / name)
+
+
 @contextmanager
 def numbered_folder(run: Path, command: str) -> Iterator[Path]:
     """The next free folder `<run>/<command>-<k>`, gone again when nothing was written."""

@@ -102,11 +102,11 @@ def paired_over_examples(one: Array, other: Array, seed: int = 0) -> Estimate:
 
 
 def over_runs(values: Array) -> Estimate:
-    """Mean of `values` `(runs,)` with Student's interval; none for a single run."""
+    """Mean of `values` `(runs,)` with Student's interval; none for a single run, or where none differs."""
     from scipy.stats import t
 
     mean = float(values.mean())
-    if len(values) < 2:
+    if np.ptp(values) < np.finfo(float).eps:
         return Estimate(mean)
     half = float(t.ppf((1.0 + LEVEL) / 2.0, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(mean, mean - half, mean + half)
@@ -122,7 +122,7 @@ def paired_over_runs(one: Array, other: Array) -> PairedRuns:
     from scipy.stats import ttest_rel, wilcoxon
 
     interval = over_runs(other - one)
-    if len(one) < 2 or np.ptp(other - one) < np.finfo(float).eps:  # nothing varies, so there is nothing to compare with
+    if interval.low is None:
         return PairedRuns(interval, None)
     p = float(ttest_rel(other, one).pvalue)
     ranks = float(wilcoxon(other, one).pvalue) if len(one) >= _FEWEST_FOR_WILCOXON else None
