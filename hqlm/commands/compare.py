@@ -21,7 +21,7 @@ from hqlm.errors import ConfigError, RunError
 from hqlm.io import write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies import report
-from hqlm.studies.comparison import HYBRID, Comparison, compare
+from hqlm.studies.comparison import HYBRID, Comparison, check_draws, compare
 from hqlm.studies.records import read_outcome, write_all_predictions
 from hqlm.studies.rivals import CLASSIFIERS, HEADS, LEARNING_RATES, RIVALS, Fitted, check_rivals, fit_best
 
@@ -53,8 +53,12 @@ def main(args: list[str]) -> int:
     plan = Plan(*(config.pop(key) for key in ("seeds", "rivals", "draws")))
     config.pop("seed_everything")
     _check(cli, plan, config)
-    folder = _folder(request, config)
-    trials = _run(Workshop(folder, config), plan)
+    with comparison_folder(request) as folder:
+        _check_folder(folder, config)
+        workshop = Workshop(folder, config)
+        check_draws({draw: workshop.draw(draw).hashes for draw in range(plan.draws)})
+        write_text(folder / _CONFIG, yaml.safe_dump(config, sort_keys=False))
+        trials = _run(workshop, plan)
     folders = [folder / trial.folder for trial in trials]
     outcomes = [read_outcome(each) for each in folders]
     comparison = compare(outcomes)
@@ -138,17 +142,11 @@ def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")
 
 
-def _folder(request: Request, config: Config) -> Path:
-    """The folder of the comparison, with its configuration.
-
-    Raises:
-        RunError: when it holds one of another configuration, or something else.
-    """
-    folder, is_new = comparison_folder(request)
+def _check_folder(folder: Path, config: Config) -> None:
+    """Refuse a folder that holds a comparison of another configuration, or something else."""
     path = folder / _CONFIG
-    if is_new:
-        write_text(path, yaml.safe_dump(config, sort_keys=False))
-        return folder
+    if not any(folder.iterdir()):
+        return
     if not path.is_file():
         raise RunError(f"the folder {folder} exists and holds no comparison. Give another --name")
     before = read_config(path)
@@ -159,7 +157,6 @@ def _folder(request: Request, config: Config) -> Path:
             "that folder"
         )
     print(f"the comparison {folder} goes on")
-    return folder
 
 
 def _run(workshop: Workshop, plan: Plan) -> list[Trial]:
@@ -167,7 +164,6 @@ def _run(workshop: Workshop, plan: Plan) -> list[Trial]:
     print(f"{plan.n_trials} training runs below {workshop.folder}", flush=True)
     bench = _Bench(workshop, plan)
     for draw in range(plan.draws):
-        workshop.draw(draw)  # all rows are read and embedded before any clock runs
         bench.train(draw)
     bench.test()
     order = [HYBRID, *plan.rivals]

@@ -41,8 +41,9 @@ def new_run(request: Request) -> Iterator[Path]:
         yield folder
 
 
-def comparison_folder(request: Request) -> tuple[Path, bool]:
-    """The folder of a comparison, and whether it is new; one that exists goes on.
+@contextmanager
+def comparison_folder(request: Request) -> Iterator[Path]:
+    """The folder of a comparison, new or to go on in; gone again when nothing was written.
 
     Raises:
         RunError: for a name that is no name, or a folder that cannot be made.
@@ -51,7 +52,9 @@ def comparison_folder(request: Request) -> tuple[Path, bool]:
     if name is None:
         name = f"{request.stem or 'run'}-compare"
     _check_name(name)
-    return RUNS / name, _taken(RUNS / name)
+    _taken(RUNS / name)
+    with _kept_if_filled(RUNS / name):
+        yield RUNS / name
 
 
 @contextmanager

@@ -100,7 +100,10 @@ class Workshop:
         """
         found: dict[str, Any] = json.loads((self.folder / trial.folder / "summary.json").read_text(encoding="utf-8"))
         if found["val_acc"] is None:
-            raise ConfigError("a comparison chooses epochs on validation rows: leave trainer.limit_val_batches out")
+            raise ConfigError(
+                f"{trial.folder} was never validated, so no epoch can be chosen: let trainer.limit_val_batches and "
+                "trainer.check_val_every_n_epoch validate"
+            )
         return found
 
     def train(self, trial: Trial) -> None:

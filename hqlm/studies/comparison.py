@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -111,7 +111,7 @@ def check_rows(outcomes: Sequence[Outcome]) -> dict[int, dict[str, str]]:
     """SHA-256 of each split by draw, after comparing those of all models.
 
     Raises:
-        RunError: naming the first model whose rows are others.
+        RunError: naming the first model whose rows are others, or for draws that are none.
     """
     known: dict[int, dict[str, str]] = {}
     first = outcomes[0]
@@ -124,18 +124,29 @@ def check_rows(outcomes: Sequence[Outcome]) -> dict[int, dict[str, str]]:
                     f"{record.model} (draw {record.draw}, seed {record.seed}) saw other {split} rows than "
                     f"{first.record.model}: the data has changed since. Remove the folder, or give another --name"
                 )
-        if record.rows["test"] != first.record.rows["test"] or not np.array_equal(outcome.labels, first.labels):
-            raise RunError(
-                f"draw {record.draw} has other test rows than draw {first.record.draw}, so that predictions form no "
-                "pairs. Leave data.limit_test out: it draws test rows by data.seed"
-            )
-    training = [rows["train"] for rows in known.values()]
-    if len(set(training)) < len(training):
+    check_draws(known)
+    return known
+
+
+def check_draws(rows: Mapping[int, Mapping[str, str]]) -> None:
+    """Refuse draws that share their training rows, or do not share their test rows.
+
+    Args:
+        rows: SHA-256 of each split by draw.
+
+    Raises:
+        RunError: saying what to change.
+    """
+    if len({own["test"] for own in rows.values()}) > 1:
+        raise RunError(
+            "draws have different test rows, so that predictions form no pairs. Leave data.limit_test out: it draws "
+            "test rows by data.seed"
+        )
+    if len({own["train"] for own in rows.values()}) < len(rows):
         raise RunError(
             "draws have the same training rows, so they are no draws. Give --data.samples_per_class, or leave --draws "
             "out"
         )
-    return known
 
 
 def _standing(group: Sequence[Outcome], unit: str) -> Standing:

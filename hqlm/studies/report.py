@@ -60,7 +60,8 @@ def notes(comparison: Comparison) -> list[str]:
         f"[test rows]: 95 % bootstrap interval over the {comparison.n_test:,} test rows, with these trained models; of "
         "each row the share of runs that have it right. p: permutation test over test rows, adjusted for "
         f"{len(rivals)} rivals by Holm's method.",
-        f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; a single run has none. Paired t "
+        f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; none where there is one run "
+        "only or all accuracies are equal. Paired t "
         f"test over {unit}, not adjusted{_FIXED if unit == 'seeds' else ''}.",
         "Parameters: trainable ones; of rbf_svc its support vectors. ECE: expected calibration error, 15 bins; rbf_svc "
         "gets probabilities by one temperature fitted on the validation rows.",
