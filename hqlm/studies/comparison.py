@@ -139,8 +139,8 @@ def check_draws(rows: Mapping[int, Mapping[str, str]]) -> None:
     """
     if len({own["test"] for own in rows.values()}) > 1:
         raise RunError(
-            "draws have different test rows, so that predictions form no pairs. Leave data.limit_test out: it draws "
-            "test rows by data.seed"
+            "draws have different test rows, so that predictions form no pairs. Leave data.limit_test and data.folds "
+            "out: they draw test rows by data.seed"
         )
     if len({own["train"] for own in rows.values()}) < len(rows):
         raise RunError(

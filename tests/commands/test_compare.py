@@ -260,7 +260,8 @@ def test_mistakes_are_refused(run, flags, said):
     ("flags", "said"),
     [
         (["--data.samples_per_class=100000"], "has"),
-        (["--draws=2", "--data.limit_test=40"], "Leave data.limit_test out"),
+        (["--draws=2", "--data.limit_test=40"], "Leave data.limit_test and data.folds out"),
+        (["--draws=2", "--data.folds=3"], "Leave data.limit_test and data.folds out"),
     ],
 )
 def test_draws_that_cannot_be(run, flags, said):
