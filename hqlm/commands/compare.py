@@ -151,10 +151,11 @@ def _check_folder(folder: Path, config: Config) -> None:
         raise RunError(f"the folder {folder} exists and holds no comparison. Give another --name")
     before = read_config(path)
     if before != config:
-        other = "; ".join(differences(Layer.of(before), Layer.of(config)))
+        old, new = Layer.of(before), Layer.of(config)
+        lacking = [f"{key}: only in one of the two" for key in sorted(set(old.options) ^ set(new.options))]
         raise RunError(
-            f"the comparison {folder} was made with another configuration ({other}). Give another --name, or remove "
-            "that folder"
+            f"the comparison {folder} was made with another configuration "
+            f"({'; '.join(differences(old, new) or lacking)}). Give another --name, or remove that folder"
         )
     print(f"the comparison {folder} goes on")
 

@@ -14,7 +14,11 @@ _FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside 
 
 def markdown(comparison: Comparison, title: str) -> str:
     """The table, what its columns mean, and what it says of each rival."""
-    parts = [f"# {title}", table(comparison), "\n".join(f"- {verdict(rival)}" for rival in comparison.standings[1:])]
+    parts = [
+        f"# {title}",
+        table(comparison),
+        "\n".join(f"- {verdict(rival, comparison.unit)}" for rival in comparison.standings[1:]),
+    ]
     parts.append("\n".join(f"- {note}" for note in notes(comparison)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -35,13 +39,15 @@ def table(comparison: Comparison) -> str:
     return _aligned([header, *rows])
 
 
-def verdict(rival: Standing) -> str:
+def verdict(rival: Standing, unit: str) -> str:
     """Whether the hybrid model is better or worse than a rival, or cannot be told from it."""
-    difference, p = rival.difference, rival.p_holm
+    difference, p, paired = rival.difference, rival.p_holm, rival.difference_over_runs
     assert difference is not None
     assert p is not None
     points = f"{abs(100.0 * difference.mean):.1f} points"
     figures = f"difference {_points(difference)}, p {_p(p)}"
+    if paired is not None and paired.estimate.p is not None:
+        figures += f"; over {unit} {_points(paired.estimate)}, p {_p(paired.estimate.p)}"
     if p > ALPHA:
         place = f"lies {points} {'below' if difference.mean < 0.0 else 'above'} it"
         return (
@@ -49,7 +55,7 @@ def verdict(rival: Standing) -> str:
             f"{place if difference.mean else 'has the same accuracy'} ({figures})."
         )
     word = "worse" if difference.mean < 0.0 else "better"
-    return f"The hybrid model is significantly {word} than {rival.model}, by {points} ({figures})."
+    return f"The hybrid model is significantly {word} than {rival.model} over test rows, by {points} ({figures})."
 
 
 def notes(comparison: Comparison) -> list[str]:
