@@ -6,6 +6,7 @@ from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.predictions_file import PredictionsFile
 from hqlm.callbacks.random_state import RandomState
 from hqlm.callbacks.time_estimate import TimeEstimate
+from hqlm.callbacks.training_time import TrainingTime
 
 __all__ = [
     "BestCheckpoint",
@@ -15,4 +16,5 @@ __all__ = [
     "PredictionsFile",
     "RandomState",
     "TimeEstimate",
+    "TrainingTime",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +62,41 @@ class PredictionsFile(Callback):
         if not isinstance(model, TextClassifier):
             return
         assert model.class_names is not None
-        names = [_flat(name) for name in model.class_names]
         _, texts, labels = batch
-        for text, label, row in zip(texts, labels.tolist(), outputs["probabilities"].tolist(), strict=True):
-            predicted = names[max(range(len(names)), key=row.__getitem__)]
-            true = "" if label < 0 else names[label]
-            self._rows.append([_flat(text), true, predicted, *(f"{value:.6f}" for value in row)])
+        self._rows += prediction_rows(model.class_names, texts, labels.tolist(), outputs["probabilities"].tolist())
 
     def _write(self, model: LightningModule) -> None:
         if not isinstance(model, TextClassifier):
             return
         assert model.class_names is not None
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-        writer.writerow(["text", "label", "predicted", *(f"p_{_flat(name)}" for name in model.class_names)])
-        writer.writerows(self._rows)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(self.path, text.getvalue())
+        write_table(self.path, prediction_header(model.class_names), self._rows)
+
+
+def prediction_header(class_names: Sequence[str]) -> list[str]:
+    """Columns of `predictions.tsv`."""
+    return ["text", "label", "predicted", *(f"p_{_flat(name)}" for name in class_names)]
+
+
+def prediction_rows(
+    class_names: Sequence[str], texts: Sequence[str], labels: Sequence[int], probabilities: Sequence[Sequence[float]]
+) -> list[list[str]]:
+    """Rows of `predictions.tsv`: text, label (empty where it is negative), most probable class, its probabilities."""
+    names = [_flat(name) for name in class_names]
+    rows = []
+    for text, label, row in zip(texts, labels, probabilities, strict=True):
+        predicted = names[max(range(len(names)), key=row.__getitem__)]
+        rows.append([_flat(text), "" if label < 0 else names[label], predicted, *(f"{value:.6f}" for value in row)])
+    return rows
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write values without tabs and line ends as TSV, unquoted."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text.getvalue())
 
 
 def _flat(text: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState
+from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, TrainingTime
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -80,15 +81,29 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
         cli.make_trainer([], None).fit(cli.model, datamodule=cli.datamodule)
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
+    summary = train(cli, folder, checkpoint)
+    if summary is None:
+        return _interrupted(folder)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        print(_text(summary))
+    return 0
+
+
+def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any] | None:
+    """Train a model into the folder of its run, from a checkpoint if there is one.
+
+    Returns:
+        What `summary.json` holds, or None after Ctrl-C.
+    """
     step = None
     if checkpoint is not None:
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best = BestCheckpoint(folder)
-    # the last checkpoint after the best one, whose state it keeps
-    callbacks: list[Callback] = [best, RandomState(), ConfigFile(cli.config_text(), folder), LastCheckpoint(folder)]
-    trainer = cli.make_trainer(callbacks, MetricsFile(folder, step))
+    best, clock = BestCheckpoint(folder), TrainingTime()
+    # the last checkpoint after the others, whose state it keeps
+    callbacks: list[Callback] = [best, clock, RandomState(), ConfigFile(cli.config_text(), folder)]
+    trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -96,15 +111,15 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
     except SystemExit:
         if not trainer.interrupted:
             raise
-        return _interrupted(folder)
+        return None
     finally:
         signal.signal(signal.SIGINT, handler)  # Lightning switches it off after Ctrl-C
-    if not trainer.is_global_zero:
-        return 0
-    summary = _summary(cli, trainer, best, folder) | {"seconds": round(time.perf_counter() - start, 2)}
-    write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-    print(_text(summary))
-    return 0
+    summary = _summary(cli, trainer, best, folder)
+    summary["seconds"] = round(time.perf_counter() - start, 2)
+    summary["training_seconds"] = round(clock.seconds, 3)
+    if trainer.is_global_zero:
+        write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
 
 
 def _interrupted(folder: Path) -> int:

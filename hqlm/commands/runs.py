@@ -42,6 +42,22 @@ def new_run(request: Request) -> Iterator[Path]:
 
 
 @contextmanager
+def comparison_folder(request: Request) -> Iterator[Path]:
+    """The folder of a comparison, new or to go on in; gone again when nothing was written.
+
+    Raises:
+        RunError: for a name that is no name, or a folder that cannot be made.
+    """
+    name = request["name"]
+    if name is None:
+        name = f"{request.stem or 'run'}-compare"
+    _check_name(name)
+    _taken(RUNS / name)
+    with _kept_if_filled(RUNS / name):
+        yield RUNS / name
+
+
+@contextmanager
 def numbered_folder(run: Path, command: str) -> Iterator[Path]:
     """The next free folder `<run>/<command>-<k>`, gone again when nothing was written."""
     folder = next(folder for folder in (run / f"{command}-{number}" for number in count(1)) if _taken(folder))

@@ -40,6 +40,9 @@ class FileData(TextDataModule):
         limit_train: train on as many rows, drawn evenly over the classes.
         limit_val: validate on as many rows.
         limit_test: test and predict on as many rows.
+        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
+            them in place of the test rows.
+        fold: number of that part, from 0.
     """
 
     def __init__(
@@ -58,8 +61,12 @@ class FileData(TextDataModule):
         limit_train: int | None = None,
         limit_val: int | None = None,
         limit_test: int | None = None,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
-        super().__init__(batch_size, seed, samples_per_class, limit_train, limit_val, limit_test, val_fraction)
+        super().__init__(
+            batch_size, seed, samples_per_class, limit_train, limit_val, limit_test, val_fraction, folds, fold
+        )
         self.folder = folder
         self.files: dict[Split, str] = {"train": train, "val": val, "test": test, "predict": predict or test}
         self.text = text

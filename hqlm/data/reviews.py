@@ -28,6 +28,9 @@ class ReviewsData(TextDataModule):
         limit_train: train on as many rows, drawn evenly over the classes.
         limit_val: validate on as many rows.
         limit_test: test and predict on as many rows.
+        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
+            them in place of the test rows.
+        fold: number of that part, from 0.
     """
 
     def __init__(
@@ -38,8 +41,12 @@ class ReviewsData(TextDataModule):
         limit_train: int | None = None,
         limit_val: int | None = None,
         limit_test: int | None = None,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
-        super().__init__(batch_size, seed, samples_per_class, limit_train, limit_val, limit_test)
+        super().__init__(
+            batch_size, seed, samples_per_class, limit_train, limit_val, limit_test, folds=folds, fold=fold
+        )
 
     def read(self, split: Split) -> Table:
         """The sentences of a split."""

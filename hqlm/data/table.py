@@ -128,6 +128,23 @@ def split_off(table: Table, fraction: float, seed: int) -> tuple[Table, Table]:
     return table.take(kept), table.take(sorted(int(place) for place in held))
 
 
+def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, Table]:
+    """(the rest, the rows of one of `folds` parts of nearly equal size), stratified by label.
+
+    Raises:
+        DataError: when a class has fewer rows than there are folds.
+    """
+    groups = _shuffled_classes(table, seed)
+    scarce = min(groups, key=lambda name: len(groups[name]))
+    if len(groups[scarce]) < folds:
+        raise DataError(
+            f"data.folds={folds}, but class '{scarce}' of {table.source} has {len(groups[scarce])} rows only"
+        )
+    dealt = [place for places in groups.values() for place in places]  # class after class, as cards are dealt
+    held = set(dealt[fold::folds])
+    return table.take([place for place in range(len(table)) if place not in held]), table.take(sorted(held))
+
+
 def _with_places(table: Table) -> Table:
     """The table with each text replaced by its place, so that repeated texts are told apart."""
     return Table(tuple(str(place) for place in range(len(table))), table.labels, table.source, table.first_row)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from hqlm.data.base import HqlmDataModule, Split
-from hqlm.data.table import Table, classes, draw, draw_per_class, split_off
+from hqlm.data.table import Table, classes, draw, draw_per_class, split_fold, split_off
 from hqlm.errors import ConfigError, DataError
 
 _STAGES: dict[str, tuple[Split, ...]] = {
@@ -39,6 +39,9 @@ class TextDataModule(HqlmDataModule):
         limit_val: validate on as many rows.
         limit_test: test and predict on as many rows.
         val_fraction: share of the training rows cut off for validation where the source has no validation split.
+        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
+            them in place of the test rows.
+        fold: number of that part, from 0.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class TextDataModule(HqlmDataModule):
         limit_val: int | None = None,
         limit_test: int | None = None,
         val_fraction: float = 0.1,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
         super().__init__()
         _check_positive(batch_size=batch_size, samples_per_class=samples_per_class)
@@ -58,6 +63,12 @@ class TextDataModule(HqlmDataModule):
             raise ConfigError(f"data.val_fraction must lie between 0 and 1, given {val_fraction}")
         if samples_per_class is not None and limit_train is not None:
             raise ConfigError("data.samples_per_class and data.limit_train exclude each other: give one of them")
+        if folds is not None and folds < 2:
+            raise ConfigError(f"data.folds must be 2 or more, given {folds}")
+        if not 0 <= fold < (folds or 1):
+            raise ConfigError(
+                f"data.fold={fold} with data.folds={folds}: folds are counted from 0 and below data.folds"
+            )
         self.batch_size = batch_size
         self.seed = seed
         self.samples_per_class = samples_per_class
@@ -65,6 +76,8 @@ class TextDataModule(HqlmDataModule):
             "train": limit_train, "val": limit_val, "test": limit_test, "predict": limit_test,
         }  # fmt: skip
         self.val_fraction = val_fraction
+        self.folds = folds
+        self.fold = fold
         self._tables: dict[Split, Table] = {}
         self._sources: dict[Split, Table | None] = {}
         self._class_names: tuple[str, ...] | None = None
@@ -137,7 +150,7 @@ class TextDataModule(HqlmDataModule):
     def _table(self, split: Split) -> Table:
         if split == "train":
             return self._training_rows()
-        table = self._read(split)
+        table = self._dealt[1] if split == "test" and self.folds is not None else self._read(split)
         if table is None:
             table = self._cut[1]
         table = table.checked(labelled=split != "predict")
@@ -154,9 +167,7 @@ class TextDataModule(HqlmDataModule):
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
         """Training rows, and those cut off for validation where the source has none of its own."""
-        table = self._read("train")
-        assert table is not None
-        table = table.checked(labelled=True)
+        table = self._dealt[0]
         if self._read("val") is not None:
             return table, replace(table, texts=(), labels=())
         rest, held = split_off(table, self.val_fraction, self.seed)
@@ -165,6 +176,16 @@ class TextDataModule(HqlmDataModule):
             f"(val_fraction={self.val_fraction}, data.seed={self.seed}, stratified)"
         )
         return rest, held
+
+    @cached_property
+    def _dealt(self) -> tuple[Table, Table]:
+        """Rows to learn from, and those of the fold to test on; all and none without cross-validation."""
+        table = self._read("train")
+        assert table is not None
+        table = table.checked(labelled=True)
+        if self.folds is None:
+            return table, replace(table, texts=(), labels=())
+        return split_fold(table, self.folds, self.fold, self.seed)
 
     def _read(self, split: Split) -> Table | None:
         if split not in self._sources:

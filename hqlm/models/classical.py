@@ -15,11 +15,12 @@ from hqlm.models.text_classifier import TextClassifier
 
 
 class ClassicalClassifier(TextClassifier):
-    """A linear layer or a multilayer perceptron on the embedding.
+    """A linear layer or a multilayer perceptron on the embedding, of low rank if wanted.
 
     Args:
         text_encoder: from a text to an embedding; frozen.
         hidden: widths of hidden layers, each followed by ReLU; none for a linear head.
+        rank: width of a linear bottleneck before them, without ReLU and offsets; none by default.
         optimizer: class of the optimiser.
         schedule: learning-rate schedule, per step.
         class_names: names of the classes; written by the first fit.
@@ -30,6 +31,7 @@ class ClassicalClassifier(TextClassifier):
         self,
         text_encoder: TextEncoder = SentenceTransformerEncoder(),
         hidden: Sequence[int] = (),
+        rank: int | None = None,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule | LRSchedulerCallable = "one_cycle",
         class_names: Sequence[str] | None = None,
@@ -39,12 +41,18 @@ class ClassicalClassifier(TextClassifier):
         self.save_hyperparameters()
         if any(width < 1 for width in hidden):
             raise ConfigError(f"model.hidden: widths must be 1 or more, given {list(hidden)}")
+        if rank is not None and rank < 1:
+            raise ConfigError(f"model.rank must be 1 or more, or null for no bottleneck, given {rank}")
         self.hidden = tuple(hidden)
+        self.rank = rank
 
     def build_head(self, embedding_dim: int, n_classes: int) -> None:
         """Build the layers."""
         layers: list[nn.Module] = []
         width = embedding_dim
+        if self.rank is not None:
+            layers.append(nn.Linear(width, self.rank, bias=False))
+            width = self.rank
         for hidden in self.hidden:
             layers += [nn.Linear(width, hidden), nn.ReLU()]
             width = hidden

@@ -113,6 +113,49 @@ class TestEveryDataSet:
         data.setup("test")
         assert [len(data.texts(split)) for split in ("train", "val", "test")] == [6, 2, 3]
 
+    def test_folds_part_the_training_rows_and_are_stratified(self, make):
+        whole = make()
+        whole.setup("fit")
+        tested, counts = [], []
+        for fold in range(4):
+            data = make(folds=4, fold=fold)
+            data.setup("fit")
+            data.setup("test")
+            labels = torch.cat([labels for _, _, labels in data.test_dataloader()])
+            counts.append((len(labels), int(labels.sum())))
+            assert not set(data.texts("test")) & {*data.texts("train"), *data.texts("val")}
+            tested += data.texts("test")
+        assert all(max(own) - min(own) <= 1 for own in zip(*counts, strict=True))  # rows, and those of one class
+        assert len(tested) == len(set(tested))
+        assert set(whole.texts("train")) <= set(tested)
+
+    def test_folds_go_by_seed(self, make):
+        def test_rows(**options):
+            data = make(folds=4, fold=1, **options)
+            data.setup("test")
+            return data.texts("test")
+
+        assert test_rows() == test_rows()
+        assert test_rows() != test_rows(seed=1)
+
+    def test_draws_are_nested_within_a_fold(self, make):
+        def train_rows(count):
+            data = make(folds=2, fold=1, samples_per_class=count)
+            data.setup("fit")
+            return set(data.texts("train"))
+
+        assert train_rows(2) < train_rows(4)
+
+    @pytest.mark.parametrize("options", [{"folds": 1}, {"folds": 3, "fold": 3}, {"folds": 3, "fold": -1}, {"fold": 1}])
+    def test_folds_that_cannot_be(self, make, options):
+        with pytest.raises(ConfigError, match=r"data\.fold"):
+            make(**options)
+
+    def test_more_folds_than_rows_of_a_class_are_refused(self, make):
+        data = make(folds=5000)
+        with pytest.raises(DataError, match="rows only"):
+            data.setup("fit")
+
     def test_a_model_may_bring_its_own_order_of_classes(self, make):
         data = make()
         data.setup("test")

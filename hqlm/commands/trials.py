@@ -1,0 +1,208 @@
+"""The runs of a comparison: each an ordinary run in a folder of its own, trained once and tested once."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from lightning.pytorch import seed_everything
+from numpy.typing import NDArray
+
+from hqlm.commands.fit import train
+from hqlm.commands.request import Config, Request
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.data import Split
+from hqlm.errors import ConfigError
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, load, write_text
+from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.studies.comparison import HYBRID
+from hqlm.studies.records import RECORD, Record, write_outcome
+from hqlm.studies.rivals import HEADS, Fitted, head_shape
+from hqlm.studies.rows import Rows, check_classes, read_rows
+
+_ROWS: Final = "rows.json"
+_BATCH: Final = 32  # of a data set that has no batch size
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run.
+
+    Args:
+        model: `hybrid` or the name of a rival.
+        draw: number of the draw of the training rows.
+        seed: of initial values and order; None for a rival that has none.
+        lr: learning rate of a rival head.
+    """
+
+    model: str
+    draw: int
+    seed: int | None = None
+    lr: float | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies in the folder of the comparison."""
+        settings = {"draw": self.draw, "seed": self.seed, "lr": self.lr}
+        return Path(self.model) / "-".join(f"{key}{value}" for key, value in settings.items() if value is not None)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The rows of one draw, the same for every model."""
+
+    class_names: tuple[str, ...]
+    train: Rows
+    val: Rows
+    test: Rows
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each split."""
+        return {"train": self.train.sha256, "val": self.val.sha256, "test": self.test.sha256}
+
+
+class Workshop:
+    """Trains and tests trials below one folder; what is finished there is not done again.
+
+    Args:
+        folder: of the comparison.
+        config: resolved configuration of the hybrid model.
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder = folder
+        self.config = config
+        self.draw = lru_cache(maxsize=1)(self._draw)
+
+    def is_trained(self, trial: Trial) -> bool:
+        """Whether a head of torch is trained."""
+        return (self.folder / trial.folder / "summary.json").is_file()
+
+    def is_tested(self, trial: Trial) -> bool:
+        """Whether the predictions of a trial are written."""
+        return (self.folder / trial.folder / RECORD).is_file()
+
+    def summary(self, trial: Trial) -> dict[str, Any]:
+        """What a training run that is finished says of itself.
+
+        Raises:
+            ConfigError: when it was not validated, so that no epoch could be chosen.
+        """
+        found: dict[str, Any] = json.loads((self.folder / trial.folder / "summary.json").read_text(encoding="utf-8"))
+        if found["val_acc"] is None:
+            raise ConfigError(
+                f"{trial.folder} was never validated, so no epoch can be chosen: let trainer.limit_val_batches and "
+                "trainer.check_val_every_n_epoch validate"
+            )
+        return found
+
+    def train(self, trial: Trial) -> None:
+        """Train a head of torch, from its last finished epoch where it was interrupted.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+        """
+        folder = self.folder / trial.folder
+        cli = self._cli(trial)
+        rows = {split: _read(cli, split).sha256 for split in ("train", "val")}
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
+        begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
+        if train(cli, folder, find_checkpoint(folder, LAST) if begun else None) is None:
+            raise KeyboardInterrupt
+
+    def test(self, trial: Trial) -> None:
+        """Predict the test rows with the best checkpoint of a head of torch."""
+        folder, draw, summary = self.folder / trial.folder, self.draw(trial.draw), self.summary(trial)
+        seed_everything(trial.seed, verbose=False)
+        model: TextClassifier = load(folder)
+        probabilities, speed = self._predict(_forward(model), draw.test)
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | {"test": draw.test.sha256}
+        chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
+        record = Record(
+            trial.model, trial.draw, trial.seed, sum(model.parameter_counts().values()), "trainable", chosen,
+            summary["val_acc"], summary["training_seconds"], speed, rows,
+        )  # fmt: skip
+        write_outcome(folder, record, model.class_names or (), draw.test, probabilities)
+
+    def test_classifier(self, trial: Trial, fitted: Fitted) -> None:
+        """Predict the test rows with a rival of scikit-learn."""
+        draw, classifier = self.draw(trial.draw), fitted.classifier
+        probabilities, speed = self._predict(classifier.probabilities, draw.test)
+        record = Record(
+            trial.model, trial.draw, None, classifier.parameters, classifier.counted, f"C={classifier.strength:g}",
+            fitted.val_acc, fitted.seconds, speed, draw.hashes,
+        )  # fmt: skip
+        write_outcome(self.folder / trial.folder, record, draw.class_names, draw.test, probabilities)
+
+    def _draw(self, number: int) -> Draw:
+        cli = self._cli(Trial(HYBRID, number, 0))
+        train_rows, val, test = (_read(cli, split) for split in ("train", "val", "test"))
+        assert cli.datamodule is not None
+        check_classes(train_rows, cli.datamodule.class_names, f"draw {number}")
+        return Draw(cli.datamodule.class_names, train_rows, val, test)
+
+    def _cli(self, trial: Trial) -> HqlmCLI:
+        """Model and data of a trial, as `hqlm fit` makes them."""
+        config = copy.deepcopy(self.config)
+        config["seed_everything"] = trial.seed
+        if trial.draw:
+            config["data"]["init_args"]["seed"] += trial.draw
+        if trial.model in HEADS:
+            config["model"] = self._head(trial)
+        return HqlmCLI("compare", "", Request([], [], config))
+
+    def _head(self, trial: Trial) -> Config:
+        draw, hybrid = self.draw(trial.draw), self.config["model"]["init_args"]
+        wanted = self._hybrid_parameters(trial.draw)
+        shape = head_shape(trial.model, wanted, draw.train.embeddings.shape[1], len(draw.class_names))
+        path = f"{ClassicalClassifier.__module__}.{ClassicalClassifier.__qualname__}"
+        settings = {"text_encoder": hybrid["text_encoder"], "schedule": hybrid["schedule"]}
+        sizes = {"rank": shape.rank, "hidden": list(shape.hidden)}
+        optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": trial.lr}}
+        return {"class_path": path, "init_args": {**settings, **sizes, "optimizer": optimizer}}
+
+    def _hybrid_parameters(self, draw: int) -> int:
+        """Trainable parameters of the hybrid model, which was trained before its rivals."""
+        trained = sorted((self.folder / HYBRID).glob(f"draw{draw}-*/summary.json"))
+        counts = json.loads(trained[0].read_text(encoding="utf-8"))["parameters"]
+        return sum(counts.values())
+
+    def _predict(self, predict: Predict, rows: Rows) -> tuple[NDArray[np.float64], float]:
+        """Probabilities of rows, and rows a second once the first batch has warmed everything up."""
+        size = int(self.config["data"]["init_args"].get("batch_size", _BATCH))
+        found, marks = [], [time.perf_counter()]
+        for start in range(0, len(rows.texts), size):
+            found.append(predict(rows.embeddings[start : start + size]))
+            marks.append(time.perf_counter())
+        skipped = 1 if len(found) > 1 else 0
+        speed = sum(map(len, found[skipped:])) / (marks[-1] - marks[skipped])
+        return np.concatenate(found), speed
+
+
+def _forward(model: TextClassifier) -> Predict:
+    def predict(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        with torch.no_grad():
+            table: NDArray[np.float64] = model(torch.from_numpy(embeddings)).softmax(1).double().numpy()
+        return table
+
+    return predict
+
+
+def _read(cli: HqlmCLI, split: Split) -> Rows:
+    data, model = cli.datamodule, cli.model
+    assert data is not None
+    assert isinstance(model, TextClassifier)
+    data.prepare_data()
+    data.setup("test" if split == "test" else "fit")
+    return read_rows(data, model, split)

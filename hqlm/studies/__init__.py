@@ -1,0 +1,1 @@
+"""Studies: what several runs together say."""

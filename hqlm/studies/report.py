@@ -1,0 +1,132 @@
+"""A comparison as one table and a few plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from hqlm.studies.comparison import ALPHA, Comparison, Standing
+from hqlm.studies.statistics import Estimate
+
+_NONE: Final = "-"
+_FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside every seed of the hybrid model"
+
+
+def markdown(comparison: Comparison, title: str) -> str:
+    """The table, what its columns mean, and what it says of each rival."""
+    parts = [
+        f"# {title}",
+        table(comparison),
+        "\n".join(f"- {verdict(rival, comparison.unit)}" for rival in comparison.standings[1:]),
+    ]
+    parts.append("\n".join(f"- {note}" for note in notes(comparison)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(comparison: Comparison) -> str:
+    """One row a model, in Markdown."""
+    unit = comparison.unit
+    header = [
+        "model", "parameters", "accuracy % [test rows]", f"[{unit}]", "macro-F1 %", "ECE %", "training s",
+        "sentences/s", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
+    ]  # fmt: skip
+    rows = [_cells(standing) for standing in comparison.standings]
+    if any(row.difference_over_runs and row.difference_over_runs.wilcoxon for row in comparison.standings):
+        header.append("p, Wilcoxon")
+        for row, standing in zip(rows, comparison.standings, strict=True):
+            paired = standing.difference_over_runs
+            row.append(_p(paired.wilcoxon if paired else None))
+    return _aligned([header, *rows])
+
+
+def verdict(rival: Standing, unit: str) -> str:
+    """Whether the hybrid model is better or worse than a rival, or cannot be told from it."""
+    difference, p, paired = rival.difference, rival.p_holm, rival.difference_over_runs
+    assert difference is not None
+    assert p is not None
+    points = f"{abs(100.0 * difference.mean):.1f} points"
+    figures = f"difference {_points(difference)}, p {_p(p)}"
+    if paired is not None and paired.estimate.p is not None:
+        figures += f"; over {unit} {_points(paired.estimate)}, p {_p(paired.estimate.p)}"
+    if p > ALPHA:
+        place = f"lies {points} {'below' if difference.mean < 0.0 else 'above'} it"
+        return (
+            f"The difference between the hybrid model and {rival.model} is not significant: the hybrid model "
+            f"{place if difference.mean else 'has the same accuracy'} ({figures})."
+        )
+    word = "worse" if difference.mean < 0.0 else "better"
+    return f"The hybrid model is significantly {word} than {rival.model} over test rows, by {points} ({figures})."
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What the columns mean and what was held equal."""
+    rivals = comparison.standings[1:]
+    unit = comparison.unit
+    found = [
+        f"[test rows]: 95 % bootstrap interval over the {comparison.n_test:,} test rows, with these trained models; of "
+        "each row the share of runs that have it right. p: permutation test over test rows, adjusted for "
+        f"{len(rivals)} rivals by Holm's method.",
+        f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; none where there is one run "
+        "only or all accuracies are equal. Paired t "
+        f"test over {unit}, not adjusted{_FIXED if unit == 'seeds' else ''}.",
+        "Parameters: trainable ones; of rbf_svc its support vectors. ECE: expected calibration error, 15 bins; rbf_svc "
+        "gets probabilities by one temperature fitted on the validation rows.",
+        "Training seconds: of the setting that was chosen, embedding left out. Sentences/s: by the head alone, from "
+        "embeddings, on the CPU; the text encoder is the same for all.",
+        "Epochs, learning rates of rival heads and C were chosen on the validation rows; test rows were read once, at "
+        "the end." + _choices(rivals),
+        "All models saw the same rows, embeddings and class numbers (SHA-256 of each split compared): "
+        + "; ".join(
+            f"draw {draw}: " + ", ".join(f"{split} {digest[:12]}" for split, digest in rows.items())
+            for draw, rows in comparison.rows.items()
+        )
+        + ".",
+    ]
+    return found
+
+
+def _choices(rivals: Sequence[Standing]) -> str:
+    chosen = [f"{rival.model} {' or '.join(rival.chosen)}" for rival in rivals if rival.chosen]
+    return f" Chosen: {', '.join(chosen)}." if chosen else ""
+
+
+def _cells(standing: Standing) -> list[str]:
+    paired = standing.difference_over_runs
+    return [
+        standing.model,
+        f"{standing.parameters:,.0f}" + (" SV" if standing.counted == "support vectors" else ""),
+        f"{100.0 * standing.accuracy.mean:.1f} {_interval(standing.accuracy, '.1f')}",
+        _interval(standing.accuracy_over_runs, ".1f"),
+        f"{100.0 * standing.f1:.1f}",
+        f"{100.0 * standing.calibration_error:.1f}",
+        f"{standing.training_seconds:.2f}",
+        f"{float(f'{standing.sentences_per_second:.2g}'):,.0f}",
+        _points(standing.difference) if standing.difference else _NONE,
+        _p(standing.p_holm),
+        _points(paired.estimate) if paired else _NONE,
+        _p(paired.estimate.p if paired else None),
+    ]
+
+
+def _points(estimate: Estimate) -> str:
+    return f"{100.0 * estimate.mean:+.1f} {_interval(estimate, '+.1f')}"
+
+
+def _interval(estimate: Estimate, form: str) -> str:
+    if estimate.low is None or estimate.high is None:
+        return _NONE
+    return f"[{100.0 * estimate.low:{form}}, {100.0 * estimate.high:{form}}]"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return _NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

@@ -1,0 +1,73 @@
+"""The rows of a split as every model of a comparison sees them, with a hash to prove it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hqlm.data import HqlmDataModule, Split
+from hqlm.errors import DataError
+from hqlm.models import TextClassifier
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Embedded, labelled rows.
+
+    Args:
+        texts: one a row.
+        labels: class numbers `(rows,)`.
+        embeddings: `(rows, dim)`, float32.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of texts, class numbers and embeddings, in order."""
+        digest = hashlib.sha256()
+        for text in self.texts:
+            encoded = text.encode()
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        digest.update(self.labels.astype("<i8").tobytes())
+        digest.update(self.embeddings.astype("<f4").tobytes())
+        return digest.hexdigest()
+
+
+def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows:
+    """The rows of a split that is set up, embedded by the text encoder of `model`.
+
+    Raises:
+        DataError: when the split has fewer than two rows, or a label that is no class of the training rows.
+    """
+    texts = data.texts(split)
+    if len(texts) < 2:
+        raise DataError(f"the {split} split has {len(texts)} rows; a comparison needs two or more")
+    labels = np.full(len(texts), -1, dtype=np.int64)
+    for index, _, numbers in _loader(data, split):
+        labels[index.numpy()] = numbers.numpy()
+    return Rows(tuple(texts), labels, model.embed(texts).numpy())
+
+
+def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
+    """Refuse training rows that lack a class.
+
+    Raises:
+        DataError: naming the classes that are missing.
+    """
+    missing = [name for number, name in enumerate(class_names) if not (rows.labels == number).any()]
+    if missing:
+        raise DataError(
+            f"{where}: none of the {len(rows.texts)} training rows has the label "
+            f"{' or '.join(repr(name) for name in missing)}. Take more rows: data.samples_per_class draws every class"
+        )
+
+
+def _loader(data: HqlmDataModule, split: Split) -> Any:
+    return {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}[split]()
