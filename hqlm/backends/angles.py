@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -166,4 +167,4 @@ def _worst_norm(states: Tensor) -> float:
     # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
     parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy()
     squares = np.einsum("rk,rk->r", parts, parts)
-    return float(np.abs(np.sqrt([squares.min(), squares.max()]) - 1.0).max())
+    return max(abs(math.sqrt(extreme) - 1.0) for extreme in (squares.min(), squares.max()))

@@ -42,10 +42,10 @@ def differentiable_once(backward: Backward) -> Backward:
 
     @wraps(backward)
     def once(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        if not torch.is_grad_enabled():  # as in every backward without create_graph
+            return backward(ctx, *slopes)
         with torch.no_grad():
             gradient = backward(ctx, *slopes)
-        if not torch.is_grad_enabled():  # as in every backward without create_graph
-            return gradient
         saved = [tensor for tensor in ctx.saved_tensors if tensor is not None]
         return tuple(each if each is None else _Final.apply(each, *saved) for each in gradient)  # type: ignore[no-untyped-call]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from hqlm.errors import ConfigError
 
@@ -40,4 +41,9 @@ class Noise:
     @property
     def gate_channels(self) -> frozenset[str]:
         """Names of the channels that follow gates and have a probability above 0."""
-        return frozenset(name for name in _GATE_CHANNELS if getattr(self, name) > 0.0)
+        return _gate_channels(self)
+
+
+@lru_cache(maxsize=64)
+def _gate_channels(noise: Noise) -> frozenset[str]:  # asked for several times in every step
+    return frozenset(name for name in _GATE_CHANNELS if getattr(noise, name) > 0.0)

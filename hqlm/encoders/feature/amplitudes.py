@@ -67,7 +67,8 @@ class AmplitudeEncoding(nn.Module):
                 f"{' after centring' if self.center else ''}, which no quantum state can hold. "
                 "Check the text for content, or choose another text_encoder"
             )
-        amplitudes = torch.cat((kept, self.offset * norms), dim=1) if self.offset > 0.0 else kept
-        states = nn.functional.pad(amplitudes, (0, self.size - amplitudes.shape[1]))
-        normalised: Tensor = states / (norms * math.sqrt(1.0 + self.offset**2))
-        return normalised
+        scale = math.sqrt(1.0 + self.offset**2)
+        states: Tensor = nn.functional.pad(kept, (0, self.size - self.kept)) / (norms * scale)
+        if self.offset > 0.0:
+            states[:, self.kept] = self.offset / scale
+        return states
