@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hqlm.backends import gradients, measurement
 from hqlm.backends.angles import angle_columns, check_parameters, row_count, trainable_columns
+from hqlm.backends.notices import say_once
 from hqlm.circuits import GATES, Circuit
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -275,12 +275,6 @@ class QuantumBackend(Component):
             raise UnsupportedExecution(
                 f"{type(self).__name__} returned {what} of shape {tuple(found.shape)}, asked for {expected}"
             )
-
-
-@lru_cache(maxsize=64)
-def say_once(message: str) -> None:
-    """Tell the user, once a process, what a backend chose or cannot promise."""
-    rank_zero_info(message)
 
 
 @lru_cache(maxsize=64)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hqlm.backends import reference
-from hqlm.backends.base import QuantumBackend, say_once
+from hqlm.backends.base import QuantumBackend
 from hqlm.backends.cirq_circuits import observables, program, qubits, sweep
+from hqlm.backends.notices import say_once
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise

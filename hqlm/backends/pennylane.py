@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from hqlm.backends.base import QuantumBackend, say_once
+from hqlm.backends.base import QuantumBackend
+from hqlm.backends.notices import say_once
 from hqlm.backends.pennylane_tapes import is_trained, operators, rows
 from hqlm.backends.reference import density_expectations
 from hqlm.circuits import Circuit

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.backends import remote
-from hqlm.backends.base import say_once
+from hqlm.backends.notices import say_once
 from hqlm.backends.qiskit_circuits import Program, translated, unpacked
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hqlm import registry
-from hqlm.backends import CirqBackend, CirqSamplerBackend, base, cirq_circuits, cirq_sampler
+from hqlm.backends import CirqBackend, CirqSamplerBackend, cirq_circuits, cirq_sampler, notices
 from hqlm.backends import cirq as cirq_backend
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
@@ -41,7 +41,7 @@ class TestQsim(BackendContract):
 
     @pytest.fixture
     def backend(self):
-        pytest.importorskip("qsimcirq")
+        pytest.importorskip("qsimcirq", reason="qsim is tested in tox -e plugins")
         return CirqBackend(simulator="qsim")
 
 
@@ -61,9 +61,9 @@ def z(n_qubits, *gates):
 @pytest.mark.parametrize("shots", [None, 8])
 def test_auto_takes_density_matrices_under_noise_only_and_says_so_once(monkeypatch, shots):
     said, ran, make = [], [], cirq_backend._simulator
-    monkeypatch.setattr(base, "rank_zero_info", said.append)
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
     monkeypatch.setattr(cirq_backend, "_simulator", lambda kind: ran.append(kind) or make(kind))
-    base.say_once.cache_clear()
+    notices.say_once.cache_clear()
     for noise in (Noise(), Noise(readout=0.1), NOISE, NOISE):
         CirqBackend().expectations(z(1, Gate("RY", (0,), 0.3)), NONE, execution=Execution(shots, noise))
     assert ran == ["state_vector", "state_vector", "density_matrix", "density_matrix"]

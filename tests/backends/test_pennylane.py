@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hqlm import registry
-from hqlm.backends import PennyLaneBackend, StatevectorBackend, base, pennylane
+from hqlm.backends import PennyLaneBackend, StatevectorBackend, notices, pennylane
 from hqlm.circuits import GATES, Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -71,7 +71,7 @@ class _TwoQubits(qml.devices.Device):
 @pytest.fixture
 def plugin(monkeypatch):
     monkeypatch.setitem(qml.plugin_devices, "two.qubits", SimpleNamespace(load=lambda: _TwoQubits))
-    for kept in (pennylane._takes_seed, pennylane._kept_device, base.say_once):
+    for kept in (pennylane._takes_seed, pennylane._kept_device, notices.say_once):
         kept.cache_clear()
     return PennyLaneBackend(device="two.qubits")
 
@@ -99,8 +99,8 @@ def ran(monkeypatch):
 @pytest.mark.parametrize("shots", [None, 8])
 def test_auto_takes_density_matrices_under_noise_only_and_says_so_once(ran, shots, monkeypatch):
     said = []
-    monkeypatch.setattr(base, "rank_zero_info", said.append)
-    base.say_once.cache_clear()
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
+    notices.say_once.cache_clear()
     circuit = z(1, Gate("RY", (0,), 0.3))
     for noise in (Noise(), Noise(readout=0.1), NOISE, NOISE):
         PennyLaneBackend().expectations(circuit, NONE, execution=Execution(shots, noise))
@@ -219,7 +219,7 @@ def test_a_device_that_loses_shots_is_refused(plugin, monkeypatch):
 
 def test_a_device_without_seeds_says_so_once(plugin, monkeypatch):
     said = []
-    monkeypatch.setattr(base, "rank_zero_info", said.append)
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
     assert not plugin.seeded
     for _ in range(2):
         plugin.sample(z(1, Gate("RY", (0,), 0.1)), NONE, execution=Execution(shots=8))
