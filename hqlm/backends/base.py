@@ -259,14 +259,14 @@ class QuantumBackend(Component):
         assert execution.shots is not None
         if not self.seeded:
             name = type(self).__name__
-            say_once(f"{name} takes no seed: its samples differ from run to run, whatever execution.seed is")
+            say_once(f"{name} takes no seed: what it measures anew differs, whatever execution.seed is")
         shots, noise = execution.shots, execution.noise_model
         parts = []
         for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
             bit_seed, flip_seed = _child_seed(seed, first, 0), _child_seed(seed, first, 1)
             rows = rows_in_turn(states, first, last)
             bits = self.bits(circuit, angles[first:last], rows, _without_readout(noise), shots, bit_seed)
-            self._check_shape("samples", bits, (last - first, shots, circuit.n_qubits))
+            self._check_shape("samples (rows, shots, qubits)", bits, (last - first, shots, circuit.n_qubits))
             parts.append(measurement.flip(bits, noise.readout, flip_seed))
         return torch.cat(parts)
 

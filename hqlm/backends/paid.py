@@ -124,7 +124,8 @@ class PaidBackend(QuantumBackend):
 
     Args:
         dry_run: submit nothing; a call ends with what it would send and cost.
-        max_cost_usd: upper bound of all charges of this process together, in USD; a call that may exceed it is refused.
+        max_cost_usd: upper bound in USD of all charges of this process through backends of these options; what may
+            exceed it is refused.
     """
 
     dry_run: bool = field(default=True, kw_only=True)

@@ -19,7 +19,7 @@ from hqlm.backends.notices import say_once
 from hqlm.backends.pennylane_tapes import is_trained, operators, rows
 from hqlm.backends.reference import density_expectations
 from hqlm.circuits import Circuit
-from hqlm.errors import ConfigError, UnsupportedExecution
+from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise
 from hqlm.registry import check_installed, suggestion
 
@@ -202,7 +202,12 @@ def _execute(tapes: list[Any], device: Any, method: str | None = None) -> list[T
     import pennylane as qml
     from pennylane import exceptions
 
-    refusals = (exceptions.DeviceError, exceptions.WireError, exceptions.DecompositionUndefinedError)
+    refusals = (
+        exceptions.DeviceError,
+        exceptions.WireError,
+        exceptions.DecompositionUndefinedError,
+        exceptions.QuantumFunctionError,
+    )
     try:
         found = qml.execute(tapes, device, diff_method=method, interface="torch" if method else "auto")
     except refusals as error:
@@ -255,6 +260,8 @@ def _make(name: str, n_qubits: int, options: dict[str, Option]) -> Any:
 
     try:
         return qml.device(name, wires=n_qubits, **options)
+    except ImportError as error:
+        raise MissingDependency(f"PennyLane's {name} needs more packages: {error}") from error
     except Exception as error:  # each plugin has its own
         raise UnsupportedExecution(
             f"PennyLane's {name} cannot be made for {n_qubits} qubits: {error}. Use fewer qubits, other "

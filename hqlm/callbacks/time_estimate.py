@@ -16,6 +16,7 @@ from hqlm.layer import QuantumLayer
 _WORTH_SAYING: Final = 5.0  # seconds
 _PATIENCE: Final = 1.0  # seconds; rows that take longer are not measured twice
 _ROWS: Final = 4
+_FEW: Final = 200  # rows that give an idea of an accuracy
 
 
 class TimeEstimate(Callback):
@@ -42,13 +43,11 @@ def _tell(module: LightningModule, batches: list[int | float], loader: DataLoade
     if not layers or not n_batches or loader is None:
         return
     rows = math.ceil(len(loader.dataset) * n_batches / len(loader))  # type: ignore[arg-type]
-    spent = {evaluation_seconds(layer, rows, n_batches): layer for layer in layers}
+    spent = [evaluation_seconds(layer, rows, n_batches) for layer in layers]
     if sum(spent) >= _WORTH_SAYING:
-        slowest = spent[max(spent)]
-        rank_zero_info(
-            f"about {_words(sum(spent))} for {rows:,} rows, most of it on {slowest.backend}; "
-            f"--data.{limit}={min(200, rows)} takes fewer rows"
-        )
+        slowest = layers[spent.index(max(spent))]
+        hint = f"; --data.{limit}={_FEW} takes fewer rows" if rows > _FEW else ""
+        rank_zero_info(f"about {_words(sum(spent))} for {rows:,} rows, most of it on {slowest.backend}{hint}")
 
 
 def evaluation_seconds(layer: QuantumLayer, rows: int, batches: int) -> float:

@@ -35,6 +35,8 @@ def main(args: list[str]) -> int:
     if rest and not options.check:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     load_installed()
+    if options.check and (options.json or options.slot):
+        parser.error("--check goes with options of the component and --plugins, not with --json or --slot")
     for plugins in options.plugins:
         load_named({"plugins": load_yaml(plugins)})
     check_names()

@@ -7,10 +7,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from jsonargparse import ArgumentParser
-
 from hqlm.backends import QuantumBackend
 from hqlm.circuits import GATES
+from hqlm.commands.parser import HqlmParser
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError, MissingDependency, UnknownComponent
 from hqlm.registry import Component, check_installed, suggestion
@@ -41,7 +40,7 @@ def check(name: str, options: list[str]) -> int:
     component = _component(slot, name, options)
     from hqlm.testing.check import run  # pytest and hypothesis are not part of the package
 
-    print(f"{component}\nagainst the contract of every {SLOTS[slot].title}")
+    print(f"{component}\nagainst the contract of every {SLOTS[slot].title}; what it does not declare must be refused")
     if isinstance(component, QuantumBackend):
         print(_declared(component))
     checks = run(component, slot)
@@ -66,10 +65,10 @@ def _component(slot: str, name: str, options: list[str]) -> Component:
     """The component with the options of the command line, checked as everywhere."""
     kind: type[Component] = SLOTS[slot][name]
     check_installed(kind)
-    parser = ArgumentParser(prog=f"hqlm components --check {name}")
-    parser.add_class_arguments(kind, "component")
-    given = [f"--component.{option.removeprefix('--')}" if option.startswith("--") else option for option in options]
-    component: Component = parser.instantiate_classes(parser.parse_args(given)).component
+    parser = HqlmParser(prog=f"hqlm components --check {name}")
+    parser.add_class_arguments(kind, slot)
+    given = [f"--{slot}.{option.removeprefix('--')}" if option.startswith("--") else option for option in options]
+    component: Component = parser.instantiate_classes(parser.parse_args(given))[slot]
     return component
 
 

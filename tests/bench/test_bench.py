@@ -69,12 +69,19 @@ def test_every_installed_simulator_agrees(peer: str) -> None:
             assert row.note == ""
 
 
-def test_a_simulator_that_differs_gets_no_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_simulator_that_differs_gets_no_ratio(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     right = timing.build
 
     def build(peer: str, head: Head, step: str) -> Step:
         run = right("native", head, step)
-        return run if peer == "native" else lambda: [values * torch.nan for values in run()]
+
+        def spoilt() -> list[torch.Tensor]:
+            found = run()
+            found[place] = found[place] * torch.nan  # values, or the last gradient alone
+            return found
+
+        return run if peer == "native" else spoilt
 
     monkeypatch.setattr(timing, "build", build)
     native, plain = timing.compare("train", "train", Size(3, 4), ["native", "plain_torch"], 1)

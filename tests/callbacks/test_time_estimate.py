@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
+import torch
 
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.callbacks import time_estimate
@@ -61,12 +62,27 @@ def test_calls_and_rows_are_told_apart(call, row):
 
 @pytest.mark.parametrize(("command", "limit"), [("validate", "val"), ("test", "test"), ("predict", "test")])
 def test_a_long_evaluation_says_so_first(run, trained, caplog, command, limit):  # noqa: F811
-    flags = ["--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", f"--data.limit_{limit}=30"]
+    flags = ["--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", f"--data.limit_{limit}=300"]
     result = run(command, *flags)
     assert result.code == 0, result.err
     said = result.out + result.err + caplog.text
-    assert "about 7 s for 30 rows, most of it on SlowBackend(call=0.02, row=0.2)" in said
-    assert f"--data.limit_{limit}=30 takes fewer rows" in said
+    assert "about 61 s for 300 rows, most of it on SlowBackend(call=0.02, row=0.2)" in said
+    assert f"--data.limit_{limit}=200 takes fewer rows" in said
+
+
+def test_few_rows_get_no_hint(run, trained, caplog):  # noqa: F811
+    said = run("test", "--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", "--data.limit_test=30")
+    assert "about 7 s for 30 rows" in said.out + said.err + caplog.text
+    assert "takes fewer rows" not in said.out + said.err + caplog.text
+
+
+def test_layers_add_up(monkeypatch):
+    said = []
+    monkeypatch.setattr(time_estimate, "rank_zero_info", said.append)
+    module = torch.nn.ModuleList([layer(_Timed(0.0, 0.3)), layer(_Timed(0.0, 0.3))])
+    rows = torch.utils.data.DataLoader(range(10), batch_size=5)
+    time_estimate._tell(module, [2], rows, "limit_test")
+    assert said[0].startswith("about 6 s for 10 rows")
 
 
 def test_a_short_one_and_hardware_are_not_timed(run, trained, caplog):  # noqa: F811
