@@ -45,7 +45,7 @@ def differentiable_once(backward: Backward) -> Backward:
         if not torch.is_grad_enabled():  # as in every backward without create_graph
             return backward(ctx, *slopes)
         with torch.no_grad():
-            gradient = backward(ctx, *slopes)
+            gradient = backward(ctx, *(slope.detach() for slope in slopes))
         saved = [tensor for tensor in ctx.saved_tensors if tensor is not None]
         return tuple(each if each is None else _Final.apply(each, *saved) for each in gradient)  # type: ignore[no-untyped-call]
 

@@ -89,13 +89,17 @@ def test_an_empty_tensor_of_weights_gets_an_empty_gradient():
     ids=["exact", "shifted", "noisy"],
 )
 @pytest.mark.parametrize("qubits_of_a_density_matrix", [1, 8])
-def test_a_second_derivative_is_refused_even_where_the_slopes_are_constants(execution, qubits_of_a_density_matrix):
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_second_derivative_is_refused_even_where_the_slopes_are_constants(
+    execution, qubits_of_a_density_matrix, power
+):
     circuit = Circuit(2, (Gate("RY", (0,), Weight(0)),), (PauliString("ZI"),))
     weights = torch.tensor([0.4], dtype=F64, requires_grad=True)
     backend = StatevectorBackend(density_matrix_qubits=qubits_of_a_density_matrix)
     values = backend.expectations(circuit, weights, execution=execution)
-    (slope,) = torch.autograd.grad(values.sum(), weights, create_graph=True)
-    torch.testing.assert_close(slope.detach(), -torch.sin(weights.detach()), atol=0.3, rtol=0.0)
+    (slope,) = torch.autograd.grad((values**power).sum(), weights, create_graph=True)
+    expected = -torch.sin(power * weights.detach())  # of cos, and of its square
+    torch.testing.assert_close(slope.detach(), expected, atol=0.3, rtol=0.0)
     with pytest.raises(UnsupportedExecution, match="differentiable once"):
         torch.autograd.grad((slope * weights).sum(), weights)
 
