@@ -87,13 +87,13 @@ class Budget:
         """
         if self.dry_run:
             raise NotSubmitted(
-                f"a dry run, nothing was submitted. This call would send {plan}; training repeats it at every step. To "
+                f"a dry run, nothing was submitted. This would send {plan}; training repeats it at every step. To "
                 "go on set model.backend.dry_run=false and model.backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
         if self._exceeded_by(plan.cost):
             raise NotSubmitted(
-                f"nothing was submitted: this call would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
+                f"nothing was submitted: this would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
                 f"which {_dollars(self.spent)} may be spent already. Set it to {_dollars(self.spent + plan.cost)} or "
                 "more, or use fewer rows, shots or trained parameters"
             )
@@ -192,6 +192,17 @@ class PaidBackend(QuantumBackend):
         if execution.shots is not None:
             self._allow([circuit], batch, 0, execution.shots)
         return super().sample(circuit, weights, inputs, states, execution)
+
+    def allow_rows(self, circuit: Circuit, rows: int, execution: Execution) -> None:
+        """Show what the values of so many rows cost, in however many calls, before the first of them.
+
+        Raises:
+            NotSubmitted: when it is a dry run, or may cost more than allowed.
+        """
+        self.check(circuit, execution)
+        if execution.shots is not None:
+            circuits = [setting.circuit for setting in measurement.settings(circuit)]
+            self._allow(circuits, rows * len(circuits), 0, execution.shots)
 
     def _allow(self, circuits: Sequence[Circuit], forward: int, repeats: int, shots: int) -> None:
         plan = self.plan(circuits, forward, forward * repeats, shots) if circuits else None

@@ -1,4 +1,4 @@
-"""How long an evaluation will take, said before it starts: some simulators need seconds for a single row."""
+"""What an evaluation will take, said before it starts: some simulators need seconds for a row, some devices dollars."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from hqlm.backends.paid import PaidBackend
 from hqlm.layer import QuantumLayer
 
 _WORTH_SAYING: Final = 5.0  # seconds
@@ -20,7 +21,10 @@ _FEW: Final = 200  # rows that give an idea of an accuracy
 
 
 class TimeEstimate(Callback):
-    """Times the quantum circuits of a model on a few rows and prints what all rows will take, if that is long."""
+    """Times the quantum circuits of a model on a few rows and prints what all rows will take, if that is long.
+
+    Where rows are charged, what all of them cost together must be allowed before the first is submitted.
+    """
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Before the validation rows."""
@@ -37,12 +41,16 @@ class TimeEstimate(Callback):
 
 
 def _tell(module: LightningModule, batches: list[int | float], loader: DataLoader[Any] | None, limit: str) -> None:
-    # rows on hardware are paid for, and queues make their time no measure of anything
-    layers = [each for each in module.modules() if isinstance(each, QuantumLayer) and each.backend.seeded]
+    every = [each for each in module.modules() if isinstance(each, QuantumLayer)]
     n_batches = int(sum(batches))
-    if not layers or not n_batches or loader is None:
+    if not every or not n_batches or loader is None:
         return
     rows = math.ceil(len(loader.dataset) * n_batches / len(loader))  # type: ignore[arg-type]
+    for layer in every:
+        if isinstance(layer.backend, PaidBackend):
+            layer.backend.allow_rows(layer.circuit, rows, layer.execution)
+    # rows on hardware are paid for, and queues make their time no measure of anything
+    layers = [layer for layer in every if layer.backend.seeded]
     spent = [evaluation_seconds(layer, rows, n_batches) for layer in layers]
     if sum(spent) >= _WORTH_SAYING:
         slowest = layers[spent.index(max(spent))]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.backends.paid import PaidBackend, Plan
 from hqlm.callbacks import time_estimate
 from hqlm.circuits import Circuit, Gate, Input, PauliString
 from hqlm.layer import QuantumLayer
@@ -90,3 +91,30 @@ def test_a_short_one_and_hardware_are_not_timed(run, trained, caplog):  # noqa: 
     hardware = run("test", "--ckpt_path=tiny", f"--model.backend={__name__}.CountedBackend")
     assert quick.code == hardware.code == 0
     assert "takes fewer rows" not in quick.out + quick.err + hardware.out + hardware.err + caplog.text
+
+
+@dataclass(frozen=True)
+class PricedBackend(PaidBackend):
+    """Hardware at a dollar a circuit."""
+
+    seeded: ClassVar[bool] = False
+
+    def plan(self, circuits, forward, backward, shots):
+        return Plan("toy", forward, backward, shots, 4, 1, 1.0)
+
+    def bits(self, circuit, angles, states, noise, shots, seed):
+        self.budget.take(float(len(angles)))
+        return StatevectorBackend().bits(circuit, angles, states, noise, shots, seed)
+
+
+def test_all_rows_must_be_paid_for_before_the_first_is_submitted(run, trained):  # noqa: F811
+    words = ["test", "--ckpt_path=tiny", f"--model.backend={__name__}.PricedBackend", "--model.execution.shots=5"]
+    words += ["--data.limit_test=40", "--data.batch_size=32"]
+    dry = run(*words)
+    assert dry.code == 2
+    assert "40 circuits of 5 shots to toy" in dry.err
+    assert "at most 40.00 USD" in dry.err
+    few = run(*words, "--model.backend.dry_run=false", "--model.backend.max_cost_usd=35")
+    assert few.code == 2
+    assert "0.00 may be spent already. Set it to 40.00 or more" in few.err
+    assert run(*words, "--model.backend.dry_run=false", "--model.backend.max_cost_usd=40").code == 0

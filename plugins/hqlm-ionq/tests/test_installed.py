@@ -24,5 +24,5 @@ def test_a_dry_run_of_a_training_ends_with_its_plan(tmp_path):
     command = [sys.executable, "-m", "hqlm", "fit", *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert "a dry run, nothing was submitted. This call would send" in done.stderr
+    assert "a dry run, nothing was submitted. This would send" in done.stderr
     assert "(4 for the values, " in done.stderr
