@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.cirq_circuits import program, qubits, sweep
+from hqlm.backends.factories import made_by
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -68,15 +68,11 @@ class CirqSamplerBackend(QuantumBackend):
 def _sampler(path: str) -> Any:
     import cirq
 
-    module, _, name = path.rpartition(".")
-    try:
-        factory = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"backend.sampler: cannot import '{path}': {error}. Give the dotted path of a function that returns a "
-            "cirq.Sampler, such as my_package.processors.rainbow"
-        ) from error
-    made = factory()
+    made = made_by(
+        "backend.sampler",
+        path,
+        "give the dotted path of a function that returns a cirq.Sampler, such as my_package.processors.rainbow",
+    )
     if not isinstance(made, cirq.Sampler):
         raise ConfigError(f"backend.sampler: '{path}' returns a {type(made).__name__}, not a cirq.Sampler")
     return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.backends import remote
+from hqlm.backends.factories import made_by
 from hqlm.backends.notices import say_once
 from hqlm.backends.qiskit_circuits import Program, translated, unpacked
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Noise
-from hqlm.registry import suggestion
 
 
 @lru_cache(maxsize=16)
@@ -31,42 +30,15 @@ def device(path: str) -> Any:
     """
     from qiskit.providers import BackendV2
 
-    made = _called(path, _factory(path))
+    made = made_by(
+        "backend.device",
+        path,
+        "give 'aer', or the dotted path of a class or function that returns a BackendV2, "
+        "for example qiskit_ibm_runtime.fake_provider.FakeManilaV2",
+    )
     if not isinstance(made, BackendV2):
         raise ConfigError(f"backend.device={path} returned a {type(made).__name__}; it must return a Qiskit BackendV2")
     return made
-
-
-def _factory(path: str) -> Any:
-    module_name, _, name = path.rpartition(".")
-    if not module_name:
-        raise ConfigError(
-            f"backend.device={path}: give 'aer', or the dotted path of a class or function that returns a BackendV2, "
-            "for example qiskit_ibm_runtime.fake_provider.FakeManilaV2"
-        )
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"backend.device={path}: cannot import {module_name}: {error}") from error
-    if not hasattr(module, name):
-        known = [each for each in dir(module) if not each.startswith("_")]
-        raise ConfigError(f"backend.device={path}: {module_name} has no '{name}'. {suggestion(name, known)}")
-    return getattr(module, name)
-
-
-def _called(path: str, factory: Any) -> Any:
-    if not callable(factory):
-        raise ConfigError(f"backend.device={path} is a {type(factory).__name__}; it must be a class or a function")
-    try:
-        inspect.signature(factory).bind()
-    except TypeError as error:
-        raise ConfigError(
-            f"backend.device={path} is called without arguments: {error}. Write a function that passes them"
-        ) from error
-    try:
-        return factory()
-    except Exception as error:  # accounts, networks, whatever a provider raises
-        raise ConfigError(f"backend.device={path} cannot be reached: {type(error).__name__}: {error}") from error
 
 
 def takes_seed(path: str) -> bool:

@@ -51,3 +51,11 @@ def two_qubits():
 
 def number():
     return 3
+
+
+def wants_a_name(name):
+    return name
+
+
+def unreachable():
+    raise ConnectionError("no network")

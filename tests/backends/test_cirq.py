@@ -156,8 +156,10 @@ def test_what_a_device_does_not_have_is_refused_naming_the_sampler():
     ("path", "message"),
     [
         ("no_such_package.sampler", "No module named 'no_such_package'"),
-        (f"{SAMPLERS}.nothing", "has no attribute 'nothing'"),
-        ("sampler", "cannot import 'sampler'"),
+        (f"{SAMPLERS}.nothing", "has no 'nothing'"),
+        ("sampler", "backend.sampler=sampler: give the dotted path"),
+        (f"{SAMPLERS}.wants_a_name", "is called without arguments"),
+        (f"{SAMPLERS}.unreachable", "cannot be reached: ConnectionError: no network"),
         (f"{SAMPLERS}.number", "returns a int, not a cirq.Sampler"),
     ],
 )
