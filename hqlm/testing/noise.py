@@ -99,7 +99,9 @@ class NoiseChecks(BackendSuite):
         """All declared channels at random probabilities, any gate, identity included."""
         names, probability = sorted(backend.channels), st.sampled_from((0.0, 0.02, 0.3))
 
-        @self.for_all(circuits(backend.gates, 3, 8, readable_letters(backend)), st.tuples(*[probability] * 5))
+        random = circuits(backend.gates, 3, 8, readable_letters(backend))
+
+        @self.for_all(random, st.tuples(*[probability] * 5), always=(_circuit(backend), (0.02,) * 5))
         def check(circuit: Circuit, levels: tuple[float, ...]) -> None:
             noise = Noise(**dict(zip(names, levels, strict=False)), readout=levels[-1])
             weights, inputs = random_parameters(circuit)

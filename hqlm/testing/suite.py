@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
@@ -96,10 +96,12 @@ class BackendSuite:
             return torch.full_like(expected, self.atol)
         return 5.0 * ((1.0 - expected.square()).clamp(min=0.0) / shots).sqrt() + 5.0 / shots
 
-    def for_all(self, *strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], None]:
-        """Run the decorated property on random examples, at once."""
+    def for_all(
+        self, *strategies: SearchStrategy[Any], always: tuple[Any, ...]
+    ) -> Callable[[Callable[..., None]], None]:
+        """Run the decorated property at once: on `always`, an example without symmetry, and on random ones."""
 
         def run(check: Callable[..., None]) -> None:
-            settings(max_examples=self.examples, deadline=None)(given(*strategies)(check))()
+            settings(max_examples=self.examples, deadline=None)(example(*always)(given(*strategies)(check)))()
 
         return run

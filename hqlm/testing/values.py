@@ -19,6 +19,13 @@ from hqlm.testing.suite import BackendSuite, has_exact_values, readable_letters
 _PREPARATION = (("RY", 0.9), ("RZ", 0.4), ("RX", -1.3), ("H", None), ("SX", None))
 
 
+def _generic_circuit(backend: QuantumBackend) -> Circuit:
+    """Weights and inputs on both qubits, and a value that tells every row from the others."""
+    rotations = (Gate("RY", (0,), Weight(0)), Gate("RY", (1,), Input(0)), Gate("RY", (0,), Input(1, 2.0)))
+    entangler = tuple(Gate(name, (1, 0)) for name in ("CNOT", "CZ") if name in backend.gates)[:1]
+    return Circuit(2, (*rotations, *entangler, Gate("RY", (0,), 0.4)), (PauliString("ZI"), PauliString("IZ")))
+
+
 def _some_observables(backend: QuantumBackend, *letters: str) -> tuple[PauliString, ...]:
     readable = set(readable_letters(backend))
     return tuple(PauliString(string) for string in letters if set(string) <= readable)
@@ -87,8 +94,9 @@ class ValueChecks(BackendSuite):
 
     def test_random_circuits_equal_density_matrices(self, backend: QuantumBackend) -> None:
         """Shared and scaled parameters, constants and generic initial states, up to three qubits."""
+        random = circuits(backend.gates, 3, letters=readable_letters(backend))
 
-        @self.for_all(circuits(backend.gates, 3, letters=readable_letters(backend)), st.integers(0, 99))
+        @self.for_all(random, st.integers(0, 99), always=(_generic_circuit(backend), 0))
         def check(circuit: Circuit, seed: int) -> None:
             weights, inputs = random_parameters(circuit, seed=seed)
             states = random_states(circuit.n_qubits, seed=seed) if backend.initial_states else None
@@ -97,8 +105,9 @@ class ValueChecks(BackendSuite):
 
     def test_random_circuits_equal_the_native_engine(self, backend: QuantumBackend) -> None:
         """Wider circuits, up to six qubits, from |0...0>."""
+        random = circuits(backend.gates, 6, 30, readable_letters(backend))
 
-        @self.for_all(circuits(backend.gates, 6, 30, readable_letters(backend)), st.integers(0, 99))
+        @self.for_all(random, st.integers(0, 99), always=(_generic_circuit(backend), 0))
         def check(circuit: Circuit, seed: int) -> None:
             weights, inputs = random_parameters(circuit, seed=seed)
             expected = StatevectorBackend().expectations(circuit, weights, inputs)
@@ -106,8 +115,9 @@ class ValueChecks(BackendSuite):
 
     def test_a_batch_equals_its_rows_one_by_one(self, backend: QuantumBackend) -> None:
         """Exact values of a row do not depend on the other rows; sampled ones are compared with exact ones."""
+        random = circuits(backend.gates, 4, 15, readable_letters(backend))
 
-        @self.for_all(circuits(backend.gates, 4, 15, readable_letters(backend)), st.integers(0, 99))
+        @self.for_all(random, st.integers(0, 99), always=(_generic_circuit(backend), 0))
         def check(circuit: Circuit, seed: int) -> None:
             weights, inputs = random_parameters(circuit, 5, seed)
             if inputs is None:
