@@ -72,3 +72,29 @@ class AmplitudeEncoding(nn.Module):
         if self.offset > 0.0:
             states[:, self.kept] = self.offset / scale
         return states
+
+
+class Rotation(nn.Module):
+    """A fixed orthogonal matrix on the first `size` amplitudes, random and uniform over the orthogonal group.
+
+    The Q factor of a matrix of independent normal numbers, its columns signed by the diagonal of R: Mezzadri (2007),
+    How to generate random matrices from the classical compact groups, arXiv:math-ph/0609050. It comes from its seed,
+    so it is not in the state dict.
+
+    Args:
+        size: amplitudes it turns.
+        seed: of the matrix.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, size: int, seed: int) -> None:
+        super().__init__()
+        normal = torch.randn(size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        q, r = torch.linalg.qr(normal)
+        self.register_buffer("matrix", (q * r.diagonal().sign()).to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States `(batch, 2**n_qubits)`, the others of their amplitudes as they were."""
+        size = len(self.matrix)
+        return torch.cat((states[:, :size] @ self.matrix, states[:, size:]), dim=1)
