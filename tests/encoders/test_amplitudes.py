@@ -34,6 +34,19 @@ def test_without_centring_fit_changes_nothing():
     assert encoding.mean.abs().max() == 0
 
 
+def test_jitter_turns_states_of_training_rows_only():
+    """The angle to the embedding is arctan(jitter) in many dimensions, where noise is nearly orthogonal to it."""
+    rows = torch.randn(200, 1000, generator=torch.Generator().manual_seed(0))
+    plain, moved = (AmplitudeEncoding(1000, 10, "zeros", False, 1.0, jitter) for jitter in (0.0, 0.5))
+    torch.manual_seed(1)
+    states, clean = moved(rows), plain(rows)
+    assert torch.equal(states[:, 1000:], clean[:, 1000:])
+    torch.testing.assert_close(states.norm(dim=1), torch.ones(200))
+    cosines = 2 * (states * clean)[:, :1000].sum(1)
+    torch.testing.assert_close(cosines.mean(), torch.tensor(1 / 1.25**0.5), atol=0.01, rtol=0)
+    assert torch.equal(moved.eval()(rows), clean)
+
+
 def test_truncation_keeps_the_first_values():
     states = AmplitudeEncoding(3, 1, "truncate", center=False, offset=0.0)(X)
     torch.testing.assert_close(states[1], torch.tensor([1.0, 2.0]) / 5**0.5)

@@ -126,6 +126,19 @@ def test_sizes_below_one_are_refused(size):
         QuantumFeatureEncoder(**{size: 0})
 
 
+@pytest.mark.parametrize("size", ["offset", "jitter"])
+def test_negative_lengths_are_refused(size):
+    with pytest.raises(ConfigError, match=f"{size} must be 0 or more"):
+        QuantumFeatureEncoder(**{size: -0.5})
+
+
+def test_jitter_moves_the_features_of_training_rows_alone():
+    module = QuantumFeatureEncoder(n_qubits=3, jitter=1.0).build(7)
+    assert (module(X) - module(X)).abs().max() > 0.01
+    module.eval()
+    assert torch.equal(module(X), module(X))
+
+
 def test_the_projection_is_the_same_for_the_same_seed_only():
     a, b, c = (ProjectionFeatureEncoder(4, seed=seed).build(7)(X) for seed in (0, 0, 1))
     assert torch.equal(a, b)

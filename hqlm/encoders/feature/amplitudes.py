@@ -23,6 +23,7 @@ class AmplitudeEncoding(nn.Module):
         pad: `zeros` or `truncate`, see `QuantumFeatureEncoder`.
         center: subtract the mean that `fit` has set.
         offset: amplitude relative to the embedding's norm.
+        jitter: length of the normal noise added to `x'` in training, which is then normalised again.
 
     Raises:
         ConfigError: when the values and the offset do not fit `2**n_qubits` amplitudes.
@@ -30,7 +31,15 @@ class AmplitudeEncoding(nn.Module):
 
     mean: Tensor
 
-    def __init__(self, dim: int, n_qubits: int, pad: Literal["zeros", "truncate"], center: bool, offset: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        n_qubits: int,
+        pad: Literal["zeros", "truncate"],
+        center: bool,
+        offset: float,
+        jitter: float = 0.0,
+    ) -> None:
         super().__init__()
         needed = dim + (offset > 0.0)
         if pad == "zeros" and needed > 2**n_qubits:
@@ -44,6 +53,7 @@ class AmplitudeEncoding(nn.Module):
         self.kept = min(dim, self.size - (offset > 0.0))
         self.center = center
         self.offset = offset
+        self.jitter = jitter
         self.register_buffer("mean", torch.zeros(dim))
 
     def fit(self, embeddings: Tensor) -> None:
@@ -67,6 +77,9 @@ class AmplitudeEncoding(nn.Module):
                 f"{' after centring' if self.center else ''}, which no quantum state can hold. "
                 "Check the text for content, or choose another text_encoder"
             )
+        if self.training and self.jitter > 0.0:
+            kept = kept / norms + self.jitter / math.sqrt(self.kept) * torch.randn_like(kept)
+            norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
         scale = math.sqrt(1.0 + self.offset**2)
         states: Tensor = nn.functional.pad(kept, (0, self.size - self.kept)) / (norms * scale)
         if self.offset > 0.0:

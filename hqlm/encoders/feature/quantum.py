@@ -38,10 +38,12 @@ class QuantumFeatureEncoder(FeatureEncoder):
         ansatz: the trainable circuit.
         rotate: turn the embedding before each encoder by a fixed random rotation of its own, so that encoders differ
             and no qubit stands for a part of the values.
+        jitter: length, relative to the embedding's, of normal noise that is added to it in training. Bishop (1995),
+            Training with noise is equivalent to Tikhonov regularization, doi:10.1162/neco.1995.7.1.108.
         correlators: largest distance D, around the ring of qubits, of two whose ZZ is read; below Q / 2.
 
     Raises:
-        ConfigError: for sizes below 1, a negative offset, or correlators of Q / 2 or more.
+        ConfigError: for sizes below 1, a negative offset or jitter, or correlators of Q / 2 or more.
     """
 
     n_qubits: int = 9
@@ -53,14 +55,16 @@ class QuantumFeatureEncoder(FeatureEncoder):
     offset: float = 0.0
     ansatz: Ansatz = field(default_factory=lambda: RingAnsatz(connectivity=2))
     rotate: bool = False
+    jitter: float = 0.0
     correlators: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_qubits", "n_layers", "n_encoders"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
-        if self.offset < 0.0:
-            raise ConfigError(f"feature_encoder.offset must be 0 or more, given {self.offset}")
+        for name in ("offset", "jitter"):
+            if getattr(self, name) < 0.0:
+                raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
         if not 0 <= 2 * self.correlators < self.n_qubits:
             raise ConfigError(
                 f"feature_encoder.correlators={self.correlators}: with {self.n_qubits} qubits they reach from 0 to "
@@ -113,7 +117,9 @@ class _QuantumFeatures(FeatureModule):
     def __init__(self, recipe: QuantumFeatureEncoder, dim: int) -> None:
         super().__init__()
         self.merge, self.n_qubits = recipe.merge, recipe.n_qubits
-        self.amplitudes = AmplitudeEncoding(dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset)
+        self.amplitudes = AmplitudeEncoding(
+            dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.jitter
+        )
         size = self.amplitudes.kept
         self.rotations = nn.ModuleList(
             Rotation(size, seed) if recipe.rotate else nn.Identity() for seed in range(recipe.n_encoders)
