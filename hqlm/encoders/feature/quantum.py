@@ -141,7 +141,7 @@ class _QuantumFeatures(FeatureModule):
             return torch.stack(features).mean(0)
         if self.merge == "alternate":
             return torch.cat(features, dim=1)
-        groups = [encoded.unflatten(1, (-1, self.n_qubits)) for encoded in features]  # (batch, 1 + D, Q)
+        groups = [encoded.view(len(encoded), -1, self.n_qubits) for encoded in features]  # (batch, 1 + D, Q)
         return torch.cat(groups, dim=2).flatten(1)
 
 
