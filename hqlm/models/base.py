@@ -60,15 +60,18 @@ class HqlmModule(LightningModule, ABC):
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
             ConfigError: when a run that goes on has another number of steps than its schedule was made for.
         """
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         try:
-            optimizer: Optimizer = self._optimizer(parameters)
+            optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
         steps = int(self.trainer.estimated_stepping_batches)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +48,7 @@ def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows
     texts = data.texts(split)
     if len(texts) < 2:
         raise DataError(f"the {split} split has {len(texts)} rows; a comparison needs two or more")
-    labels = np.full(len(texts), -1, dtype=np.int64)
-    for index, _, numbers in _loader(data, split):
-        labels[index.numpy()] = numbers.numpy()
-    return Rows(tuple(texts), labels, model.embed(texts).numpy())
+    return Rows(tuple(texts), np.array(data.labels(split), dtype=np.int64), model.embed(texts).numpy())
 
 
 def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
@@ -67,7 +63,3 @@ def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
             f"{where}: none of the {len(rows.texts)} training rows has the label "
             f"{' or '.join(repr(name) for name in missing)}. Take more rows: data.samples_per_class draws every class"
         )
-
-
-def _loader(data: HqlmDataModule, split: Split) -> Any:
-    return {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}[split]()
