@@ -6,6 +6,7 @@ import inspect
 import types
 from abc import ABC
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule
@@ -42,6 +43,7 @@ class HqlmModule(LightningModule, ABC):
         super().__init__()
         self._optimizer = optimizer
         self._schedule = schedule
+        self.run_folder: Path | None = None  # of the run that it was loaded from
         self._planned_steps: int | None = None  # of the run that a checkpoint comes from
 
     def save_hyperparameters(
@@ -86,6 +88,9 @@ class HqlmModule(LightningModule, ABC):
             )
         self._planned_steps = steps
         return scheduler_config(self._schedule, optimizer, steps)
+
+    def find_body(self, checkpoint: Path) -> None:
+        """Take what a checkpoint refers to, and does not hold, from where the checkpoint lies."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the number of steps that the schedule is made for."""
