@@ -17,7 +17,7 @@ from lightning.pytorch.cli import instantiate_module
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hqlm.errors import CheckpointError, PluginError
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import HqlmModule
 from hqlm.registry import suggestion
 
 # a class named where any value is allowed stays a dict: files must not choose what is called
@@ -52,8 +52,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         model = instantiate_module(model_class, hparams)
     except SystemExit as err:
         raise CheckpointError(f"{file} holds settings that {model_class.__name__} of this version refuses") from err
-    if isinstance(model, TextClassifier):
-        model.find_body(file)
+    model.find_body(file)
     model.on_load_checkpoint(checkpoint)
     model.configure_model()
     model.load_state_dict(checkpoint["state_dict"])

@@ -6,6 +6,7 @@ import inspect
 import types
 from abc import ABC
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule
@@ -59,6 +60,9 @@ class HqlmModule(LightningModule, ABC):
             self.hparams[name] = to_primitives(value, name)
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
+
+    def find_body(self, checkpoint: Path) -> None:
+        """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
