@@ -77,6 +77,7 @@ def _settings(checkpoint: Path, request: Request) -> Config:
 def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
     callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder)])]
     trainer = cli.make_trainer(callbacks, None)
+    cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}

@@ -112,6 +112,7 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     if checkpoint is not None:
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
+        cli.model.find_body(checkpoint)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
     best, clock = BestCheckpoint(folder), TrainingTime()
     # the last checkpoint after the others, whose state it keeps

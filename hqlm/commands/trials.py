@@ -67,8 +67,8 @@ class Draw:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each split."""
-        return {"train": self.train.sha256, "val": self.val.sha256, "test": self.test.sha256}
+        """SHA-256 of each split and of its embeddings."""
+        return self.train.hashes("train") | self.val.hashes("val") | self.test.hashes("test")
 
 
 class Workshop:
@@ -114,7 +114,7 @@ class Workshop:
         """
         folder = self.folder / trial.folder
         cli = self._cli(trial)
-        rows = {split: _read(cli, split).sha256 for split in ("train", "val")}
+        rows = _read(cli, "train").hashes("train") | _read(cli, "val").hashes("val")
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
         begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
@@ -127,7 +127,7 @@ class Workshop:
         seed_everything(trial.seed, verbose=False)
         model: TextClassifier = load(folder)
         probabilities, speed = self._predict(_forward(model), draw.test)
-        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | {"test": draw.test.sha256}
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | draw.test.hashes("test")
         chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
         record = Record(
             trial.model, trial.draw, trial.seed, _head_parameters(model.parameter_counts()), "trainable", chosen,

@@ -62,6 +62,9 @@ class HqlmModule(LightningModule, ABC):
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
 
+    def find_body(self, checkpoint: Path) -> None:
+        """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
         return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
@@ -88,9 +91,6 @@ class HqlmModule(LightningModule, ABC):
             )
         self._planned_steps = steps
         return scheduler_config(self._schedule, optimizer, steps)
-
-    def find_body(self, checkpoint: Path) -> None:
-        """Take what a checkpoint refers to, and does not hold, from where the checkpoint lies."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the number of steps that the schedule is made for."""

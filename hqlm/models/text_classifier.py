@@ -101,9 +101,7 @@ class TextClassifier(HqlmModule):
         if not self.trainer.is_global_zero:
             self.trainer.strategy.barrier("embed")
         try:
-            if self.trainer.ckpt_path is not None:
-                self.find_body(Path(self.trainer.ckpt_path))
-            elif stage == "fit":
+            if stage == "fit":
                 self.tune(data)
             vectors = {split: self._embed_frozen(data.texts(split)) for split in self._splits(stage)}
         finally:  # the others must not wait for a rank that failed
@@ -119,8 +117,7 @@ class TextClassifier(HqlmModule):
         """The splits that are embedded before the first step."""
         if self.stage != "end_to_end":
             return _STAGES[stage]
-        # what the head estimates comes from the initial embeddings, and later from the checkpoint
-        return ("train",) if stage == "fit" and self.trainer.ckpt_path is None else ()
+        return ("train",) if stage == "fit" else ()  # what the head estimates is that of the initial embeddings
 
     def tune(self, data: HqlmDataModule) -> None:
         """Go through the contrastive stage, on the training rows of `data` (set up for `fit`); nothing in others."""
@@ -130,7 +127,7 @@ class TextClassifier(HqlmModule):
             self._use(self._text_encoder.tuned(texts, labels, device))
 
     def find_body(self, checkpoint: Path) -> None:
-        """Take the tuned text encoder from the run of a checkpoint; nothing in other stages than contrastive.
+        """Take the tuned text encoder from the run of a checkpoint, in the stage contrastive.
 
         Raises:
             CheckpointError: when it is not there.
@@ -295,7 +292,10 @@ class TextClassifier(HqlmModule):
 
     def _embed_frozen(self, texts: Sequence[str]) -> Tensor:
         if self._text_encoder.stage == "contrastive":
-            raise ConfigError("the text encoder is tuned by a fit (stage=contrastive), and there was none yet")
+            raise ConfigError(
+                "the text encoder is tuned by a fit (text_encoder.stage=contrastive), and there was none yet; "
+                "hqlm.load brings that of a run"
+            )
         self._check_text_key()
         embeddings = EmbeddingCache().embed(self._text_module, texts)
         _check_embeddings(texts, embeddings)

@@ -27,16 +27,15 @@ class Rows:
     labels: NDArray[np.int64]
     embeddings: NDArray[np.float32]
 
-    @property
-    def sha256(self) -> str:
-        """Hash of texts, class numbers and embeddings, in order."""
+    def hashes(self, split: Split) -> dict[str, str]:
+        """SHA-256 by name of the split: of texts and class numbers, in order, and of their embeddings."""
         digest = hashlib.sha256()
         for text in self.texts:
             encoded = text.encode()
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(self.labels.astype("<i8").tobytes())
-        digest.update(self.embeddings.astype("<f4").tobytes())
-        return digest.hexdigest()
+        embeddings = hashlib.sha256(self.embeddings.astype("<f4").tobytes())
+        return {split: digest.hexdigest(), f"{split}_embeddings": embeddings.hexdigest()}
 
 
 def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import cached_property
@@ -20,6 +18,7 @@ from hqlm.cache import cache_folder
 from hqlm.encoders.text.base import Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.encoders.text.contrastive import Contrastive, tune
 from hqlm.encoders.text.folders import link
+from hqlm.encoders.text.loading import loaded
 from hqlm.encoders.text.lora import LoRA
 from hqlm.encoders.text.trained import TrainedSentenceTransformer
 from hqlm.errors import ConfigError, EncoderError
@@ -88,7 +87,7 @@ class SentenceTransformerEncoder(TextEncoder):
         Raises:
             EncoderError: when the weights cannot be reached.
         """
-        return TrainedSentenceTransformer(_loaded(model_folder(self.model)), self.prompt, self.lr, self.lora)
+        return TrainedSentenceTransformer(loaded(model_folder(self.model)), self.prompt, self.lr, self.lora)
 
     def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
         """The frozen encoder after the contrastive stage on labelled texts.
@@ -164,37 +163,10 @@ class _SentenceTransformerModule(TextModule):
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        return _loaded(self.folder).eval().requires_grad_(False)
+        return loaded(self.folder).eval().requires_grad_(False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_model"}  # reloaded where it is needed
-
-
-def _loaded(folder: Path) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
-    if not (folder / "modules.json").is_file():  # the library would make up a pooling
-        raise EncoderError(f"cannot load the text encoder from {folder}: it has no modules.json")
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    try:
-        with _without_bars():
-            return SentenceTransformer(str(folder))
-    except Exception as err:
-        raise EncoderError(f"cannot load the text encoder from {folder}: {err}") from err
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Leave out the progress bar of transformers, which counts tensors for a fraction of a second."""
-    from transformers.utils import logging as bars
-
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def model_folder(model: str) -> Path:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hqlm.encoders.text.base import TrainedBody
 from hqlm.encoders.text.folders import written_whole
+from hqlm.encoders.text.loading import without_bars
 from hqlm.encoders.text.lora import LoRA, merged
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ class TrainedSentenceTransformer(TrainedBody):
     def save(self, folder: Path) -> None:
         """Write the model as sentence-transformers does, low-rank updates added to the weights."""
         model: Any = self.model if self.lora is None else merged(self.model)
-        with written_whole(folder) as part:
+        with without_bars(), written_whole(folder) as part:
             model.save(str(part), create_model_card=False)
