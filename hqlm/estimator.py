@@ -36,6 +36,7 @@ except ImportError as err:
     raise MissingDependency(f"QuantumHeadClassifier needs scikit-learn ({err}): pip install 'hqlm[study]'") from err
 
 _RING: Final = RingAnsatz(connectivity=4, ry_column=False)
+_ROWS: Final = 4096  # that are predicted at a time, to bound memory
 _LEAST_QUBITS: Final = 5  # the ring of connectivity 4 needs as many
 _RECIPES: Final[dict[str, Any]] = {
     "feature_encoder": QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
@@ -209,8 +210,8 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         rows = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
         with torch.no_grad():
-            logits: Tensor = self.model_.eval()(rows)  # entering evaluation restarts the seeds of shots
-        return logits
+            model = self.model_.eval()  # entering evaluation restarts the seeds of shots
+            return torch.cat([model(part) for part in torch.split(rows, _ROWS)])
 
     def _check_settings(self) -> None:
         for name, least in {"max_epochs": 1, "batch_size": 1, "weight_decay": 0.0}.items():

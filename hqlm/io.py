@@ -41,7 +41,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     file = find_checkpoint(path)
     model = restored(read_checkpoint(file), file)
-    model.run_folder = run_folder(file)
+    model.checkpoint, model.run_folder = file, run_folder(file)
     return model
 
 

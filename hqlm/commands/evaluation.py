@@ -82,7 +82,7 @@ def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> d
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
     if folder is not None:
-        write_text(folder / "config.yaml", cli.config_text())
+        write_text(folder / "config.yaml", cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n")
     if folder is not None and metrics:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics

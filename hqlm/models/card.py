@@ -22,8 +22,9 @@ _TEMPLATE: Final = """---
 
 # {name}
 
-A text classifier of [hqlm](https://arxiv.org/abs/2504.08732), version {version}: {kind} with {total} trainable
-parameters ({counts}), for the classes {classes}.
+A text classifier of hqlm {version} (hybrid quantum language models; the head is that of
+[arXiv:2504.08732](https://arxiv.org/abs/2504.08732) and its variants): {kind} with {total} trainable parameters
+({counts}), for the classes {classes}.
 
 ## Use
 
@@ -57,7 +58,7 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
         options: its settings as primitives.
     """
     counts = model.parameter_counts()
-    rows = list(_measured(model.run_folder))
+    rows = list(_measured(model.run_folder, model.checkpoint))
     config = _text(model.run_folder, "config.yaml")
     assert model.class_names is not None
     return _TEMPLATE.format(
@@ -66,7 +67,7 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
         version=metadata.version("hqlm"),
         kind=type(model).__name__,
         total=sum(counts.values()),
-        counts=", ".join(f"{number} {kind}" for kind, number in counts.items()),
+        counts=", ".join(f"{number} {kind}" for kind, number in counts.items() if number),
         classes=", ".join(f"`{each}`" for each in model.class_names),
         parts="\n".join(f"| {slot} | {_component(options[slot])} |" for slot in _SLOTS if slot in options),
         measured=_table(rows),
@@ -74,34 +75,42 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
     )
 
 
-def _measured(run: Path | None) -> Iterator[tuple[str, str, float]]:
-    """(split, metric, value): of the best checkpoint on the validation rows, and of the last test as it was trained."""
+def _measured(run: Path | None, checkpoint: Path | None) -> Iterator[tuple[str, str, float]]:
+    """(split, metric, value) of a checkpoint: when it was chosen, and in the last test with the settings of its run."""
+    if run is None or checkpoint is None:
+        return
     summary = json.loads(_text(run, "summary.json") or "{}")
-    if summary.get("val_acc") is not None:
+    if Path(summary.get("checkpoint") or "").name == checkpoint.name and summary["val_acc"] is not None:
         yield "val", "acc", summary["val_acc"]
-    trained = _settings(_text(run, "config.yaml"))
-    tests = [] if run is None else sorted(run.glob("test-*/metrics.json"), key=lambda file: file.stat().st_mtime)
+    trained = _settings(_text(run, "config.yaml")) | {"checkpoint": checkpoint.name}
+    tests = sorted(run.glob("test-*/metrics.json"), key=lambda file: file.stat().st_mtime)
     same = [file for file in tests if _settings(_text(file.parent, "config.yaml")) == trained]
     for key, value in json.loads(same[-1].read_text(encoding="utf-8")).items() if same else ():
-        yield *key.split("/", 1), value
+        split, _, metric = key.partition("/")
+        if metric in _METRICS:
+            yield split, metric, value
 
 
-def _settings(config: str) -> Any:
-    """What a test must share with its training run: the data and the model, but for what the fit itself wrote there."""
+def _settings(config: str) -> dict[str, Any]:
+    """What a test must share with its training run: data, model but for what the fit itself wrote there, checkpoint."""
     found = yaml.safe_load(config) or {}
     options = (found.get("model") or {}).get("init_args") or {}
     for learned in ("class_names", "embedding_dim"):
         options.pop(learned, None)
-    return found.get("model"), found.get("data")
+    return {
+        "model": found.get("model"),
+        "data": found.get("data"),
+        "checkpoint": Path(found.get("ckpt_path") or "").name,
+    }
 
 
 def _front_matter(name: str, options: Mapping[str, Any], rows: list[tuple[str, str, float]], config: str) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     data = (yaml.safe_load(config) or {}).get("data") or {}
-    source = _component(data) if data else "unknown"
+    kind_of_data, source = _name(data), _component(data)
     results = [
-        EvalResult("text-classification", source, source, kind, value, dataset_split=split, metric_name=title)
+        EvalResult("text-classification", kind_of_data, source, kind, value, dataset_split=split, metric_name=title)
         for split, (kind, title), value in ((split, _METRICS[metric], value) for split, metric, value in rows)
     ]
     body = options["text_encoder"].get("init_args", {}).get("model", "")
@@ -117,10 +126,13 @@ def _front_matter(name: str, options: Mapping[str, Any], rows: list[tuple[str, s
     return str(data_of_card.to_yaml())
 
 
+def _name(recipe: Mapping[str, Any]) -> str:
+    return str(recipe.get("class_path", "unknown")).rpartition(".")[2]
+
+
 def _component(recipe: Mapping[str, Any]) -> str:
-    name = str(recipe["class_path"]).rpartition(".")[2]
     plain = {key: value for key, value in (recipe.get("init_args") or {}).items() if not isinstance(value, dict | list)}
-    return f"{name}({', '.join(f'{key}={value}' for key, value in plain.items() if value is not None)})"
+    return f"{_name(recipe)}({', '.join(f'{key}={value}' for key, value in plain.items() if value is not None)})"
 
 
 def _table(rows: list[tuple[str, str, float]]) -> str:

@@ -83,6 +83,8 @@ def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa
     run("test", "--ckpt_path=tiny", "--model.execution.shots=10")
     run("test", "--ckpt_path=tiny")
     run("test", "--ckpt_path=tiny", "--data.limit_test=5")
+    last = trained / "checkpoints/last.ckpt"
+    run("test", f"--ckpt_path={last}")
     hqlm.load("tiny").save_pretrained("saved")
     card = ModelCard.load("saved/README.md")
     summary = json.loads((trained / "summary.json").read_text())
@@ -94,6 +96,7 @@ def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa
         ("test", "f1"): metrics["test/f1"],
         ("test", "loss"): metrics["test/loss"],
     }
+    assert card.data.eval_results[0].dataset_type == "ReviewsData"
     assert card.data.library_name == "hqlm"
     assert card.data.pipeline_tag == "text-classification"
     assert "ReviewsData" in card.data.eval_results[0].dataset_name
@@ -102,6 +105,17 @@ def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa
     assert f"{sum(summary['parameters'].values())} trainable" in card.text
     assert 'HybridClassifier.from_pretrained("saved")' in card.text
     assert torch.equal(probabilities(hqlm.load("saved")), probabilities(hqlm.load("tiny")))
+
+
+def test_the_card_of_another_checkpoint_has_what_was_measured_of_that_one(run, trained):  # noqa: F811
+    last = trained / "checkpoints/last.ckpt"
+    run("test", "--ckpt_path=tiny")
+    hqlm.load(last).save_pretrained("saved")
+    assert ModelCard.load("saved/README.md").data.eval_results is None
+    run("test", f"--ckpt_path={last}")
+    hqlm.load(last).save_pretrained("saved")
+    results = ModelCard.load("saved/README.md").data.eval_results
+    assert {each.dataset_split for each in results} == {"test"}
 
 
 def test_a_model_without_a_run_has_a_card_without_a_table(saved):
