@@ -15,12 +15,13 @@ from tests.commands.test_resume import assert_same, interrupted
 from tests.tiny_transformer import save_tiny_transformer
 
 REST = [flag for flag in TINY if "text_encoder" not in flag and "n_qubits" not in flag]
-STAGES = {
-    "contrastive": ["contrastive"],
-    "contrastive, lora": ["contrastive", "--model.text_encoder.lora.rank=2"],
-    "end_to_end": ["end_to_end"],
-    "end_to_end, lora": ["end_to_end", "--model.text_encoder.lora.rank=2"],
-}
+LORA = "--model.text_encoder.lora.rank=2"
+STAGES = [
+    pytest.param(["contrastive"], id="contrastive"),
+    pytest.param(["contrastive", LORA], id="contrastive, lora", marks=pytest.mark.slow),
+    pytest.param(["end_to_end"], id="end_to_end", marks=pytest.mark.slow),
+    pytest.param(["end_to_end", LORA], id="end_to_end, lora"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def plain(texts):
     return torch.from_numpy(SentenceTransformer("runs/tuned/body", device="cpu").encode(texts))
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_run_leaves_a_body_that_plain_sentence_transformers_loads(run, flags, stage):
     pytest.importorskip("peft")
     result = run("fit", *flags(*stage), "--name=tuned")
@@ -73,6 +74,7 @@ def test_a_run_leaves_a_body_that_plain_sentence_transformers_loads(run, flags, 
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["contrastive", "end_to_end"])
 def test_every_command_uses_the_tuned_body(run, flags, weights, stage):
     assert run("fit", *flags(stage), "--name=tuned").code == 0
@@ -90,7 +92,8 @@ def test_every_command_uses_the_tuned_body(run, flags, weights, stage):
     assert (said - frozen).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
 def test_an_interrupted_run_goes_on_exactly(run, flags, monkeypatch, tmp_path, stage):
     pytest.importorskip("peft")
     args = [*flags(*stage), "--trainer.max_epochs=4", "--data.batch_size=16"]
@@ -106,6 +109,7 @@ def test_an_interrupted_run_goes_on_exactly(run, flags, monkeypatch, tmp_path, s
     assert_same("whole", "broken")
 
 
+@pytest.mark.slow
 def test_the_body_is_that_of_the_best_checkpoint(run, flags):
     result = run("fit", *flags("end_to_end"), "--name=tuned", "--trainer.max_epochs=3", "--model.schedule=constant")
     assert result.code == 0
@@ -142,6 +146,7 @@ def test_low_rank_updates_of_rank_0_are_refused(run, flags):
     assert "text_encoder.lora needs rank 1 or more" in result.err
 
 
+@pytest.mark.slow
 def test_a_comparison_of_a_contrastive_model_tunes_once_a_draw(run, flags, monkeypatch):
     pytest.importorskip("scipy")
     pytest.importorskip("sklearn")

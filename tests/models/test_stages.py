@@ -77,6 +77,7 @@ def trained(module):
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
+@pytest.mark.slow
 def test_both_rates_warm_up(make, weights, tmp_path):
     rates = []
     model = make(encoder(weights, "end_to_end", lr=0.001), schedule="linear_warmup")
@@ -96,6 +97,7 @@ def test_the_centring_mean_stays_that_of_the_initial_embeddings(weights, tmp_pat
     assert (model.embed(texts) - initial).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains(make, weights, tmp_path):
     model = make(encoder(weights, "end_to_end"))
     trainer = fit(model, tmp_path, precision="bf16-mixed")
@@ -116,6 +118,7 @@ def test_a_checkpoint_holds_what_was_trained_and_nothing_else(make, weights, tmp
     assert loaded.predict(texts) == model.predict(texts)
 
 
+@pytest.mark.slow
 def test_other_initial_weights_under_low_rank_updates_are_refused(weights, tmp_path):
     pytest.importorskip("peft")
     model = ClassicalClassifier(encoder(weights, "end_to_end", lora=LoRA(rank=2)))
@@ -130,6 +133,7 @@ def test_other_initial_weights_under_low_rank_updates_are_refused(weights, tmp_p
         )
 
 
+@pytest.mark.slow
 def test_the_stages_share_the_initial_head(make, weights):
     states = []
     for stage in ("frozen", "contrastive", "end_to_end"):
