@@ -35,9 +35,9 @@ try:
 except ImportError as err:
     raise MissingDependency(f"QuantumHeadClassifier needs scikit-learn ({err}): pip install 'hqlm[study]'") from err
 
-_RING: Final = RingAnsatz(connectivity=4, ry_column=False)
+_RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # fewer where the circuit has fewer qubits
 _ROWS: Final = 4096  # that are predicted at a time, to bound memory
-_LEAST_QUBITS: Final = 5  # the ring of connectivity 4 needs as many
+_LEAST_QUBITS: Final = 5  # that the ring has all of its strides
 _RECIPES: Final[dict[str, Any]] = {
     "feature_encoder": QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
     "reuploading": RepeatedUpload(n_blocks=1, n_main_layers=1),
@@ -225,8 +225,14 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             )
 
     def _model(self) -> HybridClassifier:
+        auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
+        given = self.feature_encoder if isinstance(self.feature_encoder, Mapping) else {}
+        n_qubits = given.get("n_qubits", auto)
+        features = self._recipe("feature_encoder", n_qubits=n_qubits, ansatz=_ring(n_qubits))
         model = HybridClassifier(
-            **{name: self._recipe(name) for name in _RECIPES},
+            feature_encoder=features,
+            ansatz=self._recipe("ansatz", connectivity=_ring(features.n_features // features.n_groups).connectivity),
+            **{name: self._recipe(name) for name in ("reuploading", "backend", "execution")},
             readout=self.readout,
             skip=self.skip,
             ablate=self.ablate,
@@ -236,7 +242,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         model.configure_model()
         return model
 
-    def _recipe(self, name: str) -> Any:
+    def _recipe(self, name: str, **sized: Any) -> Any:
         value = getattr(self, name)
         if value is not None and not isinstance(value, Mapping):
             if not isinstance(value, _SLOTS[name]):
@@ -245,10 +251,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                     f"given {value!r}"
                 )
             return value
-        default = _RECIPES[name]
-        if name == "feature_encoder":  # as few qubits as hold the values and the offset
-            default = dataclasses.replace(default, n_qubits=max(_LEAST_QUBITS, self.n_features_in_.bit_length()))
-        return _changed(default, value or {})
+        return _changed(dataclasses.replace(_RECIPES[name], **sized), value or {})
 
     def _epochs(self, model: HybridClassifier, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
         """Train; yields the mean loss of each epoch."""
@@ -270,6 +273,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 optimizer.step()
                 advance()
             yield total / len(rows)
+
+
+def _ring(n_qubits: int) -> RingAnsatz:
+    return dataclasses.replace(_RING, connectivity=max(1, min(_RING.connectivity, n_qubits - 1)))
 
 
 def _options(value: Any) -> Iterator[tuple[str, Any]]:

@@ -36,7 +36,7 @@ _WHY = {
 
 
 @pytest.mark.slow
-@parametrize_with_checks([QuantumHeadClassifier()], expected_failed_checks=lambda estimator: _WHY, xfail_strict=True)
+@parametrize_with_checks([QuantumHeadClassifier()], expected_failed_checks=lambda estimator: _WHY)
 def test_the_contract_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -91,6 +91,14 @@ def test_options_that_need_each_other_are_set_at_once():
     assert estimator.feature_encoder == {"offset": 0.0, "norm": "row"}
     with pytest.raises(ConfigError, match=r"norm=data"):
         QuantumHeadClassifier().set_params(feature_encoder__offset=0.0)
+
+
+@pytest.mark.parametrize("n_qubits", [3, 4])
+def test_default_circuits_fit_any_number_of_qubits(n_qubits):
+    for encoder in ({"n_qubits": n_qubits}, LinearFeatureEncoder(n_qubits)):
+        model = QuantumHeadClassifier(encoder, max_epochs=1).fit(*IRIS).model_
+        assert model.quantum.circuit.n_qubits == n_qubits
+        assert model.composition.ansatz.connectivity == n_qubits - 1
 
 
 @pytest.mark.parametrize(

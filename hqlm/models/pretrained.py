@@ -43,6 +43,7 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
     """
     from safetensors.torch import save_file
 
+    folder = folder.absolute()  # the name of `.` is that of the folder it is
     checkpoint: dict[str, Any] = {"state_dict": model.state_dict()}
     model.on_save_checkpoint(checkpoint)
     if checkpoint["text_encoder_key"] is None:

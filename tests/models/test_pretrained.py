@@ -11,11 +11,15 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 import hqlm
+from hqlm.backends import PennyLaneBackend
 from hqlm.circuits import RingAnsatz
-from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
+from hqlm.commands.slots import SLOTS
+from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder, SentenceTransformerEncoder
 from hqlm.errors import CheckpointError, ConfigError, PluginError
 from hqlm.models import ClassicalClassifier, HybridClassifier, TextClassifier
+from hqlm.models.recipes import to_primitives
 from hqlm.models.trust import check_trusted
+from hqlm.registry import Component
 from tests.commands.conftest import fit, run, trained  # noqa: F401 (fixtures)
 
 TEXTS = ["The plot is far from dull.", "The soup ruined it.", "A phone that works."]
@@ -79,6 +83,7 @@ def test_weights_are_read_with_plain_safetensors(model, saved):
         assert all(torch.equal(file.get_tensor(name), state[name]) for name in state)
 
 
+@pytest.mark.slow
 def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa: F811
     run("test", "--ckpt_path=tiny", "--model.execution.shots=10")
     run("test", "--ckpt_path=tiny")
@@ -180,6 +185,19 @@ def test_a_name_that_no_hub_answers_for(monkeypatch):
     for name in ("nobody/at-all", "no such folder"):
         with pytest.raises(CheckpointError, match="hub does not answer"):
             HybridClassifier.from_pretrained(name)
+
+
+def test_a_repository_is_downloaded_at_the_revision_that_was_asked_for(saved, monkeypatch):
+    asked = {}
+
+    def download(name, **options):
+        asked.update(options, name=name)
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert isinstance(HybridClassifier.from_pretrained("me/mine", revision="v2"), HybridClassifier)
+    assert (asked["name"], asked["revision"]) == ("me/mine", "v2")
+    assert {"config.json", "model.safetensors", "body/*"} <= set(asked["allow_patterns"])
 
 
 @pytest.mark.parametrize("place", [0.01, 0.5, 0.99])
@@ -303,6 +321,15 @@ def test_a_device_is_trusted_when_its_module_is_asked_for():
     check_trusted(config, Path("config.json"), plugins=["my_lab"])
     options["device"] = "aer"
     check_trusted(config, Path("config.json"))
+
+
+def test_whatever_is_shipped_is_trusted():
+    shipped = [component for slot in SLOTS.values() for component in slot.values() if issubclass(component, Component)]
+    schedulers = [torch.optim.lr_scheduler.StepLR, torch.optim.lr_scheduler.ReduceLROnPlateau]
+    for kind in (*shipped, *torch.optim.Optimizer.__subclasses__(), *schedulers):
+        check_trusted({"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": {"x": "plain"}}, Path("c"))
+    check_trusted(to_primitives(PennyLaneBackend("lightning.qubit", (("method", "a.b"),)), "backend"), Path("c"))
+    check_trusted(to_primitives(SentenceTransformerEncoder("my.org/my.model"), "text_encoder"), Path("c"))
 
 
 def test_a_saved_folder_can_be_moved(saved):
