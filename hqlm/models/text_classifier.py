@@ -110,8 +110,6 @@ class TextClassifier(HqlmModule):
         for split, rows in vectors.items():
             self._settle_dim(rows.shape[1])
             self._embeddings[split] = rows.to(self.trainer.strategy.root_device)
-        if self.stage == "end_to_end":
-            self._settle_dim(self._text_module.dim)
 
     def _splits(self, stage: str) -> tuple[Split, ...]:
         """The splits that are embedded before the first step."""

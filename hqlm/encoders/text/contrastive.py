@@ -61,7 +61,7 @@ def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels:
     numbers = torch.tensor(labels)
     loss_of = _LOSSES[settings.loss]
     trained = [parameter for parameter in body.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=body.lr)
+    optimizer = torch.optim.AdamW(trained, lr=body.lr, fused=True)
     schedule = get_linear_schedule_with_warmup(  # type: ignore[no-untyped-call]
         optimizer, math.ceil(_WARM_UP * settings.steps), settings.steps
     )
