@@ -21,7 +21,11 @@ SMALL = [
     "--model.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
-NEEDS_A_FOLDER = {"few_shot.yaml", "sst2.yaml", "paper.yaml", "text.yaml"}
+NEEDS_A_FOLDER = {"few_shot.yaml", "sst2.yaml", "paper.yaml", "text.yaml", "contrastive.yaml", "end_to_end.yaml"}
+FEW_ROWS = {  # what the configurations for few rows need where there are 32 a class
+    "few_shot": ["--data.samples_per_class=16", "--data.limit_val=32"],
+    "contrastive": ["--data.samples_per_class=16", "--model.text_encoder.contrastive.steps=2", "--data.limit_val=32"],
+}
 
 
 def name(path):
@@ -58,5 +62,5 @@ def test_a_whole_configuration_runs_unchanged(path, tmp_path, monkeypatch):
             (tmp_path / folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
     monkeypatch.delenv("HQLM_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    limits = ["--data.limit_train=64", "--data.limit_val=32"]
+    limits = FEW_ROWS.get(path.stem, ["--data.limit_train=64", "--data.limit_val=32"])
     assert main(["fit", f"--config={path}", *limits, *DRY]) == 0

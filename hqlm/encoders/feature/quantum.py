@@ -36,6 +36,8 @@ class QuantumFeatureEncoder(FeatureEncoder):
         center: subtract the mean of the training embeddings first.
         offset: amplitude beside the normalised embedding (of norm 1); makes <Z> see what is linear in the embedding.
         ansatz: the trainable circuit.
+        norm: what an embedding is divided by: its own norm (`row`, so that its direction alone counts) or the root
+            mean square norm of the training embeddings (`data`, so that its length counts too and it may be zero).
         rotate: turn the embedding before each encoder by a fixed random rotation of its own, so that encoders differ
             and no qubit stands for a part of the values.
         jitter: length, relative to the embedding's, of normal noise that is added to it in training. Bishop (1995),
@@ -43,7 +45,8 @@ class QuantumFeatureEncoder(FeatureEncoder):
         correlators: largest distance D, around the ring of qubits, of two whose ZZ is read; below Q / 2.
 
     Raises:
-        ConfigError: for sizes below 1, a negative offset or jitter, or correlators of Q / 2 or more.
+        ConfigError: for sizes below 1, a negative offset or jitter, correlators of Q / 2 or more, or `norm=data`
+            without an offset.
     """
 
     n_qubits: int = 9
@@ -54,6 +57,7 @@ class QuantumFeatureEncoder(FeatureEncoder):
     center: bool = False
     offset: float = 0.0
     ansatz: Ansatz = field(default_factory=lambda: RingAnsatz(connectivity=2))
+    norm: Literal["row", "data"] = "row"
     rotate: bool = False
     jitter: float = 0.0
     correlators: int = 0
@@ -65,6 +69,11 @@ class QuantumFeatureEncoder(FeatureEncoder):
         for name in ("offset", "jitter"):
             if getattr(self, name) < 0.0:
                 raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
+        if self.norm == "data" and self.offset == 0.0:
+            raise ConfigError(
+                "feature_encoder.norm=data: a state has norm 1, so the length of an embedding shows beside an offset "
+                "only. Set feature_encoder.offset=1, or norm=row"
+            )
         if not 0 <= 2 * self.correlators < self.n_qubits:
             raise ConfigError(
                 f"feature_encoder.correlators={self.correlators}: with {self.n_qubits} qubits they reach from 0 to "
@@ -105,9 +114,9 @@ class QuantumFeatureEncoder(FeatureEncoder):
         return _QuantumFeatures(self, dim)
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """No offset for `offset`; the ansatz takes the words it knows; otherwise as every feature encoder."""
+        """For `offset` none, nor lengths that show beside it; other words as the ansatz and every feature encoder."""
         if word == "offset":
-            return replace(self, offset=0.0)
+            return replace(self, offset=0.0, norm="row")
         if word == "feature_encoder":
             return super().ablated(word)
         return replace(self, ansatz=self.ansatz.ablated(word))
@@ -118,7 +127,7 @@ class _QuantumFeatures(FeatureModule):
         super().__init__()
         self.merge, self.n_qubits = recipe.merge, recipe.n_qubits
         self.amplitudes = AmplitudeEncoding(
-            dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.jitter
+            dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.norm, recipe.jitter
         )
         size = self.amplitudes.kept
         self.rotations = nn.ModuleList(
