@@ -29,8 +29,10 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
-from hqlm.io import LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.io import LAST, find_checkpoint, read_checkpoint, run_folder, write_text
 from hqlm.models import TextClassifier
+from hqlm.models.pretrained import WEIGHTS
+from hqlm.models.restoring import import_model
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -70,6 +72,8 @@ def main(args: list[str]) -> int:
 def _checkpoint(request: Request) -> Path:
     given = str(request["ckpt_path"])
     path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
+    if path.name == WEIGHTS:
+        raise CheckpointError(f"{path} holds weights and no state of training: go on from a checkpoint of the run")
     import_model(read_checkpoint(path)["hyper_parameters"], path)
     return path
 

@@ -43,6 +43,8 @@ class HqlmModule(LightningModule, ABC):
         super().__init__()
         self._optimizer = optimizer
         self._schedule = schedule
+        self.checkpoint: Path | None = None  # that it was loaded from
+        self.run_folder: Path | None = None  # of the run that the checkpoint belongs to
         self._planned_steps: int | None = None  # of the run that a checkpoint comes from
 
     def save_hyperparameters(

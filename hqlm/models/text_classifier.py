@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -139,6 +140,55 @@ class TextClassifier(HqlmModule):
                 "of the run beside its checkpoints"
             )
         self._use(self._given_text_encoder.at(body))
+
+    def shipped_text_encoder(self) -> TextEncoder | None:
+        """The recipe of a text encoder whose weights must lie beside those of the head; None where a name is enough."""
+        return self._given_text_encoder if self.stage != "frozen" or self._text_encoder.is_local else None
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained model in the layout of the Hugging Face hub, whole or not at all.
+
+        `model.safetensors` holds its weights, `config.json` its settings, `README.md` a model card, with what was
+        measured where the model was loaded from a run, and `body/` the text encoder in sentence-transformers' format
+        where it was tuned or lies in a local folder. What is loaded from there keeps the text encoder frozen.
+
+        Args:
+            folder: a new one, an empty one, or one that was saved before.
+
+        Raises:
+            ConfigError: for a model that was never trained.
+            CheckpointError: for a folder that holds anything else.
+        """
+        from hqlm.models.pretrained import write_pretrained  # which makes models, and so stands above them
+
+        write_pretrained(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | os.PathLike[str], *, plugins: Sequence[str] = (), revision: str | None = None
+    ) -> Self:
+        """A model that `save_pretrained` wrote, on the CPU and ready for `predict`.
+
+        Nothing in the folder is run: weights come from safetensors, and classes it names must be components that are
+        imported already.
+
+        Args:
+            path: the folder, or the id of a repository on the Hugging Face hub.
+            plugins: modules to import first, where the model has components that are no part of hqlm.
+            revision: branch, tag or commit of the repository.
+
+        Raises:
+            CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
+            PluginError: when a plugin cannot be imported.
+        """
+        from hqlm.models.pretrained import WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.restoring import restored
+
+        folder = find_pretrained(os.fspath(path), revision, plugins)
+        model = restored(read_pretrained(folder, plugins), folder / WEIGHTS)
+        if not isinstance(model, cls):
+            raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
+        return model
 
     def save_body(self, folder: Path) -> None:
         """Write the tuned text encoder as a folder of sentence-transformers, whole or not at all."""

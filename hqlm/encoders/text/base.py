@@ -83,6 +83,11 @@ class TextEncoder(Component):
         """How its weights are trained."""
         return "frozen"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its weights lie in a folder that other machines do not have."""
+        return False
+
     def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
         """The frozen encoder that training on labelled texts makes of this one, a pure function of both.
 

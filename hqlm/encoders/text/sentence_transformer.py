@@ -68,6 +68,11 @@ class SentenceTransformerEncoder(TextEncoder):
         if not self.lr > 0.0:
             raise ConfigError(f"text_encoder.lr must be above 0, given {self.lr:g}: a stage would train nothing")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether `model` is a folder."""
+        return Path(self.model).is_dir()
+
     def build(self) -> TextModule:
         """The module; weights are loaded when the first text is encoded.
 
