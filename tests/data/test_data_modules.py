@@ -284,6 +284,12 @@ class TestFileData:
         with pytest.raises(DataError, match=message):
             read_all(FileData(str(tmp_path)))
 
+    @pytest.mark.parametrize("options", [{"limit_train": 1}, {"val_fraction": 0.5}])
+    def test_rows_of_one_class_that_are_left_to_train_on_are_refused(self, tmp_path, options):
+        (tmp_path / "train.tsv").write_text("text\tlabel\ngood\t1\nbad\t0\n")
+        with pytest.raises(DataError, match=r"of 2 rows of .*train\.tsv 1 are left to train on, all of one class"):
+            FileData(str(tmp_path), **options).setup("fit")
+
     def test_broken_json_and_encoding_are_named(self, tmp_path):
         (tmp_path / "a.jsonl").write_text('{"text": "x", "label": 1}\nrubbish\n')
         (tmp_path / "b.tsv").write_bytes(b"text\tlabel\n\xff\xfe\t1\n")

@@ -57,6 +57,18 @@ def test_minilm_embeds_as_the_library_does():
     torch.testing.assert_close(SentenceTransformerEncoder().build()(TEXTS), expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("prompt", ["", "query: "])
+def test_minilm_reads_a_text_up_to_its_limit(prompt):
+    module = SentenceTransformerEncoder(prompt=prompt).build()
+    (taken,) = module.lengths([""])
+    whole = " ".join(["film"] * (module.limit - taken))
+    longer = whole + " film" * 100
+    assert module.lengths([whole, longer]) == [module.limit, module.limit + 100]
+    short, full, beyond = module([whole.removesuffix(" film"), whole, longer])
+    torch.testing.assert_close(full, beyond, atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(short, full, atol=1e-5)
+
+
 def test_a_prompt_changes_embeddings_and_their_key():
     plain, prompted = SentenceTransformerEncoder().build(), SentenceTransformerEncoder(prompt="query: ").build()
     assert plain.content_key != prompted.content_key

@@ -76,8 +76,14 @@ class _SentenceTransformerModule(TextModule):
         return digest.hexdigest()
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        tokens = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        whole = [self.recipe.prompt + text for text in texts]
+        tokens = self._model.tokenizer(whole, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in tokens["input_ids"]]
+
+    @property
+    def limit(self) -> int | None:
+        longest = self._model.max_seq_length
+        return None if longest is None else longest - self._model.tokenizer.num_special_tokens_to_add()
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():
