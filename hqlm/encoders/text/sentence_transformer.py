@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hqlm.encoders.text.base import TextEncoder, TextModule
+from hqlm.encoders.text.precision import Precision, to_precision
 from hqlm.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -39,10 +40,13 @@ class SentenceTransformerEncoder(TextEncoder):
         model: a folder, or a model id of the Hugging Face hub. The weights of all-MiniLM-L6-v2 are taken from the
             package of the extra `offline` where that is installed; they are the same, byte for byte.
         prompt: text put before every sentence.
+        precision: `float32`, or `bfloat16` on a processor or GPU that has instructions for it: two to three times as
+            fast, embeddings of all-MiniLM-L6-v2 within 0.01, and kept apart from those of float32.
     """
 
     model: str = _MINILM
     prompt: str = ""
+    precision: Precision = "float32"
 
     requires: ClassVar[tuple[str, ...]] = ("sentence_transformers",)
 
@@ -69,7 +73,8 @@ class _SentenceTransformerModule(TextModule):
 
     @cached_property
     def content_key(self) -> str:
-        digest = hashlib.sha256(f"sentence-transformers, prompt {self.recipe.prompt!r}".encode())
+        rounded = "" if self.recipe.precision == "float32" else f", {self.recipe.precision}"
+        digest = hashlib.sha256(f"sentence-transformers, prompt {self.recipe.prompt!r}{rounded}".encode())
         for path in _model_files(self.folder):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             digest.update(_sha256(path).encode())
@@ -107,6 +112,7 @@ class _SentenceTransformerModule(TextModule):
                 model = SentenceTransformer(str(self.folder))
         except Exception as err:
             raise EncoderError(f"cannot load the text encoder from {self.folder}: {err}") from err
+        to_precision(model, self.recipe.precision, model.device)
         return model.eval().requires_grad_(False)
 
     def __getstate__(self) -> dict[str, Any]:
