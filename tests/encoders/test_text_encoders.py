@@ -12,7 +12,7 @@ import hqlm.encoders.text.sentence_transformer as sentence_transformer
 from hqlm.data import ReviewsData
 from hqlm.encoders import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder
 from hqlm.encoders.text import precision
-from hqlm.errors import EncoderError
+from hqlm.errors import ConfigError, EncoderError
 from hqlm.testing import TextEncoderContract
 from tests.registries import shipped
 
@@ -81,6 +81,11 @@ def test_bfloat16_is_near_float32_under_a_key_of_its_own():
     difference = (rounded(texts.texts("train")) - exact(texts.texts("train"))).abs().max()
     assert 0.0 < difference < 0.01
     assert rounded(["film"]).dtype == torch.float32
+
+
+def test_bfloat16_of_weights_that_are_trained_is_refused():
+    with pytest.raises(ConfigError, match=r"leave precision out, or give trainer\.precision"):
+        SentenceTransformerEncoder(stage="end_to_end", precision="bfloat16")
 
 
 def test_bfloat16_by_emulation_is_refused(monkeypatch):
