@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -14,10 +15,12 @@ from hqlm.commands.request import Request
 from hqlm.errors import CheckpointError, RunError
 from hqlm.io import CHECKPOINTS, LAST, RUNS, find_checkpoint
 
+_CONFIG: Final = "config.yaml"  # what a run writes first
+
 
 @contextmanager
 def new_run(request: Request) -> Iterator[Path]:
-    """The folder of a new run, made at once so that no other run takes it; gone again when nothing was written.
+    """The folder of a new run, made at once so that no other run takes it; gone again when nothing was trained.
 
     Raises:
         RunError: when the name was given and the run exists.
@@ -38,7 +41,11 @@ def new_run(request: Request) -> Iterator[Path]:
         if folder.name != stem:
             print(f"the run {RUNS / stem} exists; this one is {folder}")
     with _kept_if_filled(folder):
-        yield folder
+        try:
+            yield folder
+        finally:
+            if [path.name for path in folder.glob("*")] == [_CONFIG]:  # it failed before the first logged step
+                (folder / _CONFIG).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,18 +7,19 @@ import types
 from abc import ABC
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
 
-from hqlm.errors import CheckpointError, ConfigError
+from hqlm.errors import CheckpointError, ConfigError, TrainingError
 from hqlm.layer import QuantumLayer
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, scheduler_config
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
+LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
 class HqlmModule(LightningModule, ABC):
@@ -94,7 +95,17 @@ class HqlmModule(LightningModule, ABC):
         return scheduler_config(self._schedule, optimizer, steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the number of steps that the schedule is made for."""
+        """Keep the number of steps that the schedule is made for.
+
+        Raises:
+            TrainingError: when a weight is not finite, so that the last good checkpoint is not overwritten.
+        """
+        spoilt = [name for name, weight in self.named_parameters() if not weight.isfinite().all()]
+        if spoilt:
+            raise TrainingError(
+                f"{spoilt[0]} is not finite after step {self.global_step}: it is not saved, earlier checkpoints are "
+                f"kept. {LOWER_RATE}"
+            )
         checkpoint["planned_steps"] = self._planned_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

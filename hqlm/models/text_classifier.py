@@ -20,7 +20,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from hqlm.data import HqlmDataModule, Split
 from hqlm.encoders import EmbeddingCache, Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
-from hqlm.models.base import HqlmModule
+from hqlm.models.base import LOWER_RATE, HqlmModule
 from hqlm.models.schedules import Schedule
 
 Batch = tuple[Tensor, list[str], Tensor]
@@ -230,14 +230,9 @@ class TextClassifier(HqlmModule):
         """Mean cross-entropy of a batch.
 
         Raises:
-            TrainingError: when it is not finite, before it spoils the weights.
+            TrainingError: when it is not finite, before it spoils the weights; so do validation and test.
         """
-        loss = self._loss(self._logits("train", batch), batch)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the training loss is {loss.item()} at step {self.global_step}; checkpoints of finished epochs are "
-                "kept. Lower model.optimizer.lr"
-            )
+        loss = self._loss("train", self._logits("train", batch), batch)
         self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True)
         return loss
 
@@ -386,8 +381,14 @@ class TextClassifier(HqlmModule):
         logits: Tensor = self(embeddings)
         return logits
 
-    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.cross_entropy(logits, batch[2])
+    def _loss(self, split: Split, logits: Tensor, batch: Batch) -> Tensor:
+        loss = nn.functional.cross_entropy(logits, batch[2])
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss on a {split} batch is {loss.item()} at step {self.global_step}; checkpoints of finished "
+                f"epochs are kept. {LOWER_RATE}"
+            )
+        return loss
 
     def _evaluate(self, split: Split, batch: Batch) -> dict[str, Tensor]:
         logits = self._logits(split, batch)
@@ -395,7 +396,7 @@ class TextClassifier(HqlmModule):
         assert isinstance(metrics, MetricCollection)
         metrics.update(logits, batch[2])
         rows = len(batch[2])
-        self.log(f"{split}/loss", self._loss(logits, batch), on_epoch=True, batch_size=rows, sync_dist=True)
+        self.log(f"{split}/loss", self._loss(split, logits, batch), on_epoch=True, batch_size=rows, sync_dist=True)
         self.log_dict(metrics, on_epoch=True, batch_size=rows, prog_bar=split == "val")
         return _outputs(batch, logits)
 

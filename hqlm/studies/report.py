@@ -28,7 +28,7 @@ def table(comparison: Comparison) -> str:
     unit = comparison.unit
     header = [
         "model", "parameters", "accuracy % [test rows]", f"[{unit}]", "macro-F1 %", "ECE %", "training s",
-        "sentences/s", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
+        "sentences/s, head", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
     ]  # fmt: skip
     rows = [_cells(standing) for standing in comparison.standings]
     if any(row.difference_over_runs and row.difference_over_runs.wilcoxon for row in comparison.standings):

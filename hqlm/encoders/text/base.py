@@ -34,6 +34,11 @@ class TextModule(nn.Module, ABC):
         """What the cost of each text grows with; texts are encoded in this order so that batches are of one length."""
         return [len(text) for text in texts]
 
+    @property
+    def limit(self) -> int | None:
+        """Longest of `lengths` that is read whole; of a longer text the rest is cut off. None: there is no limit."""
+        return None
+
     @abstractmethod
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings `(batch, dim)` of texts."""

@@ -20,6 +20,7 @@ from hqlm.encoders.text.contrastive import Contrastive, tune
 from hqlm.encoders.text.folders import link
 from hqlm.encoders.text.loading import loaded
 from hqlm.encoders.text.lora import LoRA
+from hqlm.encoders.text.precision import Precision, to_precision
 from hqlm.encoders.text.trained import TrainedSentenceTransformer
 from hqlm.errors import ConfigError, EncoderError
 
@@ -43,6 +44,8 @@ class SentenceTransformerEncoder(TextEncoder):
         model: a folder, or a model id of the Hugging Face hub. The weights of all-MiniLM-L6-v2 are taken from the
             package of the extra `offline` where that is installed; they are the same, byte for byte.
         prompt: text put before every sentence.
+        precision: `float32`, or `bfloat16` on a processor or GPU that has instructions for it: about twice
+            as fast, embeddings of all-MiniLM-L6-v2 within 0.01, and kept apart from those of float32.
         stage: `frozen`; `contrastive`: tuned on the training rows first, then frozen under the trained head;
             `end_to_end`: trained with the head.
         lr: learning rate of its weights in the last two, beside that of the head.
@@ -52,6 +55,7 @@ class SentenceTransformerEncoder(TextEncoder):
 
     model: str = _MINILM
     prompt: str = ""
+    precision: Precision = "float32"
     stage: Stage = "frozen"
     lr: float = 5e-5
     lora: LoRA | None = None
@@ -64,6 +68,11 @@ class SentenceTransformerEncoder(TextEncoder):
             raise ConfigError(
                 "text_encoder.lora trains nothing with text_encoder.stage=frozen: give stage=contrastive or "
                 "stage=end_to_end, or leave lora out"
+            )
+        if self.stage == "end_to_end" and self.precision != "float32":
+            raise ConfigError(
+                f"text_encoder.precision={self.precision} rounds the weights of a frozen text encoder, and "
+                "stage=end_to_end trains them: leave precision out, or give trainer.precision=bf16-mixed"
             )
         if not self.lr > 0.0:
             raise ConfigError(f"text_encoder.lr must be above 0, given {self.lr:g}: a stage would train nothing")
@@ -141,15 +150,22 @@ class _SentenceTransformerModule(TextModule):
 
     @cached_property
     def content_key(self) -> str:
-        digest = hashlib.sha256(f"sentence-transformers, prompt {self.recipe.prompt!r}".encode())
+        rounded = "" if self.recipe.precision == "float32" else f", {self.recipe.precision}"
+        digest = hashlib.sha256(f"sentence-transformers, prompt {self.recipe.prompt!r}{rounded}".encode())
         for path in _model_files(self.folder):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             digest.update(_sha256(path).encode())
         return digest.hexdigest()
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        tokens = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        whole = [self.recipe.prompt + text for text in texts]
+        tokens = self._model.tokenizer(whole, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in tokens["input_ids"]]
+
+    @property
+    def limit(self) -> int | None:
+        longest = self._model.max_seq_length
+        return None if longest is None else longest - self._model.tokenizer.num_special_tokens_to_add()
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():
@@ -163,7 +179,9 @@ class _SentenceTransformerModule(TextModule):
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        return loaded(self.folder).eval().requires_grad_(False)
+        model = loaded(self.folder)
+        to_precision(model, self.recipe.precision, model.device)
+        return model.eval().requires_grad_(False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_model"}  # reloaded where it is needed
