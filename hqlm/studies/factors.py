@@ -83,7 +83,7 @@ class Factor:
         low, high = self.values
         if self.log:
             return 2.0 * math.log(value / low) / math.log(high / low) - 1.0
-        return 2.0 * (value - low) / (high - low) - 1.0
+        return float(2.0 * (value - low) / (high - low) - 1.0)
 
     def middle(self) -> Any:
         """What lies between its two values.
