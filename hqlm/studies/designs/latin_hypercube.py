@@ -46,12 +46,10 @@ class LatinHypercube(Design):
                 "RandomDesign"
             )
         # rounding to whole numbers may bring two values together
-        unit = np.asarray(
-            lhs(len(factors), self.runs, criterion="correlation", iterations=_TRIES, seed=self.order_seed)
-        )
+        drawn = lhs(len(factors), self.runs, criterion="correlation", iterations=_TRIES, seed=self.order_seed)
         return tuple(
             Setting({factor.key: factor.at(2.0 * float(u) - 1.0) for factor, u in zip(factors, row, strict=True)})
-            for row in unit
+            for row in np.asarray(drawn)
         )
 
     def aliasing(self, factors: Sequence[Factor]) -> str:

@@ -45,8 +45,8 @@ class OrthogonalArray(Design):
                 return name, array[:, columns]
         raise ConfigError(
             f"no orthogonal array has room for {len(counts)} factors with {counts} levels: there are arrays of 2, 3, "
-            f"4, 5 and 6 levels, few of them mixed ({', '.join(arrays)}). Change numbers of levels, or take FullFactorial "
-            "or RandomDesign"
+            f"4, 5 and 6 levels, few of them mixed ({', '.join(arrays)}). Change numbers of levels, or take "
+            "FullFactorial or RandomDesign"
         )
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
