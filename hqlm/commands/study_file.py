@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from hqlm.commands.names import expand
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
+from hqlm.commands.runs import check_name
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError, HqlmError
 from hqlm.studies.code import code_version
@@ -81,7 +82,9 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
     made = parser.instantiate_classes(options)
     names = Study.__dataclass_fields__
     study = Study(**{name: value for name, value in made.items() if name in names})
-    return replace(study, name=study.name or request.stem), options
+    study = replace(study, name=study.name or request.stem)
+    check_name(study.name)
+    return study, options
 
 
 def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
