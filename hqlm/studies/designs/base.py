@@ -101,7 +101,7 @@ class Design(Component):
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """In plain words and chains, which effects the design cannot tell apart; known before anything runs."""
 
-    def pairs(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
+    def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
         """Factors whose interactions the design can estimate beside all main effects, by key."""
         return ()
 
