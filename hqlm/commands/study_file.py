@@ -76,9 +76,9 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
         ConfigError: for what is no study.
     """
     request.load_plugins()
-    options = parser.parse_args(request.arguments())
-    if not request.files:
+    if not request.files and not request.wants_help:
         raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
+    options = parser.parse_args(request.arguments())
     made = parser.instantiate_classes(options)
     names = Study.__dataclass_fields__
     study = Study(**{name: value for name, value in made.items() if name in names})

@@ -36,7 +36,8 @@ STUDY = {
     "factors": {"model.feature_encoder.n_qubits": [4, 3], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
     "overrides": {"model.readout": "all"},
     "seeds": [0],
-    "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
+    "plugins": ["tests.studies.inline"],
+    "executor": "InlineExecutor",  # spares the fast tests the start of processes
 }
 TIMES = ["seconds", "training_seconds", "step_seconds"]
 
@@ -143,7 +144,7 @@ def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_pa
         ({"executor": "RayExecutr"}, "Did you mean 'RayExecutor'"),
         ({"base": "other.yaml"}, "there is no configuration file other.yaml"),
         ({"seeds": [-1]}, "seeds are 0 or larger"),
-        ({"factor": {}}, "Did you mean 'factors'"),
+        ({"factor": {"data.seed": [0, 1]}}, "Did you mean 'factors'"),
         ({"name": "../elsewhere"}, "--name=../elsewhere"),
     ],
 )
@@ -207,6 +208,7 @@ def undisturbed(tmp_path_factory):
 FOUR = {
     "factors": {"model.feature_encoder.n_layers": [1, 2], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
     "overrides": {"trainer.max_epochs": 4},
+    "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
 }
 
 
@@ -254,7 +256,7 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
 @pytest.mark.slow
 def test_ray_gives_the_same_table(tmp_path, undisturbed):
     pytest.importorskip("ray")
-    write(tmp_path, **FOUR, executor={"class_path": "RayExecutor", "init_args": {"n_workers": 2}})
+    write(tmp_path, **FOUR | {"executor": {"class_path": "RayExecutor", "init_args": {"n_workers": 2}}})
     process = start(tmp_path)
     out, _ = process.communicate()
     assert process.returncode == 0, out
