@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from hqlm.commands.names import expand
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
+from hqlm.commands.runs import check_name
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError, HqlmError
 from hqlm.studies.code import code_version
@@ -75,13 +76,15 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
         ConfigError: for what is no study.
     """
     request.load_plugins()
-    options = parser.parse_args(request.arguments())
-    if not request.files:
+    if not request.files and not request.wants_help:
         raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
+    options = parser.parse_args(request.arguments())
     made = parser.instantiate_classes(options)
     names = Study.__dataclass_fields__
     study = Study(**{name: value for name, value in made.items() if name in names})
-    return replace(study, name=study.name or request.stem), options
+    study = replace(study, name=study.name or request.stem)
+    check_name(study.name)
+    return study, options
 
 
 def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:

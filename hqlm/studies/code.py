@@ -6,10 +6,10 @@ import hashlib
 import importlib.util
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import hqlm
 from hqlm.io import class_paths
 
 # what the figures of a trained model depend on; commands, studies and reports may change without a trial being repeated
@@ -28,12 +28,12 @@ def code_version(config: dict[str, Any]) -> str:
         spec = importlib.util.find_spec(module)
         if spec is not None and spec.origin is not None:
             digest.update(_hash([Path(spec.origin)]).encode())
-    return f"{hqlm.__version__}+{digest.hexdigest()[:12]}"
+    return f"{version('hqlm')}+{digest.hexdigest()[:12]}"
 
 
 @cache
 def _own_sources() -> str:
-    root = Path(hqlm.__file__).parent
+    root = Path(__file__).parents[1]
     return _hash(sorted(file for part in _PARTS for file in [*(root / part).rglob("*.py"), root / part]))
 
 
