@@ -10,6 +10,7 @@ from hqlm.registry import suggestion
 
 SUBCOMMANDS: Final[dict[str, str]] = {
     "run": "run the trials of a study, or go on with them: hqlm study run --config configs/studies/ablation.yaml",
+    "report": "what it shows, as a page, Markdown and CSV: hqlm study report studies/ablation",
 }
 
 
