@@ -70,7 +70,7 @@ def analyse_ablation(
         if base is not None and group is not base:
             variant = _paired(variant, base, group, response, correct)
         found.append(variant)
-    found.sort(key=lambda variant: base is None or variant.name != "base")
+    found.sort(key=lambda variant: (variant.name != "base", variant.name))
     return _adjusted(found)
 
 

@@ -43,7 +43,7 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
         "A difference that is not significant is no proof that a module does nothing; its interval says how much it "
         "may still do. All this holds for these training rows and these settings."
     )
-    return sentences
+    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
 
 
 def table(variants: Sequence[Variant], response: Measure) -> Table:

@@ -50,5 +50,5 @@ def canvas(height: float) -> Iterator[Canvas]:
         made = Canvas(Figure(figsize=(_WIDTH, height), layout="constrained"))
         yield made
         text = io.StringIO()
-        made.figure.savefig(text, format="svg", metadata={"Date": None})
+        made.figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     made.svg = text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]

@@ -42,9 +42,9 @@ def summary(trends: Sequence[Trend], name: str, by: str) -> list[str]:
         size = f"{own.show_difference(found.mean)} {own.difference_unit}".strip()
         if trend.p_holm < ALPHA:
             word = "rises" if found.mean > 0 else "falls"
-            sentences.append(f"{own.title} {word} with {name}: {size} by {by} ({figures}).")
+            sentences.append(f"{own.title} {word} with {name}: {size} per {by} ({figures}).")
         else:
-            sentences.append(f"No trend of {own.title} with {name} is shown: {size} by {by} ({figures}).")
+            sentences.append(f"No trend of {own.title} with {name} is shown: {size} per {by} ({figures}).")
         if trend.lack_of_fit is not None and trend.lack_of_fit < ALPHA:
             sentences.append(
                 f"The course of {own.title} is not straight (p {show_p(trend.lack_of_fit)}): read the single levels, "
@@ -60,13 +60,16 @@ def summary(trends: Sequence[Trend], name: str, by: str) -> list[str]:
 def _fixed(trend: Trend, own: Measure, name: str) -> str:
     if any(mean.mean != trend.means[0].mean for mean in trend.means):
         first, last = own.show(trend.means[0].mean), own.show(trend.means[-1].mean)
-        return f"{own.title} does not vary by chance: {first} to {last} {own.unit}".strip() + f" as {name} grows."
+        return (
+            f"{own.title}: {first} to {last} {own.unit}".strip()
+            + f" from the lowest to the highest {name}, without scatter."
+        )
     return f"{own.title} is the same at all levels of {name}."
 
 
 def table(trends: Sequence[Trend], name: str, by: str) -> Table:
     """One row a measure."""
-    header = ["measure", f"change by {by} of {name}", "95 % interval", "p", "p, Holm", "p, Page", "p, straight"]
+    header = ["measure", f"change per {by} of {name}", "95 % interval", "p", "p, Holm", "p, Page", "p, straight"]
     rows = []
     for trend in trends:
         own, found = measure(trend.measure), trend.slope
