@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -116,35 +117,28 @@ def estimate(terms: Sequence[Term], regression: Regression, response: Array, ord
     fitted = regression.fit(response)
     error = has_error(fitted)
     return Effects(
-        tests(terms, regression, fitted), regression.pure_error, int(fitted.df_resid),
+        infer(terms, regression, fitted), regression.pure_error, int(fitted.df_resid),
         float(np.sqrt(fitted.scale)) if error else 0.0, regression.lack_of_fit_p(fitted),
         np.asarray(fitted.fittedvalues), np.asarray(fitted.resid),
         _checks(fitted, regression, order) if error else Checks(None, None, None, None, None),
     )  # fmt: skip
 
 
-def tests(terms: Sequence[Term], regression: Regression, fitted: Any) -> tuple[Effect, ...]:
+def infer(terms: Sequence[Term], regression: Regression, fitted: Any) -> tuple[Effect, ...]:
     """Estimates, intervals and tests of all terms, adjusted for their number by Holm's method."""
-    places = regression.first_term + np.arange(len(terms))
-    means = np.where(regression.estimable, fitted.params[places], np.nan)
-    if not has_error(fitted):
-        return tuple(
-            Effect(term.name, term.factors, term.kind, Estimate(float(mean)))
-            for term, mean in zip(terms, means, strict=True)
-        )
-    ends, p_values = fitted.conf_int(0.05)[places], fitted.pvalues[places]
-    known = np.flatnonzero(regression.estimable)
-    adjusted = dict(zip(known.tolist(), holm(p_values[known].tolist()), strict=True))
+    known = regression.estimable
+    estimates = {term: Estimate(float(fitted.params[place])) for term, place in known.items()}
+    adjusted: dict[int, float] = {}
+    if has_error(fitted):
+        ends, p_values = fitted.conf_int(0.05), fitted.pvalues
+        for term, place in known.items():
+            low, high = map(float, ends[place])
+            estimates[term] = Estimate(estimates[term].mean, low, high, float(p_values[place]))
+        adjusted = dict(zip(known, holm([float(p_values[place]) for place in known.values()]), strict=True))
     return tuple(
-        Effect(
-            term.name, term.factors, term.kind,
-            Estimate(float(means[place]), float(ends[place][0]), float(ends[place][1]), float(p_values[place]))
-            if place in adjusted
-            else Estimate(float("nan")),
-            adjusted.get(place),
-        )
+        Effect(term.name, term.factors, term.kind, estimates.get(place, Estimate(math.nan)), adjusted.get(place))
         for place, term in enumerate(terms)
-    )  # fmt: skip
+    )
 
 
 def _checks(fitted: Any, regression: Regression, order: Array) -> Checks:

@@ -17,7 +17,7 @@ _TINY: Final = 1e-9  # relative; what is smaller is rounding
 
 @dataclass(frozen=True)
 class Regression:
-    """A linear model of the response: mean, blocks (sum coded), terms, and lack of fit.
+    """A linear model of the response: mean, blocks (sum coded), terms, and lack of fit; full rank.
 
     Lack of fit are columns that are orthogonal to all others and together with them give every setting a mean of its
     own. They change no estimate; they take out of the residual what settings differ in beyond the terms, such as
@@ -37,25 +37,36 @@ class Regression:
     settings: Sequence[Hashable]
 
     @cached_property
-    def base(self) -> Array:
-        """Mean, blocks and terms `(trials, 1 + blocks - 1 + terms)`."""
+    def _first(self) -> Array:
+        """Mean and blocks `(trials, blocks)`."""
         known = sorted(set(self.blocks))
         members = np.array([[float(block == other) for other in known] for block in self.blocks])
-        blocks = members[:, :-1] - members[:, -1:]
-        return np.hstack([np.ones((len(members), 1)), blocks, self.columns])
-
-    @property
-    def first_term(self) -> int:
-        """Place of the first term among the columns of `base`."""
-        return len(set(self.blocks))
+        return np.hstack([np.ones((len(members), 1)), members[:, :-1] - members[:, -1:]])
 
     @cached_property
-    def estimable(self) -> NDArray[np.bool_]:
-        """Of each term whether the trials that are there determine it."""
-        _, sizes, rows = np.linalg.svd(self.base, full_matrices=True)
+    def kept(self) -> dict[int, int]:
+        """Of each term that is no sum of earlier columns its place among the columns of `base`."""
+        chosen, places = self._first, {}
+        for term, column in enumerate(self.columns.T):
+            left = column - chosen @ np.linalg.lstsq(chosen, column, rcond=None)[0]
+            if np.linalg.norm(left) > np.sqrt(_TINY) * max(1.0, float(np.linalg.norm(column))):
+                places[term] = chosen.shape[1]
+                chosen = np.hstack([chosen, column[:, None]])
+        return places
+
+    @cached_property
+    def base(self) -> Array:
+        """Mean, blocks and the terms that are kept."""
+        return np.hstack([self._first, self.columns[:, list(self.kept)]])
+
+    @cached_property
+    def estimable(self) -> dict[int, int]:
+        """Of each term that the trials determine its place; others are mixed up with each other and are left out."""
+        whole = np.hstack([self._first, self.columns])
+        _, sizes, rows = np.linalg.svd(whole, full_matrices=True)
         rank = int((sizes > _TINY * sizes[0]).sum())
-        free: NDArray[np.bool_] = np.abs(rows[rank:]).max(axis=0, initial=0.0) < np.sqrt(_TINY)
-        return free[self.first_term :]
+        mixed = np.abs(rows[rank:]).max(axis=0, initial=0.0) > np.sqrt(_TINY)
+        return {term: place for term, place in self.kept.items() if not mixed[self._first.shape[1] + term]}
 
     @cached_property
     def _beyond(self) -> Array:
@@ -85,7 +96,7 @@ class Regression:
         return np.hstack([self.base, self.lack_of_fit])
 
     def fit(self, response: Array) -> Any:
-        """Ordinary least squares by statsmodels; columns that others determine get the smallest coefficients.
+        """Ordinary least squares by statsmodels; all its columns are independent.
 
         Args:
             response: of each trial `(trials,)`.

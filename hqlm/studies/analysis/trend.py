@@ -75,7 +75,7 @@ def _trend(results: pandas.DataFrame, factor: Factor, log: bool, measure: str) -
     if len(levels) < 2:
         return Trend(measure, tuple(levels), means, Estimate(float("nan")), None, None, None, None)
     fitted = regression.fit(response)
-    at = regression.first_term
+    at = regression.estimable[0]
     slope = Estimate(float(fitted.params[at]))
     if not has_error(fitted):
         return Trend(measure, tuple(levels), means, slope, None, None, None, None)
