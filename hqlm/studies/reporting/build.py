@@ -160,8 +160,8 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
 
 
 def _circuit(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
-    """The circuit of the second module of the first trial that is done and has one."""
-    for _, row in done.iterrows():
+    """The circuit of the second module of a trial that is done and has one: of the base if there is one, or the first."""
+    for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
         try:
             model = load(trial_folder(folder, row["trial"]))
         except (CheckpointError, PluginError):  # a page without a drawing, where checkpoints were cleared away
