@@ -6,7 +6,6 @@ import platform
 import shutil
 import time
 import traceback
-from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from hqlm.commands.evaluation import measure
 from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.plugins import load_named
-from hqlm.commands.quiet import quiet
+from hqlm.commands.quiet import printed_to, quiet
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import user_mistake
@@ -80,7 +79,7 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
     record = {"status": RUNNING, "error": None, **about, "versions": _versions()}
     write_record(folder, record)
     start = time.perf_counter()
-    with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log), quiet():
+    with (folder / LOG).open("a", encoding="utf-8") as log, printed_to(log), quiet():
         try:
             record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}
         except Exception as err:  # whatever it is, the other trials go on
