@@ -96,9 +96,9 @@ def _failure(error: str) -> Record:
 
 def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     load_named(config)
-    summary = train_or_go_on(HqlmCLI("study", "", Request([], [], config)), folder)
-    config = {**config, "trainer": {**config["trainer"], "devices": 1}}  # several would repeat texts to fill batches
-    metrics = measure(HqlmCLI("study", "", Request([], [], config)), "test", find_checkpoint(folder), folder / "test")
+    request = Request([], [], config)
+    summary = train_or_go_on(HqlmCLI("study", "", request), folder)
+    metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
     counts = summary["parameters"]
     own = {name.replace("val_acc", "val/acc"): summary[name] for name in _FIGURES}
     return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}

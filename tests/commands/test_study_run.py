@@ -140,6 +140,8 @@ def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_pa
         ({"factors": {"model.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
         ({"overrides": {"model.reuploading": "NoUpload"}}, "model.reuploading is both a factor and an override"),
         ({"overrides": {"trainer.fast_dev_run": True}}, "fast_dev_run"),
+        ({"overrides": {"trainer.devices": 2}}, "a trial trains in one process"),
+        ({"factors": {"seed_everything": [1, 2]}}, "are one and the same run"),
         ({"design": "FullFactoral"}, "Did you mean 'FullFactorial'"),
         ({"executor": "RayExecutr"}, "Did you mean 'RayExecutor'"),
         ({"base": "other.yaml"}, "there is no configuration file other.yaml"),
@@ -184,7 +186,7 @@ def start(folder):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
