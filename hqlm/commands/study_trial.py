@@ -31,22 +31,29 @@ Record = dict[str, Any]
 
 
 def run_trial(task: Task) -> Record | None:
-    """Run a trial unless it is finished; its record, or None when another process is at it and we do not wait.
+    """Run a trial unless it is finished; its record, or None when another process is at it.
 
     A trial that was interrupted goes on from its last finished epoch; one that failed starts anew, unless that was
     after `task["since"]`, that is in a process that runs at the same time.
 
     Args:
         task: `folder`, `config` (resolved), `record` (what `trial.json` shall say of it), `since` (seconds since the
-            epoch), `wait` (whether to wait for another process).
+            epoch).
     """
     folder = Path(task["folder"])
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(folder).acquire(blocking=task["wait"]):
+        with _lock(folder).acquire(blocking=False):
             return _settled(folder, task["since"]) or _run(folder, task["config"], task["record"])
     except Timeout:
         return None
+
+
+def wait_for_other(task: Task) -> Record | None:
+    """Wait until no other process is at a trial; its record, or None when it is still to be run."""
+    folder = Path(task["folder"])
+    with _lock(folder):
+        return _settled(folder, task["since"])
 
 
 def record_death(task: Task, error: str) -> Record | None:
