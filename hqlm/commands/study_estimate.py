@@ -39,9 +39,10 @@ def estimate(configs: Sequence[Config], workers: int) -> str:
                 lines.append(f"of the {len(sample)} trials that were timed, one would fail: {err}")
     if seconds:
         mean = statistics.mean(seconds)
+        total = words(mean * -(-len(configs) // workers))
         lines.append(
-            f"about {words(mean * -(-len(configs) // workers))} for {len(configs)} trials, {workers} at a time; a trial "
-            f"takes about {mean:.0f} s, by {_BATCHES} steps of {len(seconds)} of them"
+            f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
+            f"{_BATCHES} steps of {len(seconds)} of them"
         )
     return "\n".join(lines)
 
