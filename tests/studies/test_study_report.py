@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hqlm.commands import main
-from hqlm.studies.designs import Ablation, PlackettBurman, Scaling
+from hqlm.studies.designs import Ablation, LatinHypercube, PlackettBurman, Scaling
 from hqlm.studies.factors import read_factors
 from hqlm.studies.store import trial_folder, write_design, write_record
 
@@ -112,6 +112,14 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
     said, page, _ = report(nothing, capsys)
     assert "Too few trials are done" in page
+
+
+def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):
+    factors = {"a": {"low": 1, "high": 30}, "b": {"low": 1.0, "high": 3.0}}
+    folder = make(tmp_path / "cube", LatinHypercube(runs=12), factors, lambda values: 0.5 + 0.01 * values["a"])
+    said, _, drawings = report(folder, capsys)
+    assert "a: 1 → 30 raises test accuracy by 29" in said or "a: 1 → 30 raises test accuracy by 28" in said
+    assert drawings == 4
 
 
 def test_a_scaling_study_tells_its_trend(tmp_path, capsys):

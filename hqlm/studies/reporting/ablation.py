@@ -32,7 +32,10 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
             continue
         size = f"{unit.show(abs(found.mean))} {unit.difference_unit}"
         figures = f"95 % interval {unit.interval(found.low, found.high)}, adjusted p {show_p(variant.p_holm)}"
-        if variant.p_holm is not None and variant.p_holm < ALPHA:
+        if variant.p_holm is None:
+            size = unit.show_difference(found.mean)
+            sentences.append(f"{variant.name}: a difference of {size}, too few runs or too alike for a test.")
+        elif variant.p_holm < ALPHA:
             word = "lower" if found.mean < 0 else "higher"
             sentences.append(f"{variant.name}: {unit.title} is significantly {word}, by {size} ({figures}).")
         else:

@@ -160,7 +160,7 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
 
 
 def _circuit(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
-    """The circuit of the second module of a trial that is done and has one: of the base if there is one, or the first."""
+    """The circuit of the second module: of the base if it is done, else of the first trial that has one."""
     for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
         try:
             model = load(trial_folder(folder, row["trial"]))

@@ -30,7 +30,7 @@ def figures(found: Effects, results: pandas.DataFrame, factors: Sequence[Factor]
     known = [effect for effect in found.effects if effect.estimate.mean == effect.estimate.mean]
     known.sort(key=lambda effect: abs(effect.estimate.mean), reverse=True)
     made = [pareto(known, measure), half_normal(known, measure), main_effects(results, factors, measure)]
-    pairs = _largest_pairs(known, factors)
+    pairs = _largest_pairs(known, results, factors)
     if pairs:
         made.append(interactions(results, pairs, measure))
     return [*made, residuals(found, results, measure)]
@@ -188,8 +188,10 @@ def residuals(found: Effects, results: pandas.DataFrame, measure: Measure) -> Fi
     return Figure("Residuals", drawn.svg, caption)
 
 
-def _largest_pairs(effects: Sequence[Effect], factors: Sequence[Factor]) -> list[tuple[Factor, Factor]]:
-    drawable = {f.key: f for f in factors if len(f.values) <= _VALUES}
+def _largest_pairs(
+    effects: Sequence[Effect], results: pandas.DataFrame, factors: Sequence[Factor]
+) -> list[tuple[Factor, Factor]]:
+    drawable = {f.key: f for f in factors if len({show(value) for value in results[f.key]}) <= _VALUES}
     estimated = [effect.factors for effect in effects if effect.kind == "interaction"]
     mains = dict.fromkeys(effect.factors[0] for effect in effects if effect.kind == "main")
     pairs = estimated or list(combinations(list(mains)[:3], 2))
