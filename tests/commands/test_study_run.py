@@ -210,7 +210,7 @@ def undisturbed(tmp_path_factory):
 
 FOUR = {
     "factors": {"model.feature_encoder.n_layers": [1, 2], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
-    "overrides": {"trainer.max_epochs": 4},
+    "overrides": {"trainer.max_epochs": 12},  # long enough to be killed in between
     "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
 }
 
