@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from hqlm.commands import main
+from hqlm.commands.request import Request
+from hqlm.commands.study_file import plan, read_study, study_parser
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -47,9 +49,20 @@ def test_an_overlay_runs(run, path):  # noqa: F811
     assert run("fit", f"--config={CONFIGS}/quickstart.yaml", f"--config={path}", *REVIEWS, *SMALL, *DRY).code == 0
 
 
-@pytest.mark.parametrize("path", WHOLE + OVERLAYS, ids=name)
+@pytest.mark.parametrize("path", WHOLE + OVERLAYS + sorted(CONFIGS.glob("studies/*.yaml")), ids=name)
 def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("study", "trials"), [("ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)]
+)
+def test_every_trial_of_a_study_is_sound(monkeypatch, study, trials):
+    monkeypatch.chdir(CONFIGS.parent)
+    request = Request.read([f"--config=configs/studies/{study}.yaml"])
+    planned = plan(read_study(study_parser("run", ""), request)[0])
+    assert len({each.key for each in planned}) == len(planned) == trials
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from hqlm.callbacks import (
     LastCheckpoint,
     MetricsFile,
     RandomState,
+    StepTime,
     TrainingTime,
 )
 from hqlm.commands.layers import Layer, differences
@@ -29,7 +30,7 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
-from hqlm.io import LAST, find_checkpoint, read_checkpoint, run_folder, write_text
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, run_folder, write_text
 from hqlm.models import TextClassifier
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import import_model
@@ -114,9 +115,9 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         step = int(progress["global_step"])
         cli.model.find_body(checkpoint)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best, clock = BestCheckpoint(folder), TrainingTime()
+    best, clock, steps = BestCheckpoint(folder), TrainingTime(), StepTime()
     # the last checkpoint after the others, whose state it keeps
-    callbacks: list[Callback] = [best, clock, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks: list[Callback] = [best, clock, steps, RandomState(), ConfigFile(cli.config_text(), folder)]
     callbacks.append(BodyFolder(folder, best))
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
@@ -132,8 +133,22 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     summary = _summary(cli, trainer, best, folder)
     summary["seconds"] = round(time.perf_counter() - start, 2)
     summary["training_seconds"] = round(clock.seconds, 3)
+    summary["step_seconds"] = steps.seconds
     if trainer.is_global_zero:
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def train_or_go_on(cli: HqlmCLI, folder: Path) -> dict[str, Any]:
+    """Train a model into the folder of its run, from its last finished epoch where it was interrupted.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
+    summary = train(cli, folder, find_checkpoint(folder, LAST) if begun else None)
+    if summary is None:
+        raise KeyboardInterrupt
     return summary
 
 
