@@ -53,6 +53,7 @@ _WHOLE_EPOCHS: Final[dict[str, tuple[object, ...]]] = {
     "max_time": (None,),
     "overfit_batches": (0, 0.0),
     "val_check_interval": (None, 1.0),
+    "check_val_every_n_epoch": (None, 1),
     "fast_dev_run": (False, 0),
 }
 
@@ -129,9 +130,8 @@ def _rows(cli: HqlmCLI) -> tuple[Rows, int]:
     val = _limited(len(data.texts("val")), size, trainer["limit_val_batches"])
     epochs = trainer["max_epochs"]
     sanity = trainer["num_sanity_val_steps"]
-    tried = val if sanity == -1 else min(val, size * (2 if sanity is None else sanity))
-    validations = epochs // (trainer["check_val_every_n_epoch"] or 1)
-    return Rows(train, val, epochs, validations, tried), len(data.class_names)
+    tried = val if sanity == -1 else min(val, size * (2 if sanity is None else sanity))  # Lightning's default is 2
+    return Rows(train, val, epochs, tried), len(data.class_names)
 
 
 def _limited(rows: int, size: int, limit: float | None) -> int:

@@ -20,16 +20,14 @@ class Rows:
 
     Args:
         train: rows of an epoch.
-        val: rows of a validation.
-        epochs: how often the training rows pass.
-        validations: how often the validation rows pass.
+        val: validation rows after each epoch.
+        epochs: how often both pass.
         sanity: validation rows that Lightning tries before the first epoch.
     """
 
     train: int
     val: int
     epochs: int
-    validations: int
     sanity: int = 0
 
     @property
@@ -40,7 +38,7 @@ class Rows:
     @property
     def evaluated(self) -> int:
         """Rows that need values alone."""
-        return self.validations * self.val + self.sanity
+        return self.epochs * self.val + self.sanity
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ SMALL = [*TINY, "--model.feature_encoder.n_qubits=4", "--model.feature_encoder.n
         [],
         ["--model.ablate=[feature_encoder]"],
         ["--trainer.limit_train_batches=1", "--trainer.num_sanity_val_steps=0", "--data.batch_size=8"],
-        ["--model.execution.gradient=spsa", "--trainer.check_val_every_n_epoch=2", *HALF],
+        ["--model.execution.gradient=spsa", *HALF],
     ],
 )
 def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
@@ -31,7 +31,7 @@ def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
     result = run("fit", *args)
     assert result.code == 0, result.err
     rows = work["rows"]
-    evaluated = rows["validations"] * rows["val"] + rows["sanity"]
+    evaluated = rows["epochs"] * rows["val"] + rows["sanity"]
     announced = work["per_row"] * (rows["epochs"] * rows["train"] * (1 + work["repeats"]) + evaluated)
     assert sum(circuits for circuits, _ in SUBMITTED) == announced
     assert {shots for _, shots in SUBMITTED} == {5}
@@ -65,6 +65,7 @@ def test_a_figure_is_drawn(run, tmp_path):
         (["--devices=[photonic]"], "there is no 'photonic'"),
         (["--model.ablate=[quantum]"], "no circuit of a second module"),
         (["--trainer.max_steps=3"], "trainer.max_steps=3: hqlm cost counts whole epochs"),
+        (["--trainer.check_val_every_n_epoch=2"], "hqlm cost counts whole epochs"),
         (["--qubits=[3]", "--devices=[]"], "above that of the configuration, 4"),
         (["--model.ablate=[feature_encoder]", "--qubits=[8]"], "no option n_qubits"),
         (["--plot=cost.gif"], "svg"),

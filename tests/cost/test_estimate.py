@@ -11,7 +11,7 @@ from hqlm.cost.table import duration, energy
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution
 
-ROWS = Rows(train=100, val=20, epochs=3, validations=3, sanity=10)
+ROWS = Rows(train=100, val=20, epochs=3, sanity=10)
 IONS = DEVICES["trapped_ion"].device
 
 
