@@ -44,11 +44,11 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     for line in differences(Layer.of(base), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run: {line}")
     if cli.fast_dev_run:
-        _run(cli, command, checkpoint, None)
+        measure(cli, command, checkpoint, None)
         print("fast_dev_run: nothing was kept")
         return 0
     with numbered_folder(run_folder(checkpoint), command) as folder:
-        metrics = _run(cli, command, checkpoint, folder)
+        metrics = measure(cli, command, checkpoint, folder)
     for name, value in metrics.items():
         print(f"{name:<12}{value:.4f}")
     print(f"results in {folder}")
@@ -71,7 +71,8 @@ def _settings(checkpoint: Path, request: Request) -> Config:
     return settings
 
 
-def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
+def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
+    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
     callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder)])]
     trainer = cli.make_trainer(callbacks, None)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}

@@ -12,7 +12,7 @@ from typing import Any, Final
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, TrainingTime
+from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, StepTime, TrainingTime
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -21,7 +21,7 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
-from hqlm.io import LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -100,9 +100,9 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best, clock = BestCheckpoint(folder), TrainingTime()
+    best, clock, steps = BestCheckpoint(folder), TrainingTime(), StepTime()
     # the last checkpoint after the others, whose state it keeps
-    callbacks: list[Callback] = [best, clock, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks: list[Callback] = [best, clock, steps, RandomState(), ConfigFile(cli.config_text(), folder)]
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
@@ -117,8 +117,22 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     summary = _summary(cli, trainer, best, folder)
     summary["seconds"] = round(time.perf_counter() - start, 2)
     summary["training_seconds"] = round(clock.seconds, 3)
+    summary["step_seconds"] = steps.seconds
     if trainer.is_global_zero:
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def train_or_go_on(cli: HqlmCLI, folder: Path) -> dict[str, Any]:
+    """Train a model into the folder of its run, from its last finished epoch where it was interrupted.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
+    summary = train(cli, folder, find_checkpoint(folder, LAST) if begun else None)
+    if summary is None:
+        raise KeyboardInterrupt
     return summary
 
 

@@ -24,7 +24,7 @@ def new_run(request: Request) -> Iterator[Path]:
     """
     explicit = request["name"]
     if explicit is not None:
-        _check_name(explicit)
+        check_name(explicit)
         folder = RUNS / explicit
         if not _taken(folder):
             raise RunError(
@@ -51,7 +51,7 @@ def comparison_folder(request: Request) -> Iterator[Path]:
     name = request["name"]
     if name is None:
         name = f"{request.stem or 'run'}-compare"
-    _check_name(name)
+    check_name(name)
     _taken(RUNS / name)
     with _kept_if_filled(RUNS / name):
         yield RUNS / name
@@ -112,6 +112,11 @@ def _kept_if_filled(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Refuse what is no name of a folder.
+
+    Raises:
+        RunError: saying what names are made of.
+    """
     if not isinstance(name, str) or not re.fullmatch(r"[\w.=,+-]+", name) or name.startswith("."):
         raise RunError(f"--name={name}: a run is named with letters, digits and - _ . = , +")

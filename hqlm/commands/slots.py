@@ -10,6 +10,8 @@ from hqlm.data import DATA_MODULES
 from hqlm.encoders import FEATURE_ENCODERS, TEXT_ENCODERS
 from hqlm.models import MODELS
 from hqlm.registry import Registry
+from hqlm.studies.designs import DESIGNS
+from hqlm.studies.executors import EXECUTORS
 
 SLOTS: Final[dict[str, Registry[Any]]] = {
     "model": MODELS,
@@ -19,4 +21,6 @@ SLOTS: Final[dict[str, Registry[Any]]] = {
     "reuploading": REUPLOADINGS,
     "ansatz": ANSATZE,
     "backend": BACKENDS,
+    "design": DESIGNS,
+    "executor": EXECUTORS,
 }

@@ -16,12 +16,12 @@ import torch
 from lightning.pytorch import seed_everything
 from numpy.typing import NDArray
 
-from hqlm.commands.fit import train
+from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
 from hqlm.errors import ConfigError
-from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, load, write_text
+from hqlm.io import load, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison import HYBRID
 from hqlm.studies.records import RECORD, Record, write_outcome
@@ -117,9 +117,7 @@ class Workshop:
         rows = {split: _read(cli, split).sha256 for split in ("train", "val")}
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
-        begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
-        if train(cli, folder, find_checkpoint(folder, LAST) if begun else None) is None:
-            raise KeyboardInterrupt
+        train_or_go_on(cli, folder)
 
     def test(self, trial: Trial) -> None:
         """Predict the test rows with the best checkpoint of a head of torch."""
