@@ -12,7 +12,16 @@ from typing import Any, Final
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, StepTime, TrainingTime
+from hqlm.callbacks import (
+    BestCheckpoint,
+    ConfigFile,
+    LastCheckpoint,
+    MetricsFile,
+    RandomState,
+    StepTime,
+    TrainingTime,
+    finish_open_run,
+)
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -82,6 +91,7 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
     summary = train(cli, folder, checkpoint)
+    finish_open_run()
     if summary is None:
         return _interrupted(folder)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]

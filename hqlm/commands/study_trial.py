@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from hqlm.callbacks import finish_open_run
 from hqlm.commands.evaluation import measure
 from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.plugins import load_named
@@ -100,6 +101,7 @@ def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     summary = train_or_go_on(HqlmCLI("study", "", Request([], [], config)), folder)
     config = {**config, "trainer": {**config["trainer"], "devices": 1}}  # several would repeat texts to fill batches
     metrics = measure(HqlmCLI("study", "", Request([], [], config)), "test", find_checkpoint(folder), folder / "test")
+    finish_open_run()
     counts = summary["parameters"]
     own = {name.replace("val_acc", "val/acc"): summary[name] for name in _FIGURES}
     return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}
