@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import netrc
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,11 +80,6 @@ class Session:
     def summarize(self, values: Mapping[str, Any]) -> None:
         """Set figures of the summary."""
         self.try_to(lambda: self._run and self._run.summary.update(dict(values)))
-
-    def save(self, paths: Sequence[Path]) -> None:
-        """Send files as they are."""
-        for path in paths:
-            self.try_to(lambda path=path: self._run and self._run.save(path, base_path=path.parent, policy="now"))  # type: ignore[misc]
 
     def finish(self, failed: bool) -> None:
         """End the run; waits for the server as long as the timeout says."""

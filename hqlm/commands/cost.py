@@ -129,6 +129,8 @@ def _rows(cli: HqlmCLI) -> tuple[Rows, int]:
     train = _limited(len(data.texts("train")), size, trainer["limit_train_batches"])
     val = _limited(len(data.texts("val")), size, trainer["limit_val_batches"])
     epochs = trainer["max_epochs"]
+    if epochs is None or epochs < 1:
+        raise ConfigError(f"trainer.max_epochs={epochs}: hqlm cost counts whole epochs. Give 1 or more")
     sanity = trainer["num_sanity_val_steps"]
     tried = val if sanity == -1 else min(val, size * (2 if sanity is None else sanity))  # Lightning's default is 2
     return Rows(train, val, epochs, tried), len(data.class_names)
