@@ -69,8 +69,8 @@ def notes(comparison: Comparison) -> list[str]:
         f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; none where there is one run "
         "only or all accuracies are equal. Paired t "
         f"test over {unit}, not adjusted{_FIXED if unit == 'seeds' else ''}.",
-        "Parameters: trainable ones; of rbf_svc its support vectors. ECE: expected calibration error, 15 bins; rbf_svc "
-        "gets probabilities by one temperature fitted on the validation rows.",
+        "Parameters: trainable ones; of rbf_svc and quantum_kernel their support vectors. ECE: expected calibration "
+        "error, 15 bins; these two get probabilities by one temperature fitted on the validation rows.",
         "Training seconds: of the setting that was chosen, embedding left out. Sentences/s: by the head alone, from "
         "embeddings, on the CPU; the text encoder is the same for all.",
         "Epochs, learning rates of rival heads and C were chosen on the validation rows; test rows were read once, at "

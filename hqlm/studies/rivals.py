@@ -1,4 +1,4 @@
-"""The classical rivals of a hybrid model, on its embeddings: two of scikit-learn and three heads of torch."""
+"""The rivals of a hybrid model, on its embeddings: three of scikit-learn and three heads of torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hqlm.algorithms import AmplitudeMap, QuantumKernel
 from hqlm.errors import ConfigError, MissingDependency
 from hqlm.models import HeadShape, match_parameters
 from hqlm.registry import suggestion
@@ -89,22 +90,27 @@ class LogisticRegression(Classifier):
         return int(self.model.coef_.size + self.model.intercept_.size)
 
 
-class RbfSvc(Classifier):
-    """Support-vector classifier with the kernel `exp(-gamma |x - y|^2)`, gamma = 1 / (dim * variance).
+class SupportVectors(Classifier):
+    """Support-vector classifier; a subclass chooses the kernel.
 
     Its scores become probabilities by one temperature, fitted on the validation rows: Guo et al. (2017), On
     Calibration of Modern Neural Networks, arXiv:1706.04599. The temperature changes no prediction.
     """
 
-    purpose = "support-vector classifier of scikit-learn with an RBF kernel"
     counted = "support vectors"
+
+    @property
+    @abstractmethod
+    def kernel(self) -> Any:
+        """As scikit-learn takes it."""
 
     def fit(self, rows: Rows) -> None:
         """Solve the dual problem; several classes are told apart one against one."""
         from sklearn.svm import SVC
 
         # ties between pairwise votes go to the larger score, so that the largest score is the prediction
-        self.model = SVC(C=self.strength, break_ties=True).fit(rows.embeddings, rows.labels)
+        model = SVC(C=self.strength, kernel=self.kernel, break_ties=True)
+        self.model = model.fit(rows.embeddings, rows.labels)
         self.temperature = 1.0
 
     def calibrate(self, rows: Rows) -> None:
@@ -133,7 +139,30 @@ class RbfSvc(Classifier):
         return int(self.model.n_support_.sum())
 
 
-CLASSIFIERS: Final[dict[str, type[Classifier]]] = {"logistic_regression": LogisticRegression, "rbf_svc": RbfSvc}
+class RbfSvc(SupportVectors):
+    """With the kernel `exp(-gamma |x - y|^2)`, gamma = 1 / (dim * variance)."""
+
+    purpose = "support-vector classifier of scikit-learn with an RBF kernel"
+    kernel = "rbf"
+
+
+class QuantumKernelSvc(SupportVectors):
+    """With the fidelity of amplitude-encoded embeddings beside an offset of 1, exact and without anything to train."""
+
+    purpose = "the same with a quantum kernel, the fidelity of amplitude-encoded embeddings"
+
+    @property
+    def kernel(self) -> QuantumKernel:
+        """One for all strengths, so that the states of the rows are worked out once."""
+        return _FIDELITY
+
+
+_FIDELITY: Final = QuantumKernel(AmplitudeMap(offset=1.0))
+CLASSIFIERS: Final[dict[str, type[Classifier]]] = {
+    "logistic_regression": LogisticRegression,
+    "rbf_svc": RbfSvc,
+    "quantum_kernel": QuantumKernelSvc,
+}
 RIVALS: Final = {name: kind.purpose for name, kind in CLASSIFIERS.items()} | HEADS
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from statistics import median
 from unittest.mock import patch
@@ -65,6 +66,7 @@ def hybrid() -> HybridClassifier:
         reuploading=RepeatedUpload(**options["reuploading"]["init_args"]),
         ansatz=ansatz,
         readout=options["readout"],
+        optimizer=partial(torch.optim.AdamW, **options["optimizer"]["init_args"]),
     )
 
 

@@ -1,0 +1,88 @@
+"""Training a quantum kernel so that vectors of a class look alike and others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from tqdm import trange
+
+from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.errors import ConfigError, DataError, TrainingError
+
+
+def alignment(gram: Tensor, labels: Sequence[object]) -> Tensor:
+    """`<K, T> / (|K| |T|)`, from -1 to 1, with T = 1 within a class and -1 / (classes - 1) between two.
+
+    Source: Cristianini et al. (2001), On kernel-target alignment.
+
+    Args:
+        gram: K `(rows, rows)`.
+        labels: class of each row.
+
+    Raises:
+        DataError: with fewer than two classes.
+    """
+    classes, numbers = np.unique(np.asarray(labels), return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(f"alignment needs two classes or more, given {len(classes)}")
+    same = torch.from_numpy(numbers[:, None] == numbers)
+    target = torch.where(same, 1.0, -1.0 / (len(classes) - 1)).to(gram)
+    found: Tensor = (gram * target).sum() / (torch.linalg.norm(gram) * torch.linalg.norm(target))
+    return found
+
+
+def align(
+    kernel: QuantumKernel,
+    x: ArrayLike,
+    labels: Sequence[object],
+    steps: int = 50,
+    lr: float = 0.05,
+    batch_size: int = 64,
+    verbose: bool = False,
+) -> QuantumKernel:
+    """The kernel with the weights of its feature map trained to raise the alignment, by Adam on random batches.
+
+    Source: Hubregtsen et al. (2021), Training quantum embedding kernels on near-term quantum computers,
+    arXiv:2105.02276.
+
+    Args:
+        kernel: to start from; `kernel.seed` also draws the batches.
+        x: vectors `(rows, dim)`.
+        labels: class of each.
+        steps: batches.
+        lr: learning rate, in radians.
+        batch_size: vectors in a batch.
+        verbose: show a progress bar.
+
+    Raises:
+        ConfigError: when the feature map has nothing to train.
+        DataError: with fewer than two classes, or a batch_size below 2.
+        TrainingError: when a weight is no longer finite.
+    """
+    vectors = torch.from_numpy(np.array(x, dtype=np.float64))
+    weights = kernel.initial_weights(vectors.shape[1]).requires_grad_()
+    if not len(weights):
+        raise ConfigError(f"{kernel.feature_map} has no weights to train: use UploadMap with an ansatz that has")
+    if min(batch_size, len(vectors)) < 2:
+        raise DataError("alignment compares vectors: batch_size and the number of vectors must be 2 or more")
+    classes = np.asarray(labels)
+    if len(set(classes.tolist())) < 2:
+        raise DataError("alignment needs two classes or more, given 1")
+    draw = np.random.default_rng(kernel.seed)
+    optimizer = torch.optim.Adam([weights], lr=lr)
+    for step in trange(steps, disable=not verbose, desc="aligning", unit="step"):
+        rows = draw.choice(len(vectors), min(batch_size, len(vectors)), replace=False)
+        if len(set(classes[rows].tolist())) < 2:
+            continue  # a batch of one class says nothing about the others
+        optimizer.zero_grad()
+        found = kernel.represent(vectors[rows], weights)
+        (-alignment(kernel.compare(found, found), classes[rows].tolist())).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if not bool(weights.isfinite().all()):
+            raise TrainingError(f"a weight is not finite after step {step + 1} of the alignment. Lower lr={lr}")
+    return replace(kernel, weights=tuple(weights.detach().tolist()))

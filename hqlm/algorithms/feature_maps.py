@@ -1,0 +1,137 @@
+"""The slot of feature maps: from a vector x to a state |phi(x)>, which is what a quantum kernel compares."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from typing import Final, Literal
+
+import torch
+from torch import Tensor
+
+from hqlm.circuits import Ansatz, Circuit, Gate, Input, InterleavedUpload, Reuploading, RingAnsatz
+from hqlm.errors import ConfigError, DataError
+from hqlm.registry import Component, Registry
+
+
+@dataclass(frozen=True)
+class FeatureMap(Component):
+    """|phi(x)> = U(w, inputs(x)) |states(x)>, with weights w that alignment can train."""
+
+    @abstractmethod
+    def circuit(self, dim: int) -> Circuit:
+        """U, without observables, for vectors of `dim` values.
+
+        Raises:
+            ConfigError: for a `dim` that it cannot take.
+        """
+
+    def inputs(self, x: Tensor) -> Tensor | None:
+        """What the circuit reads of vectors `(rows, dim)`, in radians before its scale; None for nothing."""
+        return x
+
+    def states(self, x: Tensor) -> Tensor | None:
+        """Initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
+        return None
+
+
+FEATURE_MAPS: Final[Registry[FeatureMap]] = Registry(FeatureMap, "feature map")  # type: ignore[type-abstract]
+
+
+@dataclass(frozen=True)
+class AmplitudeMap(FeatureMap):
+    """`(x, offset, 0, ...) / sqrt(|x|^2 + offset^2)` as the amplitudes of the fewest qubits that hold them.
+
+    Its fidelity kernel is `(x.y + offset^2)^2 / ((|x|^2 + offset^2) (|y|^2 + offset^2))`, a normalised polynomial
+    kernel of degree 2. Simulators alone start from given amplitudes.
+
+    Args:
+        offset: amplitude beside the vector, in its units; 0 leaves the length of the vector out.
+    """
+
+    offset: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.offset < math.inf:
+            raise ConfigError(f"AmplitudeMap: offset must be 0 or more, given {self.offset}")
+
+    def circuit(self, dim: int) -> Circuit:
+        """No gates."""
+        return Circuit(max(1, math.ceil(math.log2(dim + (self.offset > 0.0)))), (), ())
+
+    def inputs(self, x: Tensor) -> Tensor | None:
+        """None: nothing is uploaded."""
+        return None
+
+    def states(self, x: Tensor) -> Tensor:
+        """Real amplitudes.
+
+        Raises:
+            DataError: for a vector of zeros without an offset.
+        """
+        amplitudes = x.new_zeros(len(x), 2 ** self.circuit(x.shape[1]).n_qubits)
+        amplitudes[:, : x.shape[1]] = x
+        if self.offset > 0.0:
+            amplitudes[:, x.shape[1]] = self.offset
+        norms = torch.linalg.vector_norm(amplitudes, dim=1, keepdim=True)
+        if not bool((norms > 0.0).all()):
+            row = int((norms[:, 0] == 0.0).nonzero()[0, 0])
+            raise DataError(f"row {row} is a vector of zeros, which no state holds. Set an offset above 0")
+        states: Tensor = amplitudes / norms
+        return states
+
+
+@dataclass(frozen=True)
+class UploadMap(FeatureMap):
+    """One qubit a value, in the circuit that a re-uploading scheme and an ansatz make.
+
+    Args:
+        reuploading: how often values enter, and with which scale.
+        ansatz: gates between the uploads; its weights can be trained by alignment.
+    """
+
+    reuploading: Reuploading = field(default_factory=lambda: InterleavedUpload(scale=1.0))
+    ansatz: Ansatz = field(default_factory=RingAnsatz)
+
+    def circuit(self, dim: int) -> Circuit:
+        """The scheme's circuit on `dim` qubits."""
+        return self.reuploading.circuit(dim, 1, self.ansatz, ())
+
+
+@dataclass(frozen=True)
+class ZZFeatureMap(FeatureMap):
+    """One qubit a value: (H, phases 2 x_i, phases 2 (pi - x_i)(pi - x_j) on pairs) times `n_layers`.
+
+    Source: Havlicek et al. (2019), Supervised learning with quantum-enhanced feature spaces, arXiv:1804.11326.
+
+    Args:
+        n_layers: repetitions.
+        pairs: `all` pairs of qubits or `neighbours` only.
+    """
+
+    n_layers: int = 2
+    pairs: Literal["all", "neighbours"] = "all"
+
+    def __post_init__(self) -> None:
+        if self.n_layers < 1:
+            raise ConfigError(f"ZZFeatureMap: n_layers must be 1 or more, given {self.n_layers}")
+
+    def circuit(self, dim: int) -> Circuit:
+        """Phases as RZ, which differ by a global phase only."""
+        layer = [Gate("H", (wire,)) for wire in range(dim)]
+        layer += [Gate("RZ", (wire,), Input(wire, 2.0)) for wire in range(dim)]
+        for column, (first, second) in enumerate(self._pairs(dim), start=dim):
+            entangler = Gate("CNOT", (first, second))
+            layer += [entangler, Gate("RZ", (second,), Input(column, 2.0)), entangler]
+        return Circuit(dim, tuple(layer) * self.n_layers, ())
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """`(x, (pi - x_i)(pi - x_j) of every pair)`."""
+        pairs = self._pairs(x.shape[1])
+        first, second = x[:, [i for i, _ in pairs]], x[:, [j for _, j in pairs]]
+        return torch.cat((x, (math.pi - first) * (math.pi - second)), dim=1)
+
+    def _pairs(self, dim: int) -> list[tuple[int, int]]:
+        return list(combinations(range(dim), 2) if self.pairs == "all" else pairwise(range(dim)))

@@ -1,0 +1,192 @@
+"""Quantum kernels: Gram matrices of the states that a feature map makes of vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.circuits import Circuit, PauliString
+from hqlm.errors import DataError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+from hqlm.registry import Component
+
+_AT_ONCE: Final = 2**24  # amplitudes, or measured bits, held at a time
+_EXACT: Final = "donot_use_mm_for_euclid_dist"  # a product of matrices would lose the digits of small distances
+_KEPT: Final = 4  # sets of vectors whose states stay in memory: those of fit are asked for again by predict
+
+Gram = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class QuantumKernel(Component):
+    """`kernel(x, y)` is the Gram matrix `(len(x), len(y))`; `sklearn.svm.SVC(kernel=kernel)` works.
+
+    `fidelity`: `|<phi(x)|phi(y)>|^2`. Exact values take one state a vector and one matrix product; with shots it is
+    the share of zeros after `U(x)` and the inverse of `U(y)`, one circuit a pair, 1 on the diagonal, and of a
+    symmetric matrix the nearest one without negative eigenvalues. `projected`: `exp(-gamma sum_k |rho_k(x) -
+    rho_k(y)|^2)` over the states rho_k of single qubits, from one evaluation of X, Y and Z a vector, on any backend,
+    with shots and noise.
+
+    Sources: Havlicek et al. (2019), arXiv:1804.11326 (fidelity); Huang et al. (2021), Power of data in quantum machine
+    learning, arXiv:2011.01938 (projected).
+
+    Args:
+        feature_map: from vectors to states.
+        kind: `fidelity` or `projected`.
+        gamma: of a projected kernel.
+        backend: quantum SDK or engine.
+        execution: shots, noise and seed.
+        weights: of the feature map's circuit, in radians; None draws them uniformly from (-pi, pi).
+        seed: of that draw.
+    """
+
+    feature_map: FeatureMap = field(default_factory=AmplitudeMap)
+    kind: Literal["fidelity", "projected"] = "fidelity"
+    gamma: float = 1.0
+    backend: QuantumBackend = field(default_factory=StatevectorBackend)
+    execution: Execution = field(default_factory=Execution)
+    weights: tuple[float, ...] | None = None
+    seed: int = 0
+
+    def __call__(self, x: ArrayLike, y: ArrayLike | None = None) -> Gram:
+        """The Gram matrix of vectors `(rows, dim)`; without `y` that of `x` with itself, exactly symmetric.
+
+        Raises:
+            DataError: for vectors that are not finite or of unequal lengths.
+            UnsupportedExecution: when the backend cannot do it, with what would work.
+        """
+        left = _vectors(x)
+        right = left if y is None else _vectors(y)
+        if left.shape[1] != right.shape[1]:
+            raise DataError(f"x has vectors of {left.shape[1]} values, y of {right.shape[1]}")
+        symmetric = y is None or (left.shape == right.shape and bool((left == right).all()))
+        weights = self.initial_weights(left.shape[1])
+        with torch.no_grad():
+            if self.kind == "fidelity" and self.execution.shots is not None:
+                return self._sampled(left, right, weights, symmetric)
+            gram = np.empty((len(left), len(right)))
+            for rows in self._blocks(left):
+                for columns in self._blocks(right):
+                    if symmetric and columns.start < rows.start:
+                        gram[rows, columns] = gram[columns, rows].T
+                    else:
+                        one, other = (self._kept(part, weights) for part in (left[rows], right[columns]))
+                        gram[rows, columns] = self.compare(one, other).numpy()
+        return (gram + gram.T) / 2.0 if symmetric else gram
+
+    def initial_weights(self, dim: int) -> Tensor:
+        """The weights of the circuit for vectors of `dim` values, float64.
+
+        Raises:
+            DataError: when `weights` are given in another number.
+        """
+        n_weights = self.feature_map.circuit(dim).n_weights
+        if self.weights is None:
+            drawn = np.random.default_rng(self.seed).uniform(-math.pi, math.pi, n_weights)
+            return torch.from_numpy(drawn)
+        if len(self.weights) != n_weights:
+            raise DataError(
+                f"the feature map has {n_weights} weights for vectors of {dim} values, given {len(self.weights)}"
+            )
+        return torch.tensor(self.weights, dtype=torch.float64)
+
+    def represent(self, x: Tensor, weights: Tensor) -> Tensor:
+        """What is compared, differentiable in the weights: states `(rows, 2**n)`, or <X>, <Y>, <Z> `(rows, 3 n)`."""
+        circuit, inputs, states = self._encoded(x)
+        if self.kind == "projected":
+            read = replace(circuit, observables=_single_qubit_paulis(circuit.n_qubits))
+            return self.backend.expectations(read, weights, inputs, states, self.execution)
+        if self.execution.noise_model != Noise():
+            raise UnsupportedExecution(
+                "the exact fidelity of noisy states is not computed: set execution.shots, or kind=projected"
+            )
+        return self.backend.states(circuit, weights, inputs, states)
+
+    def compare(self, one: Tensor, other: Tensor) -> Tensor:
+        """The Gram matrix of two sets of what `represent` gives."""
+        if self.kind == "fidelity":
+            return (one @ other.conj().T).abs().square()
+        # |rho - sigma|^2 of one qubit is half the squared distance of their Bloch vectors
+        return torch.exp(-0.5 * self.gamma * torch.cdist(one, other, compute_mode=_EXACT).square())
+
+    def _encoded(self, x: Tensor) -> tuple[Circuit, Tensor | None, Tensor | None]:
+        circuit = self.feature_map.circuit(x.shape[1])
+        return circuit, self.feature_map.inputs(x), self.feature_map.states(x)
+
+    def _blocks(self, x: Tensor) -> Iterator[slice]:
+        step = max(1, _AT_ONCE >> self.feature_map.circuit(x.shape[1]).n_qubits)
+        return (slice(first, min(first + step, len(x))) for first in range(0, len(x), step))
+
+    def _kept(self, x: Tensor, weights: Tensor) -> Tensor:
+        key = hashlib.sha256(x.numpy().tobytes()).hexdigest(), tuple(x.shape)
+        if key not in self._memory:
+            while len(self._memory) >= _KEPT:
+                self._memory.pop(next(iter(self._memory)))
+            self._memory[key] = self.represent(x, weights)
+        return self._memory[key]
+
+    @cached_property
+    def _memory(self) -> dict[Any, Tensor]:
+        return {}
+
+    def _sampled(self, left: Tensor, right: Tensor, weights: Tensor, symmetric: bool) -> Gram:
+        one, inputs, states = self._encoded(left)
+        if states is not None or inputs is None:
+            raise UnsupportedExecution(
+                f"{type(self.feature_map).__name__} gives a simulator its amplitudes, which no circuit undoes. "
+                "Set execution.shots=null, kind=projected, or another feature map"
+            )
+        both = one.then(one.inverse().shift_inputs(one.n_inputs))
+        others = self.feature_map.inputs(right)
+        assert others is not None
+        grid = np.triu_indices(len(left), 1) if symmetric else np.indices((len(left), len(right))).reshape(2, -1)
+        shares = np.empty(len(grid[0]))
+        shots, seed = self.execution.shots or 0, self.execution.seed or 0
+        step = max(1, _AT_ONCE // (shots * one.n_qubits))
+        for first in range(0, len(shares), step):
+            part = slice(first, first + step)
+            pairs = torch.cat((inputs[grid[0][part]], others[grid[1][part]]), dim=1)
+            own = int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
+            bits = self.backend.sample(both, weights, pairs, None, replace(self.execution, seed=own))
+            shares[part] = (~bits.bool().any(-1)).double().mean(-1).numpy()
+        if not symmetric:
+            return shares.reshape(len(left), len(right))
+        gram = np.eye(len(left))
+        gram[grid] = shares
+        return _nearest_positive(np.maximum(gram, gram.T))
+
+
+def _vectors(x: ArrayLike) -> Tensor:
+    vectors = torch.from_numpy(np.array(x, dtype=np.float64))
+    if vectors.ndim != 2 or not vectors.numel():
+        raise DataError(f"a kernel takes vectors of the shape (rows, dim), given {tuple(vectors.shape)}")
+    if not bool(vectors.isfinite().all()):
+        raise DataError("a kernel takes finite values; there is a NaN or an infinity among the vectors")
+    return vectors
+
+
+def _single_qubit_paulis(n_qubits: int) -> tuple[PauliString, ...]:
+    return tuple(
+        PauliString("I" * wire + letter + "I" * (n_qubits - wire - 1)) for letter in "XYZ" for wire in range(n_qubits)
+    )
+
+
+def _nearest_positive(gram: Gram) -> Gram:
+    """The nearest matrix, by Frobenius norm, without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(gram)
+    if values[0] >= 0.0:
+        return gram
+    roots = vectors * np.sqrt(values.clip(min=0.0))
+    found: Gram = roots @ roots.T
+    return (found + found.T) / 2.0

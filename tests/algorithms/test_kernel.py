@@ -1,0 +1,127 @@
+"""Gram matrices against other libraries, density matrices and statistics."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hqlm.algorithms import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, kernel
+from hqlm.backends import CirqBackend, PennyLaneBackend, StatevectorBackend
+from hqlm.errors import DataError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+from hqlm.testing.strategies import all_observables
+
+X = np.random.default_rng(0).uniform(-1.5, 1.5, size=(6, 3))
+Y = np.random.default_rng(1).uniform(-1.5, 1.5, size=(4, 3))
+
+
+@pytest.mark.parametrize("backend", [PennyLaneBackend(), CirqBackend()], ids=lambda backend: type(backend).__name__)
+def test_fidelity_is_the_chance_of_zeros_after_one_map_and_the_inverse_of_the_other(backend):
+    quantum = QuantumKernel(UploadMap(), seed=3)
+    circuit = UploadMap().circuit(3)
+    # |0><0| is the mean of all strings of I and Z
+    both = replace(circuit.then(circuit.inverse().shift_inputs(3)), observables=all_observables(3, "IZ"))
+    pairs = torch.from_numpy(np.concatenate((np.repeat(X, len(Y), 0), np.tile(Y, (len(X), 1))), axis=1))
+    expected = backend.expectations(both, quantum.initial_weights(3), pairs).mean(1).reshape(len(X), len(Y))
+    np.testing.assert_allclose(quantum(X, Y), expected, atol=1e-6)
+
+
+def test_a_projected_kernel_compares_the_states_of_single_qubits():
+    quantum = QuantumKernel(UploadMap(), kind="projected", gamma=0.8)
+    psi = StatevectorBackend().states(UploadMap().circuit(3), quantum.initial_weights(3), torch.from_numpy(X))
+    psi = psi.reshape(-1, 2, 2, 2).numpy()
+    rho = [np.einsum(terms, psi, psi.conj()) for terms in ("rabc,rxbc->rax", "rabc,raxc->rbx", "rabc,rabx->rcx")]
+    distance = sum((np.abs(one[:, None] - one[None]) ** 2).sum((-1, -2)) for one in rho)
+    np.testing.assert_allclose(quantum(X), np.exp(-0.8 * distance), atol=1e-12)
+    other = replace(quantum, backend=CirqBackend())
+    np.testing.assert_allclose(other(X, Y), quantum(X, Y), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["fidelity", "projected"])
+def test_sampled_values_scatter_around_exact_ones(kind):
+    exact = QuantumKernel(ZZFeatureMap(n_layers=1), kind=kind)
+    sampled = replace(exact, execution=Execution(shots=4000, seed=1))
+    for given in ((X,), (X, Y)):
+        expected, found = exact(*given), sampled(*given)
+        spread = np.sqrt(expected * (1 - expected) / 4000) if kind == "fidelity" else 9 / np.sqrt(4000)
+        # an extra share for the projection to positive eigenvalues
+        assert (np.abs(found - expected) <= 5 * spread + 5 / 4000 + 0.02 * (len(given) == 1)).all()
+    np.testing.assert_array_equal(sampled(X), sampled(X))
+    assert (replace(exact, execution=Execution(shots=4000, seed=2))(X) != sampled(X)).any()
+
+
+def test_a_symmetric_sampled_matrix_has_no_negative_eigenvalue(monkeypatch):
+    sampled = QuantumKernel(UploadMap(), execution=Execution(shots=5))
+    alike = 0.3 * np.concatenate((X, Y))  # nearly equal states: their Gram matrix is close to singular
+    gram = sampled(alike)
+    np.testing.assert_array_equal(gram, gram.T)
+    assert np.linalg.eigvalsh(gram)[0] > -1e-12
+    monkeypatch.setattr(kernel, "_nearest_positive", lambda raw: raw)
+    raw = sampled(alike)
+    assert np.linalg.eigvalsh(raw)[0] < -0.1
+    np.testing.assert_array_equal(np.diag(raw), 1.0)
+    # no other matrix is nearer: the residual is negative and orthogonal to the result
+    assert np.linalg.eigvalsh(raw - gram)[-1] < 1e-12
+    assert np.sum((raw - gram) * gram) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_noise_lowers_the_fidelity_of_a_vector_with_itself():
+    noisy = QuantumKernel(ZZFeatureMap(), execution=Execution(shots=500, noise=Noise(two_qubit=0.1)))
+    assert (noisy(X[:1], X[:1] + 1e-9) < 0.8).all()
+    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+        QuantumKernel(ZZFeatureMap(), execution=Execution(noise=Noise(two_qubit=0.1)))(X)
+    projected = QuantumKernel(ZZFeatureMap(), kind="projected", execution=Execution(noise=Noise(one_qubit=0.75)))
+    np.testing.assert_allclose(projected(X), 1.0)  # every qubit is fully mixed
+
+
+def test_blocks_change_nothing(monkeypatch):
+    quantum = QuantumKernel(UploadMap())
+    whole = quantum(X), quantum(X, Y)
+    monkeypatch.setattr(kernel, "_AT_ONCE", 16)  # two rows of three qubits
+    for found, expected in zip((quantum(X), quantum(X, Y)), whole, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+def test_each_vector_becomes_a_state_once(monkeypatch):
+    rows = []
+    states = StatevectorBackend.states
+
+    def counted(self, circuit, weights, inputs=None, given=None):
+        rows.append(len(inputs))
+        return states(self, circuit, weights, inputs, given)
+
+    monkeypatch.setattr(StatevectorBackend, "states", counted)
+    quantum = QuantumKernel(UploadMap())
+    quantum(X)
+    quantum(Y, X)
+    assert rows == [len(X), len(Y)]
+
+
+def test_it_pickles_without_the_states_it_keeps():
+    quantum = QuantumKernel(UploadMap(), weights=tuple(range(UploadMap().circuit(3).n_weights)))
+    gram = quantum(X)
+    again = pickle.loads(pickle.dumps(quantum))
+    assert again == quantum
+    assert "_memory" not in again.__dict__
+    np.testing.assert_array_equal(again(X), gram)
+
+
+def test_bad_vectors_and_weights_are_refused():
+    quantum = QuantumKernel(UploadMap())
+    for bad, message in (
+        ([1.0, 2.0], "given \\(2,\\)"),
+        ([[1.0, np.nan]], "finite"),
+        (np.empty((0, 3)), "given \\(0, 3\\)"),
+    ):
+        with pytest.raises(DataError, match=message):
+            quantum(bad)
+    with pytest.raises(DataError, match="x has vectors of 3 values, y of 2"):
+        quantum(X, Y[:, :2])
+    with pytest.raises(DataError, match="weights for vectors of 3 values, given 1"):
+        replace(quantum, weights=(0.1,))(X)
+    with pytest.raises(UnsupportedExecution, match="AmplitudeMap gives a simulator its amplitudes"):
+        QuantumKernel(AmplitudeMap(), execution=Execution(shots=10))(X)
+    with pytest.raises(UnsupportedExecution, match="Use StatevectorBackend"):
+        QuantumKernel(UploadMap(), backend=PennyLaneBackend())(X)
