@@ -137,7 +137,7 @@ def _has_account() -> bool:
         return False
 
 
-def _start(folder: Path, mode: str, timeout: float, settings: Mapping[str, Any]) -> Run:
+def _start(folder: Path, mode: Any, timeout: float, settings: Mapping[str, Any]) -> Run:
     import wandb
 
     quiet = wandb.Settings(
@@ -149,7 +149,7 @@ def _start(folder: Path, mode: str, timeout: float, settings: Mapping[str, Any])
         disable_code=True,
     )
     with _no_logging("wandb"):
-        run: Run = wandb.init(dir=folder, mode=mode, settings=quiet, **settings)  # type: ignore[arg-type]
+        run: Run = wandb.init(dir=folder, mode=mode, settings=quiet, **settings)
     return run
 
 
