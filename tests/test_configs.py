@@ -6,12 +6,15 @@ import pytest
 import yaml
 
 from hqlm.commands import main
+from hqlm.commands.request import Request
+from hqlm.commands.study_file import plan, read_study, study_parser
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = sorted(CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(CONFIGS.glob("backend/*.yaml")) + sorted(CONFIGS.glob("noise/*.yaml"))
 LOGGERS = sorted(CONFIGS.glob("logger/*.yaml"))
+STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
 # what stands in for a data folder or weights that may be absent: the built-in reviews, hashed words on few qubits
 REVIEWS = ["--data=ReviewsData"]
 SMALL = [
@@ -50,9 +53,20 @@ def test_a_logger_runs_on_top_of_the_first_example(run, path):  # noqa: F811
     assert run("fit", *flags).code == 0
 
 
-@pytest.mark.parametrize("path", WHOLE + OVERLAYS + LOGGERS, ids=name)
+@pytest.mark.parametrize("path", WHOLE + OVERLAYS + LOGGERS + STUDIES, ids=name)
 def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("study", "trials"), [("ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)]
+)
+def test_every_trial_of_a_study_is_sound(monkeypatch, study, trials):
+    monkeypatch.chdir(CONFIGS.parent)
+    request = Request.read([f"--config=configs/studies/{study}.yaml"])
+    planned = plan(read_study(study_parser("run", ""), request)[0])
+    assert len({each.key for each in planned}) == len(planned) == trials
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from lightning.pytorch import Callback
 from hqlm.cache import cache_folder
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import HqlmError
 from hqlm.models import TextClassifier
 
 _SAMPLES: Final = 4  # settings that are timed
@@ -25,17 +26,25 @@ _SPLITS: Final = ("train", "val", "test")
 
 
 def estimate(configs: Sequence[Config], workers: int) -> str:
-    """A sentence on the time of trials, from some that lie evenly among them."""
+    """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run."""
     embed_all(configs)
     step = max(1, len(configs) // _SAMPLES)
     sample = [configs[place] for place in range(0, len(configs), step)][:_SAMPLES]
+    seconds, lines = [], []
     with _one_thread():
-        seconds = statistics.mean(map(_trial_seconds, sample))
-    total = seconds * -(-len(configs) // workers)
-    return (
-        f"about {words(total)} for {len(configs)} trials, {workers} at a time; a trial takes about {seconds:.0f} s, "
-        f"by {_BATCHES} steps of {len(sample)} of them"
-    )
+        for config in sample:
+            try:
+                seconds.append(_trial_seconds(config))
+            except HqlmError as err:
+                lines.append(f"of the {len(sample)} trials that were timed, one would fail: {err}")
+    if seconds:
+        mean = statistics.mean(seconds)
+        total = words(mean * -(-len(configs) // workers))
+        lines.append(
+            f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
+            f"{_BATCHES} steps of {len(seconds)} of them"
+        )
+    return "\n".join(lines)
 
 
 def embed_all(configs: Sequence[Config]) -> None:

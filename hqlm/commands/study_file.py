@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -76,9 +76,9 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
         ConfigError: for what is no study.
     """
     request.load_plugins()
-    options = parser.parse_args(request.arguments())
-    if not request.files:
+    if not request.files and not request.wants_help:
         raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
+    options = parser.parse_args(request.arguments())
     made = parser.instantiate_classes(options)
     names = Study.__dataclass_fields__
     study = Study(**{name: value for name, value in made.items() if name in names})
@@ -102,7 +102,7 @@ def plan(study: Study) -> list[Run]:
     """
     known: dict[str, Config] = {}  # seeds share what is resolved
     told: dict[str, None] = {}  # what changed classes keep of their options, once
-    runs = []
+    planned = []
     for trial in study.trials:
         overrides = study.overrides_of(trial)
         text = json.dumps(overrides)
@@ -110,9 +110,21 @@ def plan(study: Study) -> list[Run]:
             with redirect_stdout(io.StringIO()) as said:
                 known[text] = _resolve(study, overrides)
             told.update(dict.fromkeys(said.getvalue().splitlines()))
-        runs.append(Run(trial, {**known[text], "seed_everything": trial.seed}))
+        planned.append(Run(trial, {**known[text], "seed_everything": trial.seed}))
+    _check_distinct(planned)
     print("\n".join(told), end="\n" if told else "")
-    return runs
+    return planned
+
+
+def _check_distinct(planned: Sequence[Run]) -> None:
+    """Refuse settings that differ in words only: the design would take one run for two."""
+    seen: dict[str, Run] = {}
+    for run in planned:
+        other = seen.setdefault(run.key, run)
+        if other.trial.overrides != run.trial.overrides:
+            raise ConfigError(
+                f"the trials with {other} and with {run} are one and the same run: a factor changes nothing there"
+            )
 
 
 def _resolve(study: Study, overrides: Mapping[str, Any]) -> Config:
@@ -126,6 +138,12 @@ def _resolve(study: Study, overrides: Mapping[str, Any]) -> Config:
     if cli.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try trainer.max_epochs: 1")
     config: Config = load_yaml(cli.config_text())
+    devices = config["trainer"]["devices"]
+    if devices != 1:  # Lightning would start the command of the study again for each further process
+        raise ConfigError(
+            f"trainer.devices={devices}: a trial trains in one process, and the executor runs several trials at a "
+            "time. Leave it out"
+        )
     return config
 
 

@@ -13,7 +13,7 @@ from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Request
 from hqlm.commands.study_estimate import embed_all, estimate, words
 from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_text
-from hqlm.commands.study_trial import LOG, Record, Task, record_death, run_trial
+from hqlm.commands.study_trial import LOG, Record, Task, record_death, run_trial, wait_for_other
 from hqlm.io import write_text
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import Study
@@ -91,25 +91,29 @@ class _Progress:
 
     def run(self) -> None:
         """Run everything; what another process is at is waited for when all else is done."""
-        wait = False
         with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=None) as bar:
             while self.todo:
-                runs = list(self.todo.values())
-                tasks = [self._task(run, wait) for run in runs]
-                with closing(self.study.executor.run(run_trial, tasks)) as outcomes:  # type: ignore[type-var]
-                    for outcome in outcomes:
-                        task, record = tasks[outcome.place], outcome.value
-                        if outcome.error is not None:
-                            record = record_death(task, outcome.error)
-                        if record is not None:
-                            self._settle(runs[outcome.place], record, bar)
-                wait = True
+                self._run_free(bar)
+                for run in list(self.todo.values()):
+                    self._settle(run, wait_for_other(self._task(run)), bar)
 
-    def _task(self, run: Run, wait: bool) -> Task:
+    def _run_free(self, bar: Any) -> None:
+        runs = list(self.todo.values())
+        tasks = [self._task(run) for run in runs]
+        with closing(self.study.executor.run(run_trial, tasks)) as outcomes:  # type: ignore[type-var]
+            for outcome in outcomes:
+                record = outcome.value
+                if outcome.error is not None:
+                    record = record_death(tasks[outcome.place], outcome.error)
+                self._settle(runs[outcome.place], record, bar)
+
+    def _task(self, run: Run) -> Task:
         folder = trial_folder(self.study.folder, run.key).absolute()
-        return {"folder": str(folder), "config": run.config, "record": run.record, "since": self.since, "wait": wait}
+        return {"folder": str(folder), "config": run.config, "record": run.record, "since": self.since}
 
-    def _settle(self, run: Run, record: Record, bar: Any) -> None:
+    def _settle(self, run: Run, record: Record | None, bar: Any) -> None:
+        if record is None:  # another process is at it, or died while we waited for it
+            return
         del self.todo[run.key]
         done = self.total - len(self.todo)
         bar.update()

@@ -6,7 +6,6 @@ import platform
 import shutil
 import time
 import traceback
-from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from hqlm.callbacks import finish_open_run
 from hqlm.commands.evaluation import measure
 from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.plugins import load_named
-from hqlm.commands.quiet import quiet
+from hqlm.commands.quiet import printed_to, quiet
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import user_mistake
@@ -33,22 +32,29 @@ Record = dict[str, Any]
 
 
 def run_trial(task: Task) -> Record | None:
-    """Run a trial unless it is finished; its record, or None when another process is at it and we do not wait.
+    """Run a trial unless it is finished; its record, or None when another process is at it.
 
     A trial that was interrupted goes on from its last finished epoch; one that failed starts anew, unless that was
     after `task["since"]`, that is in a process that runs at the same time.
 
     Args:
         task: `folder`, `config` (resolved), `record` (what `trial.json` shall say of it), `since` (seconds since the
-            epoch), `wait` (whether to wait for another process).
+            epoch).
     """
     folder = Path(task["folder"])
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(folder).acquire(blocking=task["wait"]):
+        with _lock(folder).acquire(blocking=False):
             return _settled(folder, task["since"]) or _run(folder, task["config"], task["record"])
     except Timeout:
         return None
+
+
+def wait_for_other(task: Task) -> Record | None:
+    """Wait until no other process is at a trial; its record, or None when it is still to be run."""
+    folder = Path(task["folder"])
+    with _lock(folder):
+        return _settled(folder, task["since"])
 
 
 def record_death(task: Task, error: str) -> Record | None:
@@ -81,7 +87,7 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
     record = {"status": RUNNING, "error": None, **about, "versions": _versions()}
     write_record(folder, record)
     start = time.perf_counter()
-    with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log), quiet():
+    with (folder / LOG).open("a", encoding="utf-8") as log, printed_to(log), quiet():
         try:
             record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}
         except Exception as err:  # whatever it is, the other trials go on
@@ -98,9 +104,9 @@ def _failure(error: str) -> Record:
 
 def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     load_named(config)
-    summary = train_or_go_on(HqlmCLI("study", "", Request([], [], config)), folder)
-    config = {**config, "trainer": {**config["trainer"], "devices": 1}}  # several would repeat texts to fill batches
-    metrics = measure(HqlmCLI("study", "", Request([], [], config)), "test", find_checkpoint(folder), folder / "test")
+    request = Request([], [], config)
+    summary = train_or_go_on(HqlmCLI("study", "", request), folder)
+    metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
     finish_open_run()
     counts = summary["parameters"]
     own = {name.replace("val_acc", "val/acc"): summary[name] for name in _FIGURES}

@@ -14,10 +14,12 @@ def work(task):
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "sleep":
         time.sleep(60)
-    values = {"threads": torch.get_num_threads, "folder": os.getcwd, "pid": os.getpid, "square": lambda: int(number) ** 2}
-    if verb not in values:
+    if verb == "square":
+        return int(number) ** 2
+    answers = {"threads": torch.get_num_threads, "folder": os.getcwd, "pid": os.getpid}
+    if verb not in answers:
         raise ValueError("no such work")
-    return values[verb]()
+    return answers[verb]()
 
 
 def is_alive(pid):

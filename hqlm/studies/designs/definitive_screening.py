@@ -34,7 +34,7 @@ class DefinitiveScreening(Design):
         return np.asarray(definitive_screening_design(n_factors), dtype=np.float64)
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """Low, middle and high of each range; the run with all factors in the middle is the centre point."""
+        """Low, middle and high of each range."""
         check_keys(self, factors, _FEWEST)
         for factor in factors:
             if not factor.is_range:
@@ -44,10 +44,7 @@ class DefinitiveScreening(Design):
                 )
         middles = {factor.key: factor.middle() for factor in factors}
         return tuple(
-            Setting(
-                {f.key: f.at(code) if code else middles[f.key] for f, code in zip(factors, row, strict=True)},
-                "run" if row.any() else "center",
-            )
+            Setting({f.key: f.at(code) if code else middles[f.key] for f, code in zip(factors, row, strict=True)})
             for row in self.matrix(len(factors))
         )
 

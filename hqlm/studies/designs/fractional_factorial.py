@@ -86,8 +86,8 @@ class FractionalFactorial(TwoLevelDesign):
         if self.runs not in known:
             sizes = ", ".join(map(str, known)) or "none"
             raise ConfigError(
-                f"FractionalFactorial: for {n_factors} factors runs may be {sizes}, given {self.runs}; leave it out for "
-                "the fewest of a resolution, or take FullFactorial"
+                f"FractionalFactorial: for {n_factors} factors runs may be {sizes}, given {self.runs}. Leave it out "
+                "for the fewest of a resolution, or take FullFactorial"
             )
         basic = " ".join(ascii_lowercase[: self.runs.bit_length() - 1])
         matrix = np.asarray(fracfact(f"{basic} {known[self.runs]}"), dtype=np.float64)

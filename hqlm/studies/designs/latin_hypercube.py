@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -14,10 +14,14 @@ from hqlm.studies.designs.random import check_runs, codes, largest_correlation
 from hqlm.studies.designs.two_level import check_keys
 from hqlm.studies.factors import Factor
 
+_TRIES: Final = 500  # draws, of which the least correlated is kept
+
 
 @dataclass(frozen=True)
 class LatinHypercube(Design):
-    """One value in each of as many equal parts of every range as there are runs, far apart; the same in every block.
+    """One value in each of as many equal parts of every range as there are runs; the same in every block.
+
+    Of many draws the one is kept whose factors are least correlated.
 
     Source: McKay, Beckman and Conover (1979), Technometrics 21, 239.
 
@@ -38,13 +42,14 @@ class LatinHypercube(Design):
         levels = [factor.key for factor in factors if not factor.is_range]
         if levels:
             raise ConfigError(
-                f"LatinHypercube needs ranges; {levels[0]} has levels. Give {{low: ..., high: ...}}, or take RandomDesign"
+                f"LatinHypercube needs ranges; {levels[0]} has levels. Give {{low: ..., high: ...}}, or take "
+                "RandomDesign"
             )
         # rounding to whole numbers may bring two values together
-        unit = np.asarray(lhs(len(factors), self.runs, criterion="maximin", seed=self.order_seed))
+        drawn = lhs(len(factors), self.runs, criterion="correlation", iterations=_TRIES, seed=self.order_seed)
         return tuple(
             Setting({factor.key: factor.at(2.0 * float(u) - 1.0) for factor, u in zip(factors, row, strict=True)})
-            for row in unit
+            for row in np.asarray(drawn)
         )
 
     def aliasing(self, factors: Sequence[Factor]) -> str:

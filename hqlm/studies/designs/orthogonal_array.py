@@ -44,9 +44,9 @@ class OrthogonalArray(Design):
             if columns is not None and is_orthogonal(array[:, columns]):
                 return name, array[:, columns]
         raise ConfigError(
-            f"no orthogonal array has room for {len(counts)} factors with {counts} levels: there are arrays of 2, 3, 4, "
-            f"5 and 6 levels, few of them mixed ({', '.join(arrays)}). Change numbers of levels, or take FullFactorial "
-            "or RandomDesign"
+            f"no orthogonal array has room for {len(counts)} factors with {counts} levels: there are arrays of 2, 3, "
+            f"4, 5 and 6 levels, few of them mixed ({', '.join(arrays)}). Change numbers of levels, or take "
+            "FullFactorial or RandomDesign"
         )
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
