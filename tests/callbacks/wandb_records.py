@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 
@@ -12,10 +13,19 @@ _BLOCK, _HEADER, _START = 32768, 7, 7  # sizes of LevelDB's log format, and of w
 
 
 def records(folder):
-    """Records of the one offline run below a folder, as (kind, message)."""
+    """Records of the one offline run below a folder, as (kind, message), once its end is among them."""
+    (path,) = folder.rglob("*.wandb")
+    for _ in range(100):  # a process of its own writes them, on a busy machine somewhat later
+        found = _read(path)
+        if any(kind == "exit" for kind, _ in found):
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{path} has no end: {[kind for kind, _ in found]}")
+
+
+def _read(path):
     from wandb.proto import wandb_internal_pb2
 
-    (path,) = folder.rglob("*.wandb")
     data, place, whole, found = path.read_bytes(), _START, b"", []
     while place + _HEADER <= len(data):
         left = _BLOCK - place % _BLOCK
