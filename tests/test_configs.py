@@ -13,6 +13,8 @@ from tests.commands.conftest import run  # noqa: F401 (a fixture)
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = sorted(CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(CONFIGS.glob("backend/*.yaml")) + sorted(CONFIGS.glob("noise/*.yaml"))
+LOGGERS = sorted(CONFIGS.glob("logger/*.yaml"))
+STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
 # what stands in for a data folder or weights that may be absent: the built-in reviews, hashed words on few qubits
 REVIEWS = ["--data=ReviewsData"]
 SMALL = [
@@ -49,7 +51,14 @@ def test_an_overlay_runs(run, path):  # noqa: F811
     assert run("fit", f"--config={CONFIGS}/quickstart.yaml", f"--config={path}", *REVIEWS, *SMALL, *DRY).code == 0
 
 
-@pytest.mark.parametrize("path", WHOLE + OVERLAYS + sorted(CONFIGS.glob("studies/*.yaml")), ids=name)
+@pytest.mark.parametrize("path", LOGGERS, ids=name)
+def test_a_logger_runs_on_top_of_the_first_example(run, path):  # noqa: F811
+    pytest.importorskip(path.stem)
+    flags = [f"--config={CONFIGS / 'quickstart.yaml'}", f"--config={path}", *SMALL, *DRY]
+    assert run("fit", *flags).code == 0
+
+
+@pytest.mark.parametrize("path", WHOLE + OVERLAYS + LOGGERS + STUDIES, ids=name)
 def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
 

@@ -9,6 +9,7 @@ from hqlm.callbacks.random_state import RandomState
 from hqlm.callbacks.step_time import StepTime
 from hqlm.callbacks.time_estimate import TimeEstimate
 from hqlm.callbacks.training_time import TrainingTime
+from hqlm.callbacks.wandb_run import WandbRun, finish_open_run
 
 __all__ = [
     "BestCheckpoint",
@@ -21,4 +22,6 @@ __all__ = [
     "StepTime",
     "TimeEstimate",
     "TrainingTime",
+    "WandbRun",
+    "finish_open_run",
 ]

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hqlm.callbacks import PredictionsFile, TimeEstimate
+from lightning.pytorch import Callback
+
+from hqlm.callbacks import ConfigFile, PredictionsFile, TimeEstimate, finish_open_run
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -52,6 +54,7 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
         return 0
     with numbered_folder(run_folder(checkpoint), command) as folder:
         metrics = measure(cli, command, checkpoint, folder)
+    finish_open_run()
     for name, value in metrics.items():
         print(f"{name:<12}{value:.4f}")
     print(f"results in {folder}")
@@ -76,14 +79,15 @@ def _settings(checkpoint: Path, request: Request) -> Config:
 
 def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
     """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
-    callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder)])]
+    callbacks: list[Callback] = [TimeEstimate()]
+    if folder is not None:
+        config = cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n"
+        callbacks += [PredictionsFile(folder), ConfigFile(config, folder)]
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if folder is not None:
-        write_text(folder / "config.yaml", cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n")
     if folder is not None and metrics:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics

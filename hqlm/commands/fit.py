@@ -21,6 +21,7 @@ from hqlm.callbacks import (
     RandomState,
     StepTime,
     TrainingTime,
+    finish_open_run,
 )
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
@@ -96,6 +97,7 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
     summary = train(cli, folder, checkpoint)
+    finish_open_run()
     if summary is None:
         return _interrupted(folder)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]

@@ -90,7 +90,7 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
 def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
     """The command line of `hqlm fit` that a trial is, seed apart: files of the experiment, and values as flags."""
     files = [(path, read_config(path)) for path in study.bases]
-    flags = [Flag(f"--{key}", _text(key, value)) for key, value in overrides.items()]
+    flags = [Flag(f"--{key}", flag_value(key, value)) for key, value in overrides.items()]
     return Request(files, flags, _BELOW)
 
 
@@ -156,7 +156,7 @@ def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:
     return str(parser.dump(own, skip_none=False, skip_validation=True, format="yaml"))
 
 
-def _text(key: str, value: Any) -> str:
+def flag_value(key: str, value: Any) -> str:
     """A value as a flag has it, short names of components within it made into class paths."""
     return value if isinstance(value, str) else json.dumps(expand(value, key.rpartition(".")[2]))
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from hqlm.callbacks import finish_open_run
 from hqlm.commands.evaluation import measure
 from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.plugins import load_named
@@ -106,6 +107,7 @@ def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     request = Request([], [], config)
     summary = train_or_go_on(HqlmCLI("study", "", request), folder)
     metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
+    finish_open_run()
     counts = summary["parameters"]
     own = {name.replace("val_acc", "val/acc"): summary[name] for name in _FIGURES}
     return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}
