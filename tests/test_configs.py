@@ -22,7 +22,8 @@ SMALL = [
     "--model.feature_encoder.n_layers=2",
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
-NEEDS_A_FOLDER = {"sst2.yaml", "paper.yaml", "text.yaml"}
+NEEDS_A_FOLDER = {"sst2.yaml", "paper.yaml", "text.yaml", "contrastive.yaml", "end_to_end.yaml"}
+FEW_SHOT = ["--data.samples_per_class=16", "--model.text_encoder.contrastive.steps=2", "--data.limit_val=32"]
 
 
 def name(path):
@@ -70,5 +71,5 @@ def test_a_whole_configuration_runs_unchanged(path, tmp_path, monkeypatch):
             (tmp_path / folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
     monkeypatch.delenv("HQLM_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    limits = ["--data.limit_train=64", "--data.limit_val=32"]
+    limits = FEW_SHOT if path.stem == "contrastive" else ["--data.limit_train=64", "--data.limit_val=32"]
     assert main(["fit", f"--config={path}", *limits, *DRY]) == 0

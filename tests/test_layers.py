@@ -101,6 +101,11 @@ def test_the_lowest_row_imports_nothing_but_itself(part):
     assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors"}
 
 
+def test_the_estimator_is_imported_by_those_alone_who_ask_for_it():
+    for module in MODULES:
+        assert "hqlm.estimator" not in {name for name, at_module_level in imports(module) if at_module_level}
+
+
 def test_circuits_and_all_below_them_are_plain_python():
     for module in MODULES:
         if top(module) in {"circuits", "execution", "registry", "errors", "cache"}:

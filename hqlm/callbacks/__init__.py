@@ -1,5 +1,6 @@
 """What watches a run and writes its folder, one idea a file."""
 
+from hqlm.callbacks.body_folder import BodyFolder
 from hqlm.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from hqlm.callbacks.config_file import ConfigFile
 from hqlm.callbacks.metrics_file import MetricsFile
@@ -11,6 +12,7 @@ from hqlm.callbacks.training_time import TrainingTime
 
 __all__ = [
     "BestCheckpoint",
+    "BodyFolder",
     "ConfigFile",
     "LastCheckpoint",
     "MetricsFile",

@@ -12,7 +12,16 @@ from typing import Any, Final
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, StepTime, TrainingTime
+from hqlm.callbacks import (
+    BestCheckpoint,
+    BodyFolder,
+    ConfigFile,
+    LastCheckpoint,
+    MetricsFile,
+    RandomState,
+    StepTime,
+    TrainingTime,
+)
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -21,7 +30,10 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
-from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, run_folder, write_text
+from hqlm.models import TextClassifier
+from hqlm.models.pretrained import WEIGHTS
+from hqlm.models.restoring import import_model
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -61,6 +73,8 @@ def main(args: list[str]) -> int:
 def _checkpoint(request: Request) -> Path:
     given = str(request["ckpt_path"])
     path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
+    if path.name == WEIGHTS:
+        raise CheckpointError(f"{path} holds weights and no state of training: go on from a checkpoint of the run")
     import_model(read_checkpoint(path)["hyper_parameters"], path)
     return path
 
@@ -99,10 +113,12 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     if checkpoint is not None:
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
+        cli.model.find_body(checkpoint)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
     best, clock, steps = BestCheckpoint(folder), TrainingTime(), StepTime()
     # the last checkpoint after the others, whose state it keeps
     callbacks: list[Callback] = [best, clock, steps, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks.append(BodyFolder(folder, best))
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
@@ -148,9 +164,11 @@ def _interrupted(folder: Path) -> int:
 
 def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path) -> dict[str, Any]:
     score = best.best_model_score
+    stage = {"stage": cli.model.stage} if isinstance(cli.model, TextClassifier) else {}
     return {
         "name": folder.name,
         "val_acc": None if score is None else float(score),
+        **stage,
         "parameters": cli.model.parameter_counts(),
         "epochs": trainer.current_epoch,
         "seed": cli.config["seed_everything"],
@@ -160,12 +178,12 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
 
 
 def _text(summary: dict[str, Any]) -> str:
-    counts = summary["parameters"]
     run = summary["name"]
     accuracy = "none measured" if summary["val_acc"] is None else f"{summary['val_acc']:.4f} (best checkpoint)"
     return f"""
 validation accuracy   {accuracy}
-trainable parameters  {sum(counts.values())}: {counts["quantum"]} quantum, {counts["classical"]} classical
+trainable parameters  {_counted(summary["parameters"])}
+text encoder          {summary.get("stage", "none")}
 seconds               {summary["seconds"]:.1f}
 checkpoint            {_short(summary["checkpoint"]) if summary["checkpoint"] else "none"}
 configuration         {_short(summary["config"])}
@@ -175,6 +193,11 @@ next:
   hqlm predict --ckpt_path {run}
   python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
 """
+
+
+def _counted(parameters: dict[str, int]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in parameters.items())
+    return f"{sum(parameters.values())}: {kinds}"
 
 
 def _short(path: str) -> str:

@@ -115,6 +115,10 @@ class TextDataModule(HqlmDataModule):
         """Texts of a split, in the order that indices of its batches mean."""
         return list(self._tables[split].texts)
 
+    def labels(self, split: Split) -> list[int]:
+        """Class numbers of a split, one a text."""
+        return list(self._tables[split].numbers(self.class_names))
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of shuffled training rows."""
         return self._loader("train", shuffle=True)

@@ -6,6 +6,7 @@ import inspect
 import types
 from abc import ABC
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule
@@ -42,6 +43,8 @@ class HqlmModule(LightningModule, ABC):
         super().__init__()
         self._optimizer = optimizer
         self._schedule = schedule
+        self.checkpoint: Path | None = None  # that it was loaded from
+        self.run_folder: Path | None = None  # of the run that the checkpoint belongs to
         self._planned_steps: int | None = None  # of the run that a checkpoint comes from
 
     def save_hyperparameters(
@@ -60,15 +63,21 @@ class HqlmModule(LightningModule, ABC):
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
 
+    def find_body(self, checkpoint: Path) -> None:
+        """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
             ConfigError: when a run that goes on has another number of steps than its schedule was made for.
         """
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         try:
-            optimizer: Optimizer = self._optimizer(parameters)
+            optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
         steps = int(self.trainer.estimated_stepping_batches)

@@ -132,7 +132,7 @@ def test_second_module_leaves_the_features_to_the_linear_layer():
 
 def test_quantum_leaves_the_embedding_to_the_linear_layer():
     model = model_of(WHOLE, ablate=["quantum"])
-    assert model.parameter_counts() == {"quantum": 0, "classical": 22}
+    assert model.parameter_counts() == {"body": 0, "lora": 0, "quantum": 0, "classical": 22}
 
 
 @pytest.mark.parametrize("word", ABLATIONS)

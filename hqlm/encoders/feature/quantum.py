@@ -33,9 +33,11 @@ class QuantumFeatureEncoder(FeatureEncoder):
         center: subtract the mean of the training embeddings first.
         offset: amplitude beside the normalised embedding (of norm 1); makes <Z> see what is linear in the embedding.
         ansatz: the trainable circuit.
+        norm: what an embedding is divided by: its own norm (`row`, so that its direction alone counts) or the root
+            mean square norm of the training embeddings (`data`, so that its length counts too and it may be zero).
 
     Raises:
-        ConfigError: for sizes below 1 or a negative offset.
+        ConfigError: for sizes below 1, a negative offset, or `norm=data` without an offset.
     """
 
     n_qubits: int = 9
@@ -46,6 +48,7 @@ class QuantumFeatureEncoder(FeatureEncoder):
     center: bool = False
     offset: float = 0.0
     ansatz: Ansatz = field(default_factory=lambda: RingAnsatz(connectivity=2))
+    norm: Literal["row", "data"] = "row"
 
     def __post_init__(self) -> None:
         for name in ("n_qubits", "n_layers", "n_encoders"):
@@ -53,6 +56,11 @@ class QuantumFeatureEncoder(FeatureEncoder):
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
         if self.offset < 0.0:
             raise ConfigError(f"feature_encoder.offset must be 0 or more, given {self.offset}")
+        if self.norm == "data" and self.offset == 0.0:
+            raise ConfigError(
+                "feature_encoder.norm=data: a state has norm 1, so the length of an embedding shows beside an offset "
+                "only. Set feature_encoder.offset=1, or norm=row"
+            )
 
     @property
     def n_features(self) -> int:
@@ -84,9 +92,9 @@ class QuantumFeatureEncoder(FeatureEncoder):
         return _QuantumFeatures(self, dim)
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """No offset for `offset`; the ansatz takes the words it knows; otherwise as every feature encoder."""
+        """For `offset` none, nor lengths that show beside it; other words as the ansatz and every feature encoder."""
         if word == "offset":
-            return replace(self, offset=0.0)
+            return replace(self, offset=0.0, norm="row")
         if word == "feature_encoder":
             return super().ablated(word)
         return replace(self, ansatz=self.ansatz.ablated(word))
@@ -96,7 +104,7 @@ class _QuantumFeatures(FeatureModule):
     def __init__(self, recipe: QuantumFeatureEncoder, dim: int) -> None:
         super().__init__()
         self.merge = recipe.merge
-        self.amplitudes = AmplitudeEncoding(dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset)
+        self.amplitudes = AmplitudeEncoding(dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.norm)
         circuit = recipe.circuit
         self.encoders = nn.ModuleList(QuantumLayer(circuit, StatevectorBackend()) for _ in range(recipe.n_encoders))
 
