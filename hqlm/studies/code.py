@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from hqlm.io import class_paths
+from hqlm.models.restoring import class_paths
 
 # what the figures of a trained model depend on; commands, studies and reports may change without a trial being repeated
 _PARTS: Final = (
