@@ -123,6 +123,15 @@ def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path)
     pandas.testing.assert_frame_equal(both.iloc[:2], first)
 
 
+def test_null_is_a_level(study, tmp_path):
+    assert study(factors={"model.execution.shots": [None, 8]}).code == 0
+    table = read_results(tmp_path / "studies/tiny")
+    assert table["model.execution.shots"].tolist() == [None, 8]
+    configs = [trial_folder(tmp_path / "studies/tiny", key) / "config.yaml" for key in table["trial"]]
+    shots = [yaml.safe_load(path.read_text())["model"]["init_args"]["execution"]["shots"] for path in configs]
+    assert shots == [None, 8]
+
+
 def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_path):
     result = study("--dry-run")
     assert "no effect is aliased" in result.out
