@@ -1,14 +1,32 @@
 """Hybrid algorithms beside the text classifier, on the same circuits and backends."""
 
 from hqlm.algorithms.alignment import align, alignment
+from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap
+from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
+from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
+from hqlm.algorithms.vqe import VQE
 
 __all__ = [
     "FEATURE_MAPS",
+    "PROBLEMS",
+    "SPSA",
+    "VQE",
     "AmplitudeMap",
+    "EnergyMinimizer",
     "FeatureMap",
+    "GroundLevel",
+    "Hamiltonian",
+    "HamiltonianFile",
+    "IsingChain",
+    "PauliTerms",
+    "Problem",
     "QuantumKernel",
+    "QuantumNaturalGradient",
+    "Rotosolve",
+    "SciPyOptimizer",
     "UploadMap",
     "ZZFeatureMap",
     "align",

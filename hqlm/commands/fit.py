@@ -22,6 +22,7 @@ from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
 from hqlm.io import LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.models import HqlmModule, TextClassifier
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -32,6 +33,9 @@ _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configur
 
 Later files win over earlier ones, flags over files. `hqlm components` lists what --model, --model.backend and
 the others can name; `hqlm fit --model.help HybridClassifier` shows the options of one of them.
+"""
+_READS_TEXTS: Final = """  hqlm predict --ckpt_path {run}
+  python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
 """
 _INTERRUPTED: Final = 130
 
@@ -85,7 +89,7 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
     if summary is None:
         return _interrupted(folder)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        print(_text(summary))
+        print(_text(cli.model, summary))
     return 0
 
 
@@ -100,7 +104,7 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best, clock = BestCheckpoint(folder), TrainingTime()
+    best, clock = BestCheckpoint(folder, type(cli.model)), TrainingTime()
     # the last checkpoint after the others, whose state it keeps
     callbacks: list[Callback] = [best, clock, RandomState(), ConfigFile(cli.config_text(), folder)]
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
@@ -136,7 +140,7 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
     score = best.best_model_score
     return {
         "name": folder.name,
-        "val_acc": None if score is None else float(score),
+        cli.model.score.replace("/", "_"): None if score is None else float(score),
         "parameters": cli.model.parameter_counts(),
         "epochs": trainer.current_epoch,
         "seed": cli.config["seed_everything"],
@@ -145,12 +149,13 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
     }
 
 
-def _text(summary: dict[str, Any]) -> str:
+def _text(model: HqlmModule, summary: dict[str, Any]) -> str:
     counts = summary["parameters"]
     run = summary["name"]
-    accuracy = "none measured" if summary["val_acc"] is None else f"{summary['val_acc']:.4f} (best checkpoint)"
+    score = summary[model.score.replace("/", "_")]
+    shown = "none measured" if score is None else f"{score:.4f} (best checkpoint)"
     return f"""
-validation accuracy   {accuracy}
+{model.score_title:<21} {shown}
 trainable parameters  {sum(counts.values())}: {counts["quantum"]} quantum, {counts["classical"]} classical
 seconds               {summary["seconds"]:.1f}
 checkpoint            {_short(summary["checkpoint"]) if summary["checkpoint"] else "none"}
@@ -158,9 +163,7 @@ configuration         {_short(summary["config"])}
 
 next:
   hqlm test --ckpt_path {run}
-  hqlm predict --ckpt_path {run}
-  python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
-"""
+{_READS_TEXTS.format(run=run) if isinstance(model, TextClassifier) else ""}"""
 
 
 def _short(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from hqlm.algorithms import PROBLEMS
 from hqlm.backends import BACKENDS
 from hqlm.circuits import ANSATZE, REUPLOADINGS
 from hqlm.data import DATA_MODULES
@@ -19,4 +20,5 @@ SLOTS: Final[dict[str, Registry[Any]]] = {
     "reuploading": REUPLOADINGS,
     "ansatz": ANSATZE,
     "backend": BACKENDS,
+    "problem": PROBLEMS,
 }

@@ -6,7 +6,7 @@ import inspect
 import types
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -31,10 +31,16 @@ class HqlmModule(LightningModule, ABC):
         schedule: learning-rate schedule, per step, or a callable that makes a scheduler from the optimiser.
 
     Attributes:
+        score: metric that the best checkpoint is chosen by, logged once an epoch.
+        score_title: what it is called in the summary of a run.
+        score_mode: whether a good score is high or low.
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them.
     """
 
+    score: ClassVar[str] = "val/acc"
+    score_title: ClassVar[str] = "validation accuracy"
+    score_mode: ClassVar[Literal["max", "min"]] = "max"
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
 

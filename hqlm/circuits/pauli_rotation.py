@@ -1,0 +1,30 @@
+"""Rotations about any Pauli string, made of the gate set."""
+
+from __future__ import annotations
+
+from hqlm.circuits.circuit import PauliString
+from hqlm.circuits.gates import Angle, Gate
+
+_TO_Z = {"X": "H", "Y": "SX"}  # SX takes Y to Z
+_BACK = {"X": "H", "Y": "SXDG"}
+
+
+def pauli_rotation(string: PauliString, angle: Angle) -> tuple[Gate, ...]:
+    """`exp(-i angle P / 2)`: basis changes, a ladder of CNOT that gathers the parity, RZ, and all of it undone.
+
+    Args:
+        string: P; the identity gives no gates, since it is a global phase.
+        angle: radians, or the parameter that gives them.
+    """
+    if not string.support:
+        return ()
+    *others, last = string.support
+    changes = [(wire, string.letters[wire]) for wire in string.support if string.letters[wire] != "Z"]
+    ladder = [Gate("CNOT", (wire, after)) for wire, after in zip(others, [*others[1:], last], strict=True)]
+    return (
+        *(Gate(_TO_Z[letter], (wire,)) for wire, letter in changes),
+        *ladder,
+        Gate("RZ", (last,), angle),
+        *reversed(ladder),
+        *(Gate(_BACK[letter], (wire,)) for wire, letter in changes),
+    )
