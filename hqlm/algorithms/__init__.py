@@ -7,11 +7,14 @@ from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
+from hqlm.algorithms.qaoa import QAOA, Solution
+from hqlm.algorithms.spin_problems import MaxCut, MaxIndependentSet, Qubo, SpinProblem
 from hqlm.algorithms.vqe import VQE
 
 __all__ = [
     "FEATURE_MAPS",
     "PROBLEMS",
+    "QAOA",
     "SPSA",
     "VQE",
     "AmplitudeMap",
@@ -21,12 +24,17 @@ __all__ = [
     "Hamiltonian",
     "HamiltonianFile",
     "IsingChain",
+    "MaxCut",
+    "MaxIndependentSet",
     "PauliTerms",
     "Problem",
     "QuantumKernel",
     "QuantumNaturalGradient",
+    "Qubo",
     "Rotosolve",
     "SciPyOptimizer",
+    "Solution",
+    "SpinProblem",
     "UploadMap",
     "ZZFeatureMap",
     "align",

@@ -99,6 +99,11 @@ class Ising:
         found: Values = self.constant + spins @ fields + 0.5 * np.einsum("ri,ri->r", spins @ couplings, spins)
         return found
 
+    @property
+    def is_small(self) -> bool:
+        """Whether all energies can be worked out."""
+        return self.n_spins <= MOST_EXACT
+
     @cached_property
     def extremes(self) -> tuple[float, float]:
         """Least and largest energy, of all `2**n_spins` choices.
@@ -106,7 +111,7 @@ class Ising:
         Raises:
             ConfigError: for more than 20 spins.
         """
-        if self.n_spins > MOST_EXACT:
+        if not self.is_small:
             raise ConfigError(f"all energies are worked out up to {MOST_EXACT} spins, given {self.n_spins}")
         least, most = math.inf, -math.inf
         for first in range(0, 2**self.n_spins, _BLOCK):

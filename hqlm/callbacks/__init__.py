@@ -5,6 +5,7 @@ from hqlm.callbacks.config_file import ConfigFile
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.predictions_file import PredictionsFile
 from hqlm.callbacks.random_state import RandomState
+from hqlm.callbacks.solution_file import SolutionFile
 from hqlm.callbacks.time_estimate import TimeEstimate
 from hqlm.callbacks.training_time import TrainingTime
 
@@ -15,6 +16,7 @@ __all__ = [
     "MetricsFile",
     "PredictionsFile",
     "RandomState",
+    "SolutionFile",
     "TimeEstimate",
     "TrainingTime",
 ]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hqlm.callbacks import PredictionsFile, TimeEstimate
+from hqlm.callbacks import PredictionsFile, SolutionFile, TimeEstimate
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -49,8 +49,9 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
         return 0
     with numbered_folder(run_folder(checkpoint), command) as folder:
         metrics = _run(cli, command, checkpoint, folder)
+    width = 2 + max((len(name) for name in metrics), default=0)
     for name, value in metrics.items():
-        print(f"{name:<12}{value:.4f}")
+        print(f"{name:<{width}}{value:.4f}")
     print(f"results in {folder}")
     return 0
 
@@ -72,7 +73,7 @@ def _settings(checkpoint: Path, request: Request) -> Config:
 
 
 def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder)])]
+    callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder), SolutionFile(folder)])]
     trainer = cli.make_trainer(callbacks, None)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
