@@ -113,15 +113,9 @@ class EnergyMinimizer(HqlmModule):
             return StatevectorBackend().states(self.quantum.circuit, self.quantum.weight)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, which learns of the circuit when it needs to, and its schedule.
-
-        Raises:
-            ConfigError: for a schedule of an optimiser without a learning rate.
-        """
+        """The optimiser, which learns of the circuit when it needs to, and its schedule."""
         configured = super().configure_optimizers()
         optimizer = configured if isinstance(configured, Optimizer) else configured["optimizer"]
-        if self._schedule != "constant" and "lr" not in optimizer.defaults:
-            raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         if isinstance(optimizer, CircuitOptimizer):
             optimizer.attach(self.quantum.circuit)
         return configured

@@ -50,7 +50,7 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     with numbered_folder(run_folder(checkpoint), command) as folder:
         metrics = _run(cli, command, checkpoint, folder)
     for name, value in metrics.items():
-        print(f"{name:<12}{value:.4f}")
+        print(f"{name:<14}{value:.4f}")
     print(f"results in {folder}")
     return 0
 

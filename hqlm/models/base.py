@@ -70,13 +70,16 @@ class HqlmModule(LightningModule, ABC):
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
-            ConfigError: when a run that goes on has another number of steps than its schedule was made for.
+            ConfigError: when a run that goes on has another number of steps than its schedule was made for, and for
+                a schedule of an optimiser without a learning rate.
         """
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         try:
             optimizer: Optimizer = self._optimizer(parameters)
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
+        if self._schedule != "constant" and "lr" not in optimizer.defaults:
+            raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         steps = int(self.trainer.estimated_stepping_batches)
         if (
             self._planned_steps not in (None, steps)

@@ -97,8 +97,8 @@ def metric_tensor(circuit: Circuit, weights: Tensor) -> Tensor:
 def weight_layers(circuit: Circuit) -> list[int]:
     """A number for each weight, equal for weights whose gates stand side by side.
 
-    Layers are counted as Stokes et al. do: a rotation that meets one of the layer at hand on its qubits, through
-    gates in between as well, starts the next one. A weight belongs to the layer of its first gate.
+    A rotation stands one layer after the last one that it depends on, through gates in between as well. A weight
+    belongs to the layer of its first gate.
     """
     layers = [0] * circuit.n_qubits  # of the last weight that each qubit depends on
     found: dict[int, int] = {}
