@@ -72,9 +72,8 @@ def measure(title: str, model: VQE) -> None:
     for _ in range(ROUNDS):
         for name, peer in peers.items():
             spent[name].append(step(peer, weights)[0])
-    print(
-        f"{title}: {len(model.quantum.circuit.gates)} gates, {len(weights)} weights, {len(model.hamiltonian.terms)} terms"
-    )
+    n_gates, n_terms = len(model.quantum.circuit.gates), len(model.hamiltonian.terms)
+    print(f"{title}: {n_gates} gates, {len(weights)} weights, {n_terms} terms")
     for name, seconds in spent.items():
         print(f"  {name:26s} {1e3 * median(seconds):9.2f} ms {median(seconds) / median(spent['hqlm']):8.1f}x")
 
