@@ -22,6 +22,7 @@ from hqlm.errors import DataError
 _ENTRIES: Final = 2**25  # of a sparse matrix, 0.5 GiB: beyond it nothing is diagonalised
 _DENSE: Final = 8  # qubits up to which all eigenvalues are worked out
 _SAME: Final = 1e-8  # energies nearer than this, relative to the largest, are those of one level
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ class Hamiltonian:
     def ground(self) -> GroundLevel | None:
         """The lowest level by exact diagonalisation (Lanczos beyond 8 qubits); None where that is out of reach."""
         return _lowest(self) if self.is_small else None
+
+    def is_near(self, other: Hamiltonian) -> bool:
+        """Whether no coefficient differs by more than 1e-9; what chemistry works out twice differs in the last digits."""
+        ours, theirs = dict(self.terms), dict(other.terms)
+        return all(abs(ours.get(word, 0.0) - theirs.get(word, 0.0)) <= _ROUNDING for word in ours | theirs)
 
     def moments(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the energy in normalised states `(rows, 2**n)`, each `(rows,)`."""

@@ -162,6 +162,15 @@ def test_settings_that_cannot_be_are_refused(options):
         VQE(**options)
 
 
+def test_ablation_removes_entanglement_or_says_that_it_changes_nothing():
+    whole, product = VQE(IsingChain(3)), VQE(IsingChain(3), ablate=["entanglement"])
+    assert {gate.name for gate in whole.circuit().gates} - {gate.name for gate in product.circuit().gates} == {"CNOT"}
+    assert product.hparams["ablate"] == ["entanglement"]
+    for words in (["long_range"], ["entanglement", "entanglement"]):
+        with pytest.raises(ConfigError, match=f"model.ablate: '{words[0]}' changes nothing"):
+            VQE(IsingChain(3), ablate=words)
+
+
 def test_a_weight_that_is_not_finite_ends_the_training():
     model = PAIRS()
     model.configure_model()

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import hqlm
+from hqlm.studies.store import read_results
+
 VQE = [
     "--model=VQE",
     "--model.problem=IsingChain",
@@ -76,3 +79,34 @@ def test_mistakes_are_told_in_a_sentence(run, flag, message):
     assert result.code == 2
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_checkpoint_keeps_its_hamiltonian(run):
+    Path("h.json").write_text('{"ZZ": 1.0, "XI": 0.5}')
+    file = '--model.problem={"class_path": "HamiltonianFile", "init_args": {"path": "h.json"}}'
+    assert run("fit", *VQE[:1], file, *VQE[3:], "--name=file").code == 0
+    Path("h.json").write_text('{"ZZ": 1.0, "XI": 0.6}')
+    refused = run("test", "--ckpt_path=file")
+    assert refused.code == 2
+    assert "another Hamiltonian" in refused.err
+    Path("h.json").unlink()
+    assert dict(hqlm.load("file").hamiltonian.terms) == {"ZZ": 1.0, "XI": 0.5}
+
+
+@pytest.mark.slow
+def test_a_study_ablates_and_compares_energies(run):
+    Path("chain.yaml").write_text(
+        "model: {class_path: VQE, init_args: {problem: {class_path: IsingChain, init_args: {n_qubits: 2}}}}\n"
+        "trainer: {max_epochs: 1, accelerator: cpu, enable_progress_bar: false}\n"
+    )
+    Path("words.yaml").write_text(
+        "base: chain.yaml\nresponse: test/energy\nseeds: [0, 1]\n"
+        "design: {class_path: Ablation, init_args: {words: [entanglement]}}\n"
+        "executor: {class_path: LocalExecutor, init_args: {n_workers: 1}}\n"
+    )
+    assert run("study", "run", "--config=words.yaml").code == 0
+    results = read_results(Path("studies/words"))
+    assert (results["status"] == "done").all()
+    assert {"test/energy", "val/energy", "test/error"} <= set(results)
+    assert run("study", "report", "words").code == 0
+    assert "without entanglement" in Path("studies/words/report.md").read_text()
