@@ -87,6 +87,6 @@ class VQE(EnergyMinimizer):
 
 def _without(ansatz: Ansatz, word: str) -> Ansatz:
     rest = ansatz.ablated(word)
-    if not isinstance(rest, Ansatz) or rest == ansatz:
+    if rest == ansatz:
         raise ConfigError(f"model.ablate: '{word}' changes nothing of {ansatz}. Leave the word out")
     return rest

@@ -56,7 +56,7 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
         metrics = measure(cli, command, checkpoint, folder)
     finish_open_run()
     for name, value in metrics.items():
-        print(f"{name:<14}{value:.4f}")
+        print(f"{name:<11} {value:.4f}")
     print(f"results in {folder}")
     return 0
 
