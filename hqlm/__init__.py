@@ -6,13 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hqlm.estimator import QuantumHeadClassifier
     from hqlm.io import load
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load"]
+__all__ = ["QuantumHeadClassifier", "__version__", "load"]
 
-_HOMES = {"load": "hqlm.io"}  # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
+# imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
+_HOMES = {"QuantumHeadClassifier": "hqlm.estimator", "load": "hqlm.io"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pickle
 import zipfile
@@ -12,16 +11,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
-from jsonargparse import set_parsing_settings
-from lightning.pytorch.cli import instantiate_module
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from hqlm.errors import CheckpointError, PluginError
-from hqlm.models import HqlmModule
+from hqlm.errors import CheckpointError
+from hqlm.models.pretrained import WEIGHTS, read_pretrained
+from hqlm.models.restoring import restored
 from hqlm.registry import suggestion
-
-# a class named where any value is allowed stays a dict: files must not choose what is called
-set_parsing_settings(instantiate_subclass_spec_in_any=False)
 
 RUNS: Final = Path("runs")  # where runs lie, below the working directory
 CHECKPOINTS: Final = "checkpoints"  # their folder in a run
@@ -37,29 +32,21 @@ def load(path: str | os.PathLike[str]) -> Any:
     """A trained model (a `TextClassifier`, if nothing else was trained), on the CPU and ready for `predict`.
 
     Args:
-        path: a checkpoint, the folder of a run, or the name of a run below `runs/`; of a run its best checkpoint.
+        path: a checkpoint, the folder of a run, or the name of a run below `runs/`; of a run its best checkpoint; or a
+            folder that `save_pretrained` wrote.
 
     Raises:
         CheckpointError: when there is no such checkpoint, or it is corrupt or not one of hqlm.
         PluginError: when the module of the model's class or of a component cannot be imported.
     """
     file = find_checkpoint(path)
-    checkpoint = read_checkpoint(file)
-    hparams = dict(checkpoint["hyper_parameters"])
-    hparams.pop("_instantiator", None)
-    model_class = import_model(hparams, file)
-    try:
-        model = instantiate_module(model_class, hparams)
-    except SystemExit as err:
-        raise CheckpointError(f"{file} holds settings that {model_class.__name__} of this version refuses") from err
-    model.on_load_checkpoint(checkpoint)
-    model.configure_model()
-    model.load_state_dict(checkpoint["state_dict"])
-    return model.eval()
+    model = restored(read_checkpoint(file), file)
+    model.checkpoint, model.run_folder = file, run_folder(file)
+    return model
 
 
 def find_checkpoint(path: str | os.PathLike[str], choose: Literal["best", "last"] = "best") -> Path:
-    """The checkpoint file that `path` means: a file, the folder of a run, or the name of a run.
+    """The checkpoint file that `path` means: a file, a folder of `save_pretrained`, the folder or the name of a run.
 
     Raises:
         CheckpointError: when there is none.
@@ -67,6 +54,8 @@ def find_checkpoint(path: str | os.PathLike[str], choose: Literal["best", "last"
     given = Path(path)
     if given.is_file():
         return given
+    if (given / WEIGHTS).is_file():
+        return given / WEIGHTS
     run = given if (given / CHECKPOINTS).is_dir() else RUNS / given  # a folder of data may have the run's name
     found = sorted((run / CHECKPOINTS).glob(f"{choose}*.ckpt"), key=lambda file: file.stat().st_mtime)
     if found:
@@ -88,6 +77,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: when it cannot be read or was not written by hqlm.
     """
+    if Path(path).name == WEIGHTS:
+        return read_pretrained(Path(path).parent)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch itself does not look at the checksums
@@ -103,46 +94,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(hparams, Mapping) or "_class_path" not in hparams or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
     return checkpoint  # type: ignore[no-any-return]
-
-
-def import_model(hparams: Mapping[str, Any], source: Path) -> type[HqlmModule]:
-    """The model class that a checkpoint names, after importing the modules of all its components.
-
-    Raises:
-        CheckpointError: when that class is no model of hqlm.
-        PluginError: when a module cannot be imported.
-    """
-    for path in class_paths(hparams):
-        import_plugin(path.rpartition(".")[0])
-    module, _, name = str(hparams["_class_path"]).rpartition(".")
-    found = getattr(import_plugin(module), name, None)
-    if not (isinstance(found, type) and issubclass(found, HqlmModule)):
-        raise CheckpointError(f"{source} names the class {module}.{name}, which is no HqlmModule")
-    return found
-
-
-def class_paths(config: Any) -> list[str]:
-    """Every class path in a configuration, from the outside in."""
-    if isinstance(config, Mapping):
-        here = [config[key] for key in ("class_path", "_class_path") if isinstance(config.get(key), str)]
-        return here + [path for value in config.values() for path in class_paths(value)]
-    if isinstance(config, list | tuple):
-        return [path for value in config for path in class_paths(value)]
-    return []
-
-
-def import_plugin(module: str) -> Any:
-    """Import a module whose components shall be known by name.
-
-    Raises:
-        PluginError: when that fails.
-    """
-    try:
-        return importlib.import_module(module)
-    except Exception as err:  # a plugin may fail in any way while it is imported
-        absent = isinstance(err, ModuleNotFoundError) and module.split(".")[0] == err.name
-        advice = ". Its folder must lie in the working directory or be installed" if absent else ""
-        raise PluginError(f"cannot import the plugin '{module}': {type(err).__name__}: {err}{advice}") from err
 
 
 def write_text(path: Path, text: str) -> None:

@@ -32,10 +32,12 @@ class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
     Attributes:
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them, for example `hqlm[qiskit]`.
+        imports: options that are dotted paths of what it imports; a saved model from elsewhere may not set them.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
+    imports: ClassVar[tuple[str, ...]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}

@@ -6,11 +6,16 @@ import pytest
 import yaml
 
 from hqlm.commands import main
+from hqlm.commands.request import Request
+from hqlm.commands.study_file import plan, read_study, study_parser
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = sorted(CONFIGS.glob("*.yaml"))
+ALGORITHMS = sorted(CONFIGS.glob("algorithms/*.yaml"))
 OVERLAYS = sorted(CONFIGS.glob("backend/*.yaml")) + sorted(CONFIGS.glob("noise/*.yaml"))
+LOGGERS = sorted(CONFIGS.glob("logger/*.yaml"))
+STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
 # what stands in for a data folder or weights that may be absent: the built-in reviews, hashed words on few qubits
 REVIEWS = ["--data=ReviewsData"]
 SMALL = [
@@ -18,9 +23,14 @@ SMALL = [
     "--model.text_encoder.dim=15",
     "--model.feature_encoder.n_qubits=5",
     "--model.feature_encoder.n_layers=2",
+    "--model.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
-NEEDS_A_FOLDER = {"sst2.yaml", "paper.yaml", "text.yaml"}
+NEEDS_A_FOLDER = {"few_shot.yaml", "sst2.yaml", "paper.yaml", "text.yaml", "contrastive.yaml", "end_to_end.yaml"}
+FEW_ROWS = {  # what the configurations for few rows need where there are 32 a class
+    "few_shot": ["--data.samples_per_class=16", "--data.limit_val=32"],
+    "contrastive": ["--data.samples_per_class=16", "--model.text_encoder.contrastive.steps=2", "--data.limit_val=32"],
+}
 
 
 def name(path):
@@ -42,9 +52,33 @@ def test_an_overlay_runs(run, path):  # noqa: F811
     assert run("fit", f"--config={CONFIGS}/quickstart.yaml", f"--config={path}", *REVIEWS, *SMALL, *DRY).code == 0
 
 
-@pytest.mark.parametrize("path", WHOLE + OVERLAYS, ids=name)
+@pytest.mark.parametrize("path", ALGORITHMS, ids=name)
+def test_a_configuration_of_an_algorithm_runs_without_data(run, path):  # noqa: F811
+    Path("configs").symlink_to(CONFIGS)  # where data files of problems lie
+    assert run("fit", f"--config={path}", *DRY).code == 0
+
+
+@pytest.mark.parametrize("path", LOGGERS, ids=name)
+def test_a_logger_runs_on_top_of_the_first_example(run, path):  # noqa: F811
+    pytest.importorskip(path.stem)
+    flags = [f"--config={CONFIGS / 'quickstart.yaml'}", f"--config={path}", *SMALL, *DRY]
+    assert run("fit", *flags).code == 0
+
+
+@pytest.mark.parametrize("path", WHOLE + ALGORITHMS + OVERLAYS + LOGGERS + STUDIES, ids=name)
 def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("study", "trials"), [("ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)]
+)
+def test_every_trial_of_a_study_is_sound(monkeypatch, study, trials):
+    monkeypatch.chdir(CONFIGS.parent)
+    request = Request.read([f"--config=configs/studies/{study}.yaml"])
+    planned = plan(read_study(study_parser("run", ""), request)[0])
+    assert len({each.key for each in planned}) == len(planned) == trials
 
 
 @pytest.mark.slow
@@ -57,5 +91,5 @@ def test_a_whole_configuration_runs_unchanged(path, tmp_path, monkeypatch):
             (tmp_path / folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
     monkeypatch.delenv("HQLM_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    limits = ["--data.limit_train=64", "--data.limit_val=32"]
+    limits = FEW_ROWS.get(path.stem, ["--data.limit_train=64", "--data.limit_val=32"])
     assert main(["fit", f"--config={path}", *limits, *DRY]) == 0

@@ -21,7 +21,9 @@ PARTS = sorted(
     info.name
     for info in pkgutil.walk_packages(hqlm.__path__, "hqlm.")
     # suites are pytest's; an estimator derives from a class of scikit-learn, and no other module imports it
-    if not info.name.startswith(("hqlm.testing", "hqlm.__main__", "hqlm.algorithms.kernel_classifier"))
+    if not info.name.startswith(
+        ("hqlm.testing", "hqlm.__main__", "hqlm.estimator", "hqlm.algorithms.kernel_classifier")
+    )
 )
 
 

@@ -15,7 +15,7 @@ ROWS = [
     {"__main__"},
     {"commands"},
     {"", "testing"},  # "" is the package itself, that is its public names
-    {"studies", "algorithms", "estimator", "io", "callbacks", "bench"},
+    {"studies", "algorithms", "estimator", "io", "callbacks", "bench", "cost"},
     {"models"},
     {"data"},
     {"encoders"},
@@ -23,7 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
-    {"registry", "errors", "cache"},
+    {"registry", "errors", "cache", "notices"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -99,6 +99,11 @@ def test_imports_go_downwards_only(module):
 @pytest.mark.parametrize("part", ["registry", "errors", "cache"])
 def test_the_lowest_row_imports_nothing_but_itself(part):
     assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors"}
+
+
+def test_the_estimator_is_imported_by_those_alone_who_ask_for_it():
+    for module in MODULES:
+        assert "hqlm.estimator" not in {name for name, at_module_level in imports(module) if at_module_level}
 
 
 def test_circuits_and_all_below_them_are_plain_python():

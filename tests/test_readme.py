@@ -71,6 +71,6 @@ def test_the_backend_in_20_lines_has_20_lines_and_keeps_the_contract(tmp_path):
 
 
 def test_every_command_of_the_readme_is_known():
-    known = {"fit", "test", "predict", "validate", "components", "bench", "compare"}
+    known = {"fit", "test", "predict", "validate", "components", "bench", "compare", "study"}
     shown = {words[1] for kind, text in BLOCKS for words in commands(text)}
     assert shown <= known

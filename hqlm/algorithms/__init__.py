@@ -5,6 +5,7 @@ from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap
 from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.algorithms.molecule import Molecule
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
 from hqlm.algorithms.qaoa import QAOA, Solution
@@ -26,6 +27,7 @@ __all__ = [
     "IsingChain",
     "MaxCut",
     "MaxIndependentSet",
+    "Molecule",
     "PauliTerms",
     "Problem",
     "QuantumKernel",

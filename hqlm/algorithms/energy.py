@@ -18,7 +18,7 @@ from hqlm.algorithms.optimizers import CircuitOptimizer
 from hqlm.algorithms.problems import Problem
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit
-from hqlm.errors import ConfigError, TrainingError
+from hqlm.errors import CheckpointError, ConfigError, TrainingError
 from hqlm.execution import Execution
 from hqlm.layer import QuantumLayer
 from hqlm.models import HqlmModule, Schedule
@@ -113,15 +113,9 @@ class EnergyMinimizer(HqlmModule):
             return StatevectorBackend().states(self.quantum.circuit, self.quantum.weight)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, which learns of the circuit when it needs to, and its schedule.
-
-        Raises:
-            ConfigError: for a schedule of an optimiser without a learning rate.
-        """
+        """The optimiser, which learns of the circuit when it needs to, and its schedule."""
         configured = super().configure_optimizers()
         optimizer = configured if isinstance(configured, Optimizer) else configured["optimizer"]
-        if self._schedule != "constant" and "lr" not in optimizer.defaults:
-            raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         if isinstance(optimizer, CircuitOptimizer):
             optimizer.attach(self.quantum.circuit)
         return configured
@@ -170,6 +164,23 @@ class EnergyMinimizer(HqlmModule):
             found["variance"] = self.hamiltonian.moments(states)[1][0]
             found["fidelity"] = ground.fidelity(states)[0]
         return found
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the Hamiltonian, whose file may be gone or another one later."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["hamiltonian"] = dict(self.hamiltonian.terms)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the Hamiltonian of the checkpoint, or compare with it where the model has one already.
+
+        Raises:
+            CheckpointError: when they differ.
+        """
+        super().on_load_checkpoint(checkpoint)
+        kept = Hamiltonian.of(checkpoint["hamiltonian"])
+        own = vars(self).setdefault("hamiltonian", kept)
+        if not kept.is_near(own):
+            raise CheckpointError(f"the checkpoint was trained on another Hamiltonian than {self.problem} has now")
 
     def train_dataloader(self) -> DataLoader[int]:
         """The steps of an epoch."""

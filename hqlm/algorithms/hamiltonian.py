@@ -19,9 +19,12 @@ from torch import Tensor
 from hqlm.circuits import PauliString
 from hqlm.errors import DataError
 
-_ENTRIES: Final = 2**25  # of a sparse matrix, 0.5 GiB: beyond it nothing is diagonalised
-_DENSE: Final = 8  # qubits up to which all eigenvalues are worked out
+_ENTRIES: Final = 2**23  # of a sparse matrix, 128 MiB: beyond it nothing is diagonalised
+_DENSE: Final = 8  # qubits up to which all eigenvalues are worked out at once
+_LARGEST_DENSE: Final = 12  # qubits up to which they are, when the lowest level has many states
+_MANY: Final = 64
 _SAME: Final = 1e-8  # energies nearer than this, relative to the largest, are those of one level
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,16 @@ class Hamiltonian:
 
     @cached_property
     def ground(self) -> GroundLevel | None:
-        """The lowest level by exact diagonalisation (Lanczos beyond 8 qubits); None where that is out of reach."""
+        """The lowest level by exact diagonalisation (Lanczos beyond 8 qubits); None where that is out of reach.
+
+        That is beyond `is_small`, and for a level of more than 64 states beyond 12 qubits, unless H is diagonal.
+        """
         return _lowest(self) if self.is_small else None
+
+    def is_near(self, other: Hamiltonian) -> bool:
+        """Whether no coefficient differs by more than 1e-9: chemistry done twice differs in the last digits."""
+        ours, theirs = dict(self.terms), dict(other.terms)
+        return all(abs(ours.get(word, 0.0) - theirs.get(word, 0.0)) <= _ROUNDING for word in ours | theirs)
 
     def moments(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the energy in normalised states `(rows, 2**n)`, each `(rows,)`."""
@@ -189,7 +200,7 @@ class GroundLevel:
         return torch.from_numpy((np.abs(overlaps) ** 2).sum(1))
 
 
-def _lowest(hamiltonian: Hamiltonian) -> GroundLevel:
+def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:
     from scipy.sparse.linalg import eigsh
 
     matrix = hamiltonian.matrix
@@ -201,7 +212,9 @@ def _lowest(hamiltonian: Hamiltonian) -> GroundLevel:
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])
     wanted = 4
     while True:
-        if hamiltonian.n_qubits <= _DENSE or wanted > matrix.shape[0] // 4:
+        if wanted > _MANY and hamiltonian.n_qubits > _LARGEST_DENSE:
+            return None
+        if hamiltonian.n_qubits <= _DENSE or wanted > _MANY:
             energies, states = np.linalg.eigh(matrix.toarray())
         else:
             energies, states = eigsh(matrix, k=wanted, which="SA", v0=start)

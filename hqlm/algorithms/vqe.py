@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
+from typing import Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -28,6 +31,7 @@ class VQE(EnergyMinimizer):
         n_layers: its layers.
         initial_bits: basis state that it acts on, qubit 0 first, such as the Hartree-Fock state `1100`; empty for
             all qubits in 0.
+        ablate: what to remove from the ansatz: entanglement, long_range.
         spread: weights start uniformly in (-spread, spread) radians.
         backend: quantum SDK or engine.
         execution: shots, noise, seed and gradient rule.
@@ -42,6 +46,7 @@ class VQE(EnergyMinimizer):
         ansatz: Ansatz = HardwareEfficientAnsatz(),
         n_layers: int = 2,
         initial_bits: str = "",
+        ablate: Sequence[Literal["entanglement", "long_range"]] = (),
         spread: float = 0.1,
         backend: QuantumBackend = StatevectorBackend(),
         execution: Execution = Execution(),
@@ -55,7 +60,7 @@ class VQE(EnergyMinimizer):
         if not 0.0 <= spread < math.inf:
             raise ConfigError(f"model.spread must be 0 or more, in radians; given {spread}")
         self.save_hyperparameters()
-        self.ansatz = ansatz
+        self.ansatz = reduce(_without, ablate, ansatz)
         self.n_layers = n_layers
         self.initial_bits = initial_bits
         self.spread = spread
@@ -78,3 +83,10 @@ class VQE(EnergyMinimizer):
     def initial_weights(self, n_weights: int) -> Tensor:
         """Uniform in (-spread, spread)."""
         return torch.empty(n_weights, dtype=torch.float64).uniform_(-1.0, 1.0) * self.spread
+
+
+def _without(ansatz: Ansatz, word: str) -> Ansatz:
+    rest = ansatz.ablated(word)
+    if rest == ansatz:
+        raise ConfigError(f"model.ablate: '{word}' changes nothing of {ansatz}. Leave the word out")
+    return rest

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from hqlm.backends import gradients, measurement
 from hqlm.backends.angles import angle_columns, check_parameters, row_count, trainable_columns
-from hqlm.backends.notices import say_once
 from hqlm.circuits import GATES, Circuit
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.notices import say_once
 from hqlm.registry import Component, check_installed
 
 _SPLIT = 2**24  # amplitudes (or bits) a backend is given at a time; about 256 MiB in double precision

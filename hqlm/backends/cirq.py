@@ -19,10 +19,10 @@ from torch import Tensor
 from hqlm.backends import reference
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.cirq_circuits import observables, program, qubits, sweep
-from hqlm.backends.notices import say_once
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.notices import say_once
 from hqlm.registry import suggestion
 
 Array = NDArray[Any]

@@ -33,6 +33,7 @@ class CirqSamplerBackend(QuantumBackend):
 
     requires: ClassVar[tuple[str, ...]] = ("cirq",)
     install: ClassVar[str] = "hqlm[cirq]"
+    imports: ClassVar[tuple[str, ...]] = ("sampler",)
     seeded: ClassVar[bool] = False
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:

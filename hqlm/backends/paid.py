@@ -170,7 +170,7 @@ class PaidBackend(QuantumBackend):
             circuits = [setting.circuit for setting in measurement.settings(circuit)]
             for each in circuits:
                 self.check(each, execution, states)
-            repeats = _repeats(circuit, weights, inputs, execution, self.gradient_rule(execution))
+            repeats = gradient_repeats(circuit, weights, inputs, execution, self.gradient_rule(execution))
             self._allow(circuits, batch * len(circuits), repeats, execution.shots)
         return super().expectations(circuit, weights, inputs, states, execution)
 
@@ -215,7 +215,7 @@ def _budget(backend: PaidBackend) -> Budget:
     return Budget(backend.dry_run, backend.max_cost_usd)
 
 
-def _repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:
+def gradient_repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:
     """How often a gradient by `rule` measures the circuits of the values again, at other angles."""
     trained = any(tensor is not None and tensor.requires_grad for tensor in (weights, inputs))
     if not trained or not torch.is_grad_enabled():

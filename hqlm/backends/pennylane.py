@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from hqlm.backends.base import QuantumBackend
-from hqlm.backends.notices import say_once
 from hqlm.backends.pennylane_tapes import is_trained, operators, rows
 from hqlm.backends.reference import density_expectations
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.notices import say_once
 from hqlm.registry import check_installed, suggestion
 
 # simulators that start from any state, and how each of them differentiates exact values

@@ -41,6 +41,7 @@ class QiskitBackend(QuantumBackend):
 
     requires: ClassVar[tuple[str, ...]] = ("qiskit", "qiskit_aer")
     install: ClassVar[str] = "hqlm[qiskit]"
+    imports: ClassVar[tuple[str, ...]] = ("device",)
 
     def __post_init__(self) -> None:
         if self.optimization_level not in get_args(_Level):

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from hqlm.backends import remote
 from hqlm.backends.factories import made_by
-from hqlm.backends.notices import say_once
 from hqlm.backends.qiskit_circuits import Program, translated, unpacked
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Noise
+from hqlm.notices import say_once
 
 
 @lru_cache(maxsize=16)

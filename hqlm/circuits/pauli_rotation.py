@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hqlm.circuits.circuit import PauliString
 from hqlm.circuits.gates import Angle, Gate
 
@@ -18,13 +20,12 @@ def pauli_rotation(string: PauliString, angle: Angle) -> tuple[Gate, ...]:
     """
     if not string.support:
         return ()
-    *others, last = string.support
     changes = [(wire, string.letters[wire]) for wire in string.support if string.letters[wire] != "Z"]
-    ladder = [Gate("CNOT", (wire, after)) for wire, after in zip(others, [*others[1:], last], strict=True)]
+    ladder = [Gate("CNOT", pair) for pair in pairwise(string.support)]
     return (
         *(Gate(_TO_Z[letter], (wire,)) for wire, letter in changes),
         *ladder,
-        Gate("RZ", (last,), angle),
+        Gate("RZ", string.support[-1:], angle),
         *reversed(ladder),
         *(Gate(_BACK[letter], (wire,)) for wire, letter in changes),
     )

@@ -17,6 +17,8 @@ COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, a
     "test": "measure a checkpoint on the test data: hqlm test --ckpt_path RUN",
     "predict": "classes and probabilities of texts: hqlm predict --ckpt_path RUN",
     "compare": "a hybrid model beside classical rivals: hqlm compare --config configs/sst2.yaml",
+    "study": "ablations, screening and scaling as designed experiments: hqlm study --help",
+    "cost": "gates, circuits, time and energy on hardware: hqlm cost --config configs/sst2.yaml",
     "components": "list all that can be chosen by name: encoders, ansatze, backends, models, data sets",
     "bench": "time the native engine beside every installed simulator: hqlm bench",
 }

@@ -14,7 +14,7 @@ import torch
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
-from hqlm.bench import plot, report
+from hqlm.bench import encoding, plot, report
 from hqlm.bench.suite import PARTS, PEERS, SWEEPS, Part, choose, run
 from hqlm.errors import ConfigError
 from hqlm.registry import suggestion
@@ -28,7 +28,11 @@ time; what takes more than 1 s a step is spared the larger sizes.
   hqlm bench
   hqlm bench --parts=[train] --qubits=[10,12] --peers=[pennylane_default]
   hqlm bench --plot cost.pdf
+  hqlm bench --parts=[encoding] --repeats=3
+
+The part `encoding` is not about circuits: it times the text encoder from an empty cache beside the bare library.
 """
+_NAMES: Final = [*PARTS, encoding.NAME]
 
 
 def main(args: list[str]) -> int:
@@ -47,8 +51,12 @@ def main(args: list[str]) -> int:
             timings += found
             if found and not options.json:
                 print(f"\n{report.table(part, found)}", flush=True)
+        encodings = encoding.run(options.repeats, options.batch) if encoding.NAME in options.parts else []
+    if encodings and not options.json:
+        print(f"\n{encoding.table(encodings)}", flush=True)
     if options.json:
-        print(json.dumps({"machine": about, "timings": [asdict(timing) for timing in timings]}, indent=2))
+        rows = {"timings": [asdict(each) for each in timings], "encodings": [asdict(each) for each in encodings]}
+        print(json.dumps({"machine": about, **rows}, indent=2))
     if options.plot is not None:
         plot.draw(timings, options.plot)
     return 0
@@ -57,7 +65,7 @@ def main(args: list[str]) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="hqlm bench", description=_DESCRIPTION)
     parts = [name for name in PARTS if name not in SWEEPS]
-    parser.add_argument("--parts", type=list[str], default=parts, help=f"tables, of {', '.join(PARTS)}")
+    parser.add_argument("--parts", type=list[str], default=parts, help=f"tables, of {', '.join(_NAMES)}")
     parser.add_argument("--qubits", type=list[PositiveInt] | None, default=None, help="instead of those of a part")
     parser.add_argument("--batch", type=PositiveInt | None, default=None, help="rows, likewise")
     parser.add_argument("--peers", type=list[str], default=[], help=f"of {', '.join(PEERS)}; by default all installed")
@@ -71,9 +79,9 @@ def _parser() -> ArgumentParser:
 def _parts(options: Any) -> dict[str, Part]:
     """The parts asked for, in the sizes asked for; sweeps keep theirs."""
     for name in options.parts:
-        if name not in PARTS:
-            raise ConfigError(f"--parts: there is no '{name}'. {suggestion(name, list(PARTS))}")
-    parts = {name: PARTS[name] for name in options.parts}
+        if name not in _NAMES:
+            raise ConfigError(f"--parts: there is no '{name}'. {suggestion(name, _NAMES)}")
+    parts = {name: PARTS[name] for name in options.parts if name in PARTS}
     for name, part in parts.items():
         if name not in SWEEPS:
             sizes = [replace(part.sizes[0], n_qubits=number) for number in options.qubits or ()] or part.sizes

@@ -138,6 +138,12 @@ def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
             f"--model={type(cli.model).__name__}: the rivals stand beside a hybrid model of texts, such as "
             "HybridClassifier"
         )
+    if cli.model.stage == "end_to_end":
+        raise ConfigError(
+            "model.text_encoder.stage=end_to_end: every model would train a text encoder of its own, so there are no "
+            "embeddings to compare heads on. Compare with stage=frozen or stage=contrastive, or train and test both "
+            "models end to end: hqlm fit --model=ClassicalClassifier ..."
+        )
     if cli.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")
 

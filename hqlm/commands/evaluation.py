@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hqlm.callbacks import PredictionsFile, SolutionFile, TimeEstimate
+from lightning.pytorch import Callback
+
+from hqlm.callbacks import ConfigFile, PredictionsFile, SolutionFile, TimeEstimate, finish_open_run
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -15,12 +17,15 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError
-from hqlm.io import find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.io import find_checkpoint, read_checkpoint, run_folder, write_text
+from hqlm.models.pretrained import WEIGHTS
+from hqlm.models.restoring import import_model
 
 _DESCRIPTION: Final = """{purpose}
 
   hqlm {command} --ckpt_path quickstart                          the best checkpoint of the run
   hqlm {command} --ckpt_path runs/quickstart/checkpoints/last.ckpt
+  hqlm {command} --ckpt_path saved --data=FileData --data.folder=my_data      a folder that save_pretrained wrote
   hqlm {command} --ckpt_path quickstart --model.execution.shots=100 --data.limit_test=50
 
 Model and data are those of the run; configuration files win over them, flags over both. What differs is printed.
@@ -44,14 +49,15 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     for line in differences(Layer.of(base), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run: {line}")
     if cli.fast_dev_run:
-        _run(cli, command, checkpoint, None)
+        measure(cli, command, checkpoint, None)
         print("fast_dev_run: nothing was kept")
         return 0
     with numbered_folder(run_folder(checkpoint), command) as folder:
-        metrics = _run(cli, command, checkpoint, folder)
-    width = 2 + max((len(name) for name in metrics), default=0)
+        metrics = measure(cli, command, checkpoint, folder)
+    finish_open_run()
+    width = 1 + max((len(name) for name in metrics), default=0)
     for name, value in metrics.items():
-        print(f"{name:<{width}}{value:.4f}")
+        print(f"{name:<{width}} {value:.4f}")
     print(f"results in {folder}")
     return 0
 
@@ -61,7 +67,7 @@ def _settings(checkpoint: Path, request: Request) -> Config:
     hparams = dict(read_checkpoint(checkpoint)["hyper_parameters"])
     hparams.pop("_instantiator", None)
     path = run_folder(checkpoint) / "config.yaml"
-    run = read_config(path) if path.is_file() else {}
+    run = read_config(path) if path.is_file() and checkpoint.name != WEIGHTS else {}  # a saved model names no plugins
     load_named(run)
     import_model(hparams, checkpoint)
     settings: Config = {"plugins": run.get("plugins") or [], "seed_everything": run.get("seed_everything", 0)}
@@ -72,14 +78,17 @@ def _settings(checkpoint: Path, request: Request) -> Config:
     return settings
 
 
-def _run(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    callbacks = [TimeEstimate(), *([] if folder is None else [PredictionsFile(folder), SolutionFile(folder)])]
+def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
+    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
+    callbacks: list[Callback] = [TimeEstimate()]
+    if folder is not None:
+        config = cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n"
+        callbacks += [PredictionsFile(folder), SolutionFile(folder), ConfigFile(config, folder)]
     trainer = cli.make_trainer(callbacks, None)
+    cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if folder is not None:
-        write_text(folder / "config.yaml", cli.config_text())
     if folder is not None and metrics:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics

@@ -12,7 +12,17 @@ from typing import Any, Final
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.callbacks import BestCheckpoint, ConfigFile, LastCheckpoint, MetricsFile, RandomState, TrainingTime
+from hqlm.callbacks import (
+    BestCheckpoint,
+    BodyFolder,
+    ConfigFile,
+    LastCheckpoint,
+    MetricsFile,
+    RandomState,
+    StepTime,
+    TrainingTime,
+    finish_open_run,
+)
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -21,8 +31,10 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
-from hqlm.io import LAST, find_checkpoint, import_model, read_checkpoint, run_folder, write_text
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, run_folder, write_text
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.pretrained import WEIGHTS
+from hqlm.models.restoring import import_model
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -65,6 +77,8 @@ def main(args: list[str]) -> int:
 def _checkpoint(request: Request) -> Path:
     given = str(request["ckpt_path"])
     path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
+    if path.name == WEIGHTS:
+        raise CheckpointError(f"{path} holds weights and no state of training: go on from a checkpoint of the run")
     import_model(read_checkpoint(path)["hyper_parameters"], path)
     return path
 
@@ -86,6 +100,7 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
     summary = train(cli, folder, checkpoint)
+    finish_open_run()
     if summary is None:
         return _interrupted(folder)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
@@ -103,10 +118,12 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     if checkpoint is not None:
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
+        cli.model.find_body(checkpoint)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best, clock = BestCheckpoint(folder, type(cli.model)), TrainingTime()
+    best, clock, steps = BestCheckpoint(folder, type(cli.model)), TrainingTime(), StepTime()
     # the last checkpoint after the others, whose state it keeps
-    callbacks: list[Callback] = [best, clock, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks: list[Callback] = [best, clock, steps, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks.append(BodyFolder(folder, best))
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
@@ -121,8 +138,22 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     summary = _summary(cli, trainer, best, folder)
     summary["seconds"] = round(time.perf_counter() - start, 2)
     summary["training_seconds"] = round(clock.seconds, 3)
+    summary["step_seconds"] = steps.seconds
     if trainer.is_global_zero:
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def train_or_go_on(cli: HqlmCLI, folder: Path) -> dict[str, Any]:
+    """Train a model into the folder of its run, from its last finished epoch where it was interrupted.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
+    summary = train(cli, folder, find_checkpoint(folder, LAST) if begun else None)
+    if summary is None:
+        raise KeyboardInterrupt
     return summary
 
 
@@ -138,9 +169,11 @@ def _interrupted(folder: Path) -> int:
 
 def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path) -> dict[str, Any]:
     score = best.best_model_score
+    stage = {"stage": cli.model.stage} if isinstance(cli.model, TextClassifier) else {}
     return {
         "name": folder.name,
         cli.model.score.replace("/", "_"): None if score is None else float(score),
+        **stage,
         "parameters": cli.model.parameter_counts(),
         "epochs": trainer.current_epoch,
         "seed": cli.config["seed_everything"],
@@ -150,20 +183,26 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
 
 
 def _text(model: HqlmModule, summary: dict[str, Any]) -> str:
-    counts = summary["parameters"]
     run = summary["name"]
     score = summary[model.score.replace("/", "_")]
     shown = "none measured" if score is None else f"{score:.4f} (best checkpoint)"
+    reads_texts = isinstance(model, TextClassifier)
+    text_encoder = f"text encoder          {summary['stage']}\n" if reads_texts else ""
     return f"""
 {model.score_title:<21} {shown}
-trainable parameters  {sum(counts.values())}: {counts["quantum"]} quantum, {counts["classical"]} classical
-seconds               {summary["seconds"]:.1f}
+trainable parameters  {_counted(summary["parameters"])}
+{text_encoder}seconds               {summary["seconds"]:.1f}
 checkpoint            {_short(summary["checkpoint"]) if summary["checkpoint"] else "none"}
 configuration         {_short(summary["config"])}
 
 next:
   hqlm test --ckpt_path {run}
-{_READS_TEXTS.format(run=run) if isinstance(model, TextClassifier) else ""}"""
+{_READS_TEXTS.format(run=run) if reads_texts else ""}"""
+
+
+def _counted(parameters: dict[str, int]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in parameters.items())
+    return f"{sum(parameters.values())}: {kinds}"
 
 
 def _short(path: str) -> str:

@@ -88,6 +88,8 @@ def _wrong_class(message: str, key: str, options: list[str]) -> str:
         others = f". Known: {', '.join(SLOTS[slot])}" if slot in SLOTS else ""
         return f"{key}={found[1]} is no {found[2]}{others}"
     found = re.search(r"Expected a dot import path string: (\S+)", message)
+    if found and key.endswith(".lr"):  # no class was meant
+        return f"{key}={found[1]} is not possible: it must be a number"
     if found and "Literal" not in message:
         known = list(SLOTS[slot]) if slot in SLOTS else list(Registry(Optimizer, "optimiser"))
         return f"{key}={found[1]}: there is no such class. {suggestion(found[1], known)}"

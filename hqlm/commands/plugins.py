@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
-from hqlm.io import import_plugin
+from hqlm.models.restoring import import_plugin
 
 GROUP: Final = "hqlm.plugins"  # entry points of installed packages: `my_backend = "my_package.backend"`
 

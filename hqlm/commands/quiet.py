@@ -6,8 +6,8 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Final, TextIO
 
 _WARNINGS: Final = (
     r".*does not have many workers",  # texts are in memory: worker processes would only cost time
@@ -36,8 +36,7 @@ _MESSAGES: Final = re.compile(
 @contextmanager
 def quiet() -> Iterator[None]:
     """Leave those warnings and messages out for a while."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    handlers = {handler for logger in loggers for handler in logger.handlers}
+    handlers = _handlers()
     for handler in handlers:
         handler.addFilter(_teaches)
     try:
@@ -50,6 +49,26 @@ def quiet() -> Iterator[None]:
     finally:
         for handler in handlers:
             handler.removeFilter(_teaches)
+
+
+@contextmanager
+def printed_to(file: TextIO) -> Iterator[None]:
+    """Write what is printed and what Lightning says to a file for a while."""
+    handlers = [handler for handler in _handlers() if isinstance(handler, logging.StreamHandler)]
+    before = [(handler, handler.stream) for handler in handlers]
+    try:
+        for handler in handlers:
+            handler.setStream(file)  # it keeps the stream that stderr was when Lightning was imported
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
+    finally:
+        for handler, stream in before:
+            handler.setStream(stream)
+
+
+def _handlers() -> set[logging.Handler]:
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    return {handler for logger in loggers for handler in logger.handlers}
 
 
 def _teaches(record: logging.LogRecord) -> bool:

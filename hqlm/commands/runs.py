@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -14,17 +15,19 @@ from hqlm.commands.request import Request
 from hqlm.errors import CheckpointError, RunError
 from hqlm.io import CHECKPOINTS, LAST, RUNS, find_checkpoint
 
+_CONFIG: Final = "config.yaml"  # what a run writes first
+
 
 @contextmanager
 def new_run(request: Request) -> Iterator[Path]:
-    """The folder of a new run, made at once so that no other run takes it; gone again when nothing was written.
+    """The folder of a new run, made at once so that no other run takes it; gone again when nothing was trained.
 
     Raises:
         RunError: when the name was given and the run exists.
     """
     explicit = request["name"]
     if explicit is not None:
-        _check_name(explicit)
+        check_name(explicit)
         folder = RUNS / explicit
         if not _taken(folder):
             raise RunError(
@@ -38,7 +41,11 @@ def new_run(request: Request) -> Iterator[Path]:
         if folder.name != stem:
             print(f"the run {RUNS / stem} exists; this one is {folder}")
     with _kept_if_filled(folder):
-        yield folder
+        try:
+            yield folder
+        finally:
+            if [path.name for path in folder.glob("*")] == [_CONFIG]:  # it failed before the first logged step
+                (folder / _CONFIG).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -51,7 +58,7 @@ def comparison_folder(request: Request) -> Iterator[Path]:
     name = request["name"]
     if name is None:
         name = f"{request.stem or 'run'}-compare"
-    _check_name(name)
+    check_name(name)
     _taken(RUNS / name)
     with _kept_if_filled(RUNS / name):
         yield RUNS / name
@@ -112,6 +119,11 @@ def _kept_if_filled(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Refuse what is no name of a folder.
+
+    Raises:
+        RunError: saying what names are made of.
+    """
     if not isinstance(name, str) or not re.fullmatch(r"[\w.=,+-]+", name) or name.startswith("."):
         raise RunError(f"--name={name}: a run is named with letters, digits and - _ . = , +")

@@ -11,6 +11,8 @@ from hqlm.data import DATA_MODULES
 from hqlm.encoders import FEATURE_ENCODERS, TEXT_ENCODERS
 from hqlm.models import MODELS
 from hqlm.registry import Registry
+from hqlm.studies.designs import DESIGNS
+from hqlm.studies.executors import EXECUTORS
 
 SLOTS: Final[dict[str, Registry[Any]]] = {
     "model": MODELS,
@@ -21,4 +23,6 @@ SLOTS: Final[dict[str, Registry[Any]]] = {
     "ansatz": ANSATZE,
     "backend": BACKENDS,
     "problem": PROBLEMS,
+    "design": DESIGNS,
+    "executor": EXECUTORS,
 }

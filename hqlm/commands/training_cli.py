@@ -119,7 +119,8 @@ class HqlmCLI(LightningCLI):
     def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None) -> Trainer:
         """The trainer as configured, with `callbacks` and `logger` beside those of the configuration."""
         config = dict(self.config_init["trainer"])
-        config["callbacks"] = [*_listed(config["callbacks"]), *callbacks]
+        watching = [each for each in _listed(config["logger"]) if isinstance(each, Callback)]  # a logger may be both
+        config["callbacks"] = [*_listed(config["callbacks"]), *watching, *callbacks]
         config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles()]
         if config["logger"] is not False:
             others = [] if config["logger"] in (None, True) else _listed(config["logger"])

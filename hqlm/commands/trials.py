@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +16,12 @@ import torch
 from lightning.pytorch import seed_everything
 from numpy.typing import NDArray
 
-from hqlm.commands.fit import train
+from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
 from hqlm.errors import ConfigError
-from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, load, write_text
+from hqlm.io import load, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison import HYBRID
 from hqlm.studies.records import RECORD, Record, write_outcome
@@ -67,8 +67,8 @@ class Draw:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each split."""
-        return {"train": self.train.sha256, "val": self.val.sha256, "test": self.test.sha256}
+        """SHA-256 of each split and of its embeddings."""
+        return self.train.hashes("train") | self.val.hashes("val") | self.test.hashes("test")
 
 
 class Workshop:
@@ -114,12 +114,10 @@ class Workshop:
         """
         folder = self.folder / trial.folder
         cli = self._cli(trial)
-        rows = {split: _read(cli, split).sha256 for split in ("train", "val")}
+        rows = _read(cli, "train").hashes("train") | _read(cli, "val").hashes("val")
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
-        begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
-        if train(cli, folder, find_checkpoint(folder, LAST) if begun else None) is None:
-            raise KeyboardInterrupt
+        train_or_go_on(cli, folder)
 
     def test(self, trial: Trial) -> None:
         """Predict the test rows with the best checkpoint of a head of torch."""
@@ -127,10 +125,10 @@ class Workshop:
         seed_everything(trial.seed, verbose=False)
         model: TextClassifier = load(folder)
         probabilities, speed = self._predict(_forward(model), draw.test)
-        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | {"test": draw.test.sha256}
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | draw.test.hashes("test")
         chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
         record = Record(
-            trial.model, trial.draw, trial.seed, sum(model.parameter_counts().values()), "trainable", chosen,
+            trial.model, trial.draw, trial.seed, _head_parameters(model.parameter_counts()), "trainable", chosen,
             summary["val_acc"], summary["training_seconds"], speed, rows,
         )  # fmt: skip
         write_outcome(folder, record, model.class_names or (), draw.test, probabilities)
@@ -176,7 +174,7 @@ class Workshop:
         """Trainable parameters of the hybrid model, which was trained before its rivals."""
         trained = sorted((self.folder / HYBRID).glob(f"draw{draw}-*/summary.json"))
         counts = json.loads(trained[0].read_text(encoding="utf-8"))["parameters"]
-        return sum(counts.values())
+        return _head_parameters(counts)
 
     def _predict(self, predict: Predict, rows: Rows) -> tuple[NDArray[np.float64], float]:
         """Probabilities of rows, and rows a second once the first batch has warmed everything up."""
@@ -188,6 +186,10 @@ class Workshop:
         skipped = 1 if len(found) > 1 else 0
         speed = sum(map(len, found[skipped:])) / (marks[-1] - marks[skipped])
         return np.concatenate(found), speed
+
+
+def _head_parameters(counts: Mapping[str, int]) -> int:
+    return counts["quantum"] + counts["classical"]  # a tuned text encoder is the same under every head
 
 
 def _forward(model: TextClassifier) -> Predict:
@@ -204,5 +206,7 @@ def _read(cli: HqlmCLI, split: Split) -> Rows:
     assert data is not None
     assert isinstance(model, TextClassifier)
     data.prepare_data()
-    data.setup("test" if split == "test" else "fit")
+    data.setup("fit")
+    model.tune(data)
+    data.setup("test")
     return read_rows(data, model, split)

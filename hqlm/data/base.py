@@ -37,3 +37,7 @@ class HqlmDataModule(LightningDataModule, ABC):
     @abstractmethod
     def texts(self, split: Split) -> list[str]:
         """Texts of a split, in the order that indices of its batches mean."""
+
+    @abstractmethod
+    def labels(self, split: Split) -> list[int]:
+        """Class numbers of a split that has labels, one a text."""

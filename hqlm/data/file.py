@@ -25,10 +25,10 @@ class FileData(TextDataModule):
     Args:
         folder: folder of the files; a relative one is looked up here, then below the folder that the environment
             variable HQLM_DATA names.
-        train: file of the training rows.
+        train: file of the training rows; `auto` takes train.tsv, train.csv or train.jsonl, whichever is there.
         val: file of the validation rows; `auto` takes dev, val or validation if there is one, and else cuts off
             `val_fraction` of the training rows, by seed and stratified.
-        test: file of the test rows.
+        test: file of the test rows; `auto` likewise.
         predict: file of the rows to predict, labelled or not, in the working directory or the folder; the test rows by
             default.
         text: column (or JSON key) of the text.
@@ -48,9 +48,9 @@ class FileData(TextDataModule):
     def __init__(
         self,
         folder: str,
-        train: str = "train.tsv",
+        train: str = _AUTO,
         val: str = _AUTO,
-        test: str = "test.tsv",
+        test: str = _AUTO,
         predict: str | None = None,
         text: str = "text",
         label: str = "label",
@@ -82,12 +82,14 @@ class FileData(TextDataModule):
         if split == "predict" and Path(name).is_file():  # texts to predict lie anywhere
             return self._read_file(Path(name))
         folder = _find_folder(self.folder)
-        if split == "val" and name == _AUTO:
-            found = [
-                path for stem in _VAL_STEMS if (path := folder / f"{stem}{Path(self.files['train']).suffix}").is_file()
-            ]
-            return self._read_file(found[0]) if found else None
-        return self._read_file(folder / name)
+        if name != _AUTO:
+            return self._read_file(folder / name)
+        if split == "val":
+            train = self.files["train"]
+            kinds = list(_READERS) if train == _AUTO else [Path(train).suffix]
+            return next((self._read_file(path) for stem in _VAL_STEMS if (path := _found(folder, stem, kinds))), None)
+        stem = "train" if split == "train" else "test"
+        return self._read_file(_found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv")
 
     def _read_file(self, path: Path) -> Table:
         if not path.is_file():
@@ -123,6 +125,20 @@ def _find_folder(name: str) -> Path:
         return Path(base) / name
     where = f"nor {Path(base) / name} (HQLM_DATA={base})" if base else "and the variable HQLM_DATA is not set"
     raise DataError(f"data.folder='{name}': there is no folder {here.absolute()}, {where}")
+
+
+def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
+    """The file of that name with one of the endings, if there is one.
+
+    Raises:
+        DataError: when there are several.
+    """
+    found = [path for kind in kinds if (path := folder / f"{stem}{kind}").is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} has {' and '.join(path.name for path in found)}: which one? Set data.train, data.val, data.test"
+        )
+    return found[0] if found else None
 
 
 def _read_tsv(lines: Iterable[str], path: Path) -> Iterator[_Row]:

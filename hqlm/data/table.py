@@ -67,7 +67,7 @@ class Table:
             given = ", ".join(sorted({f"'{self.labels[place]}'" for place in unknown})[:_SHOWN])
             raise DataError(
                 f"{self.source} has labels that the training data has not: {given} ({self._rows(unknown)}). "
-                f"Known classes: {', '.join(class_names)}"
+                f"Known classes: {', '.join(class_names)}. Mend or remove those rows, or train on rows of that class"
             )
         return [places[label] for label in self.labels]
 
@@ -98,10 +98,12 @@ def draw_per_class(table: Table, count: int, seed: int) -> Table:
     """
     assert table.labels is not None
     chosen: list[int] = []
-    for name, places in _shuffled_classes(table, seed).items():
+    groups = _shuffled_classes(table, seed)
+    for name, places in groups.items():
         if len(places) < count:
             raise DataError(
-                f"data.samples_per_class={count}, but class '{name}' of {table.source} has {len(places)} rows only"
+                f"data.samples_per_class={count}, but class '{name}' of {table.source} has {len(places)} rows to "
+                f"train on. Set it to {min(map(len, groups.values()))} or less"
             )
         chosen += places[:count]
     return table.take(sorted(chosen))
@@ -138,7 +140,8 @@ def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, T
     scarce = min(groups, key=lambda name: len(groups[name]))
     if len(groups[scarce]) < folds:
         raise DataError(
-            f"data.folds={folds}, but class '{scarce}' of {table.source} has {len(groups[scarce])} rows only"
+            f"data.folds={folds}, but class '{scarce}' of {table.source} has {len(groups[scarce])} rows only. Set "
+            "it to that or less"
         )
     dealt = [place for places in groups.values() for place in places]  # class after class, as cards are dealt
     held = set(dealt[fold::folds])

@@ -100,11 +100,7 @@ class TextDataModule(HqlmDataModule):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes: those a model brought, else the training labels in order."""
         if self._class_names is None:
-            source = self._read("train")
-            assert source is not None
-            self._class_names = classes(source.checked(labelled=True).labels or ())
-            if len(self._class_names) < 2:
-                raise DataError(f"all training rows have the label '{self._class_names[0]}'; two classes are needed")
+            self._class_names = classes(self._labelled.labels or ())
         return self._class_names
 
     def use_classes(self, class_names: Sequence[str]) -> None:
@@ -114,6 +110,10 @@ class TextDataModule(HqlmDataModule):
     def texts(self, split: Split) -> list[str]:
         """Texts of a split, in the order that indices of its batches mean."""
         return list(self._tables[split].texts)
+
+    def labels(self, split: Split) -> list[int]:
+        """Class numbers of a split, one a text."""
+        return list(self._tables[split].numbers(self.class_names))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of shuffled training rows."""
@@ -158,11 +158,17 @@ class TextDataModule(HqlmDataModule):
         return table if limit is None else draw(table, limit, self.seed)
 
     def _training_rows(self) -> Table:
-        table = self._cut[0]
+        table, limit = self._cut[0], self.limits["train"]
         if self.samples_per_class is not None:
-            return draw_per_class(table, self.samples_per_class, self.seed)
-        limit = self.limits["train"]
-        return table if limit is None else draw(table, limit, self.seed)
+            table = draw_per_class(table, self.samples_per_class, self.seed)
+        elif limit is not None:
+            table = draw(table, limit, self.seed)
+        if len(set(table.labels or ())) < 2:
+            raise DataError(
+                f"of {len(self._labelled)} rows of {table.source} {len(table)} are left to train on, all of one class. "
+                "Take more of them: data.limit_train, data.val_fraction"
+            )
+        return table
 
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
@@ -180,12 +186,22 @@ class TextDataModule(HqlmDataModule):
     @cached_property
     def _dealt(self) -> tuple[Table, Table]:
         """Rows to learn from, and those of the fold to test on; all and none without cross-validation."""
-        table = self._read("train")
-        assert table is not None
-        table = table.checked(labelled=True)
+        table = self._labelled
         if self.folds is None:
             return table, replace(table, texts=(), labels=())
         return split_fold(table, self.folds, self.fold, self.seed)
+
+    @cached_property
+    def _labelled(self) -> Table:
+        """The training rows of the source, of two classes or more."""
+        table = self._read("train")
+        assert table is not None
+        labels = table.checked(labelled=True).labels or ()
+        if len(set(labels)) < 2:
+            raise DataError(
+                f"all rows of {table.source} have the label '{labels[0]}'; two classes are needed. Check data.label"
+            )
+        return table
 
     def _read(self, split: Split) -> Table | None:
         if split not in self._sources:

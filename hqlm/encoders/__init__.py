@@ -9,19 +9,33 @@ from hqlm.encoders.feature import (
     ProjectionFeatureEncoder,
     QuantumFeatureEncoder,
 )
-from hqlm.encoders.text import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder, TextEncoder, TextModule
+from hqlm.encoders.text import (
+    TEXT_ENCODERS,
+    Contrastive,
+    HashingEncoder,
+    LoRA,
+    SentenceTransformerEncoder,
+    Stage,
+    TextEncoder,
+    TextModule,
+    TrainedBody,
+)
 
 __all__ = [
     "FEATURE_ENCODERS",
     "TEXT_ENCODERS",
+    "Contrastive",
     "EmbeddingCache",
     "FeatureEncoder",
     "FeatureModule",
     "HashingEncoder",
     "LinearFeatureEncoder",
+    "LoRA",
     "ProjectionFeatureEncoder",
     "QuantumFeatureEncoder",
     "SentenceTransformerEncoder",
+    "Stage",
     "TextEncoder",
     "TextModule",
+    "TrainedBody",
 ]

@@ -22,11 +22,16 @@ from tqdm import tqdm
 from hqlm.cache import cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
+from hqlm.notices import say_once
 
 _BATCH = 64  # texts encoded at a time
 _CHUNK = 1024  # texts between two writes to disk
 _BUSY_SECONDS = 120.0
-_SCHEMA = "CREATE TABLE IF NOT EXISTS embeddings (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)"
+_Cut = tuple[bytes, int, int]  # digest of a text, its length, how much of it was read
+_TABLES = (
+    "embeddings (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)",
+    "cut (text BLOB PRIMARY KEY, length INTEGER NOT NULL, seen INTEGER NOT NULL)",  # texts beyond an encoder's limit
+)
 
 
 class EmbeddingCache:
@@ -42,6 +47,8 @@ class EmbeddingCache:
     def embed(self, encoder: TextModule, texts: Sequence[str]) -> Tensor:
         """Embeddings `(len(texts), dim)`, float32; only texts that were never seen are encoded.
 
+        Texts that the encoder does not read to their end are counted in a message, be they encoded now or before.
+
         Raises:
             CacheError: when the file is corrupt or cannot be written.
         """
@@ -50,9 +57,10 @@ class EmbeddingCache:
         with self._open(encoder) as database:
             known.update(_read(database, distinct, self._path(encoder)))
             missing = [text for text in distinct if text not in known]
-            for chunk, vectors in _encoded(encoder, missing):
-                _write(database, chunk, vectors)
+            for chunk, vectors, lengths in _encoded(encoder, missing):
+                _write(database, chunk, vectors, _beyond(encoder, chunk, lengths))
                 known.update(zip(chunk, vectors, strict=True))
+            _tell_of_cut(database, texts)
         if not texts:
             return torch.zeros(0, encoder.dim)
         return torch.from_numpy(np.stack([known[text] for text in texts]))
@@ -72,7 +80,8 @@ class EmbeddingCache:
             ) from err
         try:
             with database:
-                database.execute(_SCHEMA)
+                for table in _TABLES:
+                    database.execute(f"CREATE TABLE IF NOT EXISTS {table}")
             yield database
         except sqlite3.OperationalError as err:
             raise CacheError(
@@ -97,28 +106,49 @@ def _read(database: sqlite3.Connection, texts: Iterable[str], path: Path) -> dic
     return found
 
 
-def _write(database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarray) -> None:
+def _write(database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarray, cut: list[_Cut]) -> None:
     blobs = [vector.astype("<f4").tobytes() for vector in vectors]
     rows = [(_digest(text), blob, zlib.crc32(blob)) for text, blob in zip(texts, blobs, strict=True)]
     with database:  # one transaction: all rows or none
         database.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
+        database.executemany("INSERT OR IGNORE INTO cut VALUES (?, ?, ?)", cut)
 
 
-def _encoded(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Chunks of texts with their embeddings, encoded in batches of similar length, with a progress bar."""
+def _beyond(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -> list[_Cut]:
+    """Rows for those texts that are longer than the encoder reads."""
+    limit = encoder.limit
+    if limit is None:
+        return []
+    return [(_digest(text), length, limit) for text, length in zip(texts, lengths, strict=True) if length > limit]
+
+
+def _tell_of_cut(database: sqlite3.Connection, texts: Sequence[str]) -> None:
+    cut = {text: (length, seen) for text, length, seen in database.execute("SELECT text, length, seen FROM cut")}
+    found = [cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else []
+    if found:
+        longest, limit = max(found)
+        say_once(
+            f"texts longer than the {limit} tokens that the text encoder reads: {len(found):,} of {len(texts):,} (the "
+            f"longest has {longest:,}). Their ends are cut off: shorten or split them, or choose another text_encoder"
+        )
+
+
+def _encoded(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray, list[int]]]:
+    """Chunks of texts with embeddings and lengths, encoded in batches of similar length, with a progress bar."""
     if not texts:
         return
     lengths = encoder.lengths(texts)
     order = sorted(range(len(texts)), key=lambda place: -lengths[place])  # the slowest first: the bar only speeds up
     with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=not sys.stderr.isatty()) as bar:
         for start in range(0, len(order), _CHUNK):
-            chunk = [texts[place] for place in order[start : start + _CHUNK]]
+            places = order[start : start + _CHUNK]
+            chunk = [texts[place] for place in places]
             vectors = []
             for first in range(0, len(chunk), _BATCH):
                 batch = chunk[first : first + _BATCH]
                 vectors.append(encoder(batch).detach().cpu().numpy())
                 bar.update(len(batch))
-            yield chunk, np.concatenate(vectors)
+            yield chunk, np.concatenate(vectors), [lengths[place] for place in places]
 
 
 def _digest(text: str) -> bytes:

@@ -6,18 +6,20 @@ import inspect
 import types
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
 
-from hqlm.errors import CheckpointError, ConfigError
+from hqlm.errors import CheckpointError, ConfigError, TrainingError
 from hqlm.layer import QuantumLayer
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, scheduler_config
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
+LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
 class HqlmModule(LightningModule, ABC):
@@ -48,6 +50,8 @@ class HqlmModule(LightningModule, ABC):
         super().__init__()
         self._optimizer = optimizer
         self._schedule = schedule
+        self.checkpoint: Path | None = None  # that it was loaded from
+        self.run_folder: Path | None = None  # of the run that the checkpoint belongs to
         self._planned_steps: int | None = None  # of the run that a checkpoint comes from
 
     def save_hyperparameters(
@@ -66,17 +70,26 @@ class HqlmModule(LightningModule, ABC):
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
 
+    def find_body(self, checkpoint: Path) -> None:
+        """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
-            ConfigError: when a run that goes on has another number of steps than its schedule was made for.
+            ConfigError: when a run that goes on has another number of steps than its schedule was made for, and for
+                a schedule of an optimiser without a learning rate.
         """
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         try:
-            optimizer: Optimizer = self._optimizer(parameters)
+            optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
+        if self._schedule != "constant" and "lr" not in optimizer.defaults:
+            raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         steps = int(self.trainer.estimated_stepping_batches)
         if (
             self._planned_steps not in (None, steps)
@@ -91,7 +104,17 @@ class HqlmModule(LightningModule, ABC):
         return scheduler_config(self._schedule, optimizer, steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the number of steps that the schedule is made for."""
+        """Keep the number of steps that the schedule is made for.
+
+        Raises:
+            TrainingError: when a weight is not finite, so that the last good checkpoint is not overwritten.
+        """
+        spoilt = [name for name, weight in self.named_parameters() if not weight.isfinite().all()]
+        if spoilt:
+            raise TrainingError(
+                f"{spoilt[0]} is not finite after step {self.global_step}: it is not saved, earlier checkpoints are "
+                f"kept. {LOWER_RATE}"
+            )
         checkpoint["planned_steps"] = self._planned_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ class ClassicalClassifier(TextClassifier):
     """A linear layer or a multilayer perceptron on the embedding, of low rank if wanted.
 
     Args:
-        text_encoder: from a text to an embedding; frozen.
+        text_encoder: from a text to an embedding; frozen or trained.
         hidden: widths of hidden layers, each followed by ReLU; none for a linear head.
         rank: width of a linear bottleneck before them, without ReLU and offsets; none by default.
         optimizer: class of the optimiser.

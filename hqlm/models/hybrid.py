@@ -26,7 +26,7 @@ class HybridClassifier(TextClassifier):
     Quantum Large Language Model Fine-Tuning, arXiv:2504.08732.
 
     Args:
-        text_encoder: from a text to an embedding; frozen.
+        text_encoder: from a text to an embedding; frozen or trained.
         feature_encoder: first module, from an embedding to features.
         reuploading: how features enter the circuit of the second module, and its depth.
         ansatz: trainable circuit of the second module.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Self
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -16,10 +17,11 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from hqlm.data import HqlmDataModule, Split
-from hqlm.encoders import EmbeddingCache, TextEncoder, TextModule
-from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
-from hqlm.models.base import HqlmModule
+from hqlm.encoders import TextEncoder
+from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError
+from hqlm.models.base import LOWER_RATE
 from hqlm.models.schedules import Schedule
+from hqlm.models.text_model import TextModel
 
 Batch = tuple[Tensor, list[str], Tensor]
 
@@ -46,13 +48,14 @@ class Prediction:
     probabilities: dict[str, float]
 
 
-class TextClassifier(HqlmModule):
-    """A frozen text encoder under a trained head.
+class TextClassifier(TextModel):
+    """A text encoder under a trained head.
 
-    Texts are embedded once, before the first step, through the cache on disk; steps pick rows of one tensor.
+    Texts are embedded once, before the first step; steps pick rows of one tensor. In the stage `end_to_end` texts go
+    through the text encoder in every step.
 
     Args:
-        text_encoder: recipe of the frozen text encoder.
+        text_encoder: recipe of the text encoder.
         optimizer: class of the optimiser.
         schedule: learning-rate schedule.
         class_names: names of the classes; written by the first fit.
@@ -67,11 +70,8 @@ class TextClassifier(HqlmModule):
         class_names: Sequence[str] | None,
         embedding_dim: int | None,
     ) -> None:
-        super().__init__(optimizer, schedule)
+        super().__init__(text_encoder, optimizer, schedule, embedding_dim)
         self.class_names = None if class_names is None else tuple(class_names)
-        self.embedding_dim = embedding_dim
-        self._text_encoder = text_encoder
-        self._text_key: str | None = None  # content of the text encoder that a checkpoint was trained on
         self._embeddings: dict[Split, Tensor] = {}
 
     @abstractmethod
@@ -92,7 +92,9 @@ class TextClassifier(HqlmModule):
         if not self.trainer.is_global_zero:
             self.trainer.strategy.barrier("embed")
         try:
-            vectors = {split: self.embed(data.texts(split)) for split in _STAGES[stage]}
+            if stage == "fit":
+                self.tune(data)
+            vectors = {split: self._embed_frozen(data.texts(split)) for split in self._splits(stage)}
         finally:  # the others must not wait for a rank that failed
             if self.trainer.is_global_zero:
                 self.trainer.strategy.barrier("embed")
@@ -100,8 +102,59 @@ class TextClassifier(HqlmModule):
             self._settle_dim(rows.shape[1])
             self._embeddings[split] = rows.to(self.trainer.strategy.root_device)
 
+    def _splits(self, stage: str) -> tuple[Split, ...]:
+        """The splits that are embedded before the first step."""
+        if self.stage != "end_to_end":
+            return _STAGES[stage]
+        return ("train",) if stage == "fit" else ()  # what the head estimates is that of the initial embeddings
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained model in the layout of the Hugging Face hub, whole or not at all.
+
+        `model.safetensors` holds its weights, `config.json` its settings, `README.md` a model card, with what was
+        measured where the model was loaded from a run, and `body/` the text encoder in sentence-transformers' format
+        where it was tuned or lies in a local folder. What is loaded from there keeps the text encoder frozen.
+
+        Args:
+            folder: a new one, an empty one, or one that was saved before.
+
+        Raises:
+            ConfigError: for a model that was never trained.
+            CheckpointError: for a folder that holds anything else.
+        """
+        from hqlm.models.pretrained import write_pretrained  # which makes models, and so stands above them
+
+        write_pretrained(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | os.PathLike[str], *, plugins: Sequence[str] = (), revision: str | None = None
+    ) -> Self:
+        """A model that `save_pretrained` wrote, on the CPU and ready for `predict`.
+
+        Nothing in the folder is run: weights come from safetensors, and classes it names must be components that are
+        imported already.
+
+        Args:
+            path: the folder, or the id of a repository on the Hugging Face hub.
+            plugins: modules to import first, where the model has components that are no part of hqlm.
+            revision: branch, tag or commit of the repository.
+
+        Raises:
+            CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
+            PluginError: when a plugin cannot be imported.
+        """
+        from hqlm.models.pretrained import WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.restoring import restored
+
+        folder = find_pretrained(os.fspath(path), revision, plugins)
+        model = restored(read_pretrained(folder, plugins), folder / WEIGHTS)
+        if not isinstance(model, cls):
+            raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
+        return model
+
     def configure_model(self) -> None:
-        """Build the head, once classes and embedding size are known.
+        """Build the head, and a body that is trained with it, once classes and embedding size are known.
 
         Raises:
             ConfigError: when they are not.
@@ -112,25 +165,23 @@ class TextClassifier(HqlmModule):
             raise ConfigError("class_names and embedding_dim are known after a fit, or must be given")
         n_classes = len(self.class_names)
         self.build_head(self.embedding_dim, n_classes)
+        self._build_body()
         self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, n_classes) for split in ("val", "test")})
 
     def on_fit_start(self) -> None:
         """Fit what the head estimates, unless a checkpoint brought it."""
         if self.trainer.ckpt_path is None:
             self.fit_head(self._embeddings["train"])
+        if self.stage == "end_to_end":
+            self._embeddings.clear()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch.
 
         Raises:
-            TrainingError: when it is not finite, before it spoils the weights.
+            TrainingError: when it is not finite, before it spoils the weights; so do validation and test.
         """
-        loss = self._loss(self._logits("train", batch), batch)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the training loss is {loss.item()} at step {self.global_step}; checkpoints of finished epochs are "
-                "kept. Lower model.optimizer.lr"
-            )
+        loss = self._loss("train", self._logits("train", batch), batch)
         self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True)
         return loss
 
@@ -165,50 +216,6 @@ class TextClassifier(HqlmModule):
             table = self(self.embed(texts).to(self.device)).softmax(1).tolist()
         return [_prediction(text, row, self.class_names) for text, row in zip(texts, table, strict=True)]
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(len(texts), dim)`, on the CPU, from the cache where they are known.
-
-        Raises:
-            CheckpointError: when the text encoder has other weights than the one the model was trained on.
-            EncoderError: for a text whose embedding is all zero or not finite.
-        """
-        key = self._text_module.content_key
-        if self._text_key not in (None, key):
-            raise CheckpointError(
-                f"the model was trained on a text encoder of content {self._text_key}, but {self._text_encoder} has "
-                f"content {key}. Use the weights it was trained on"
-            )
-        self._text_key = key
-        embeddings = EmbeddingCache().embed(self._text_module, texts)
-        _check_embeddings(texts, embeddings)
-        return embeddings
-
-    @cached_property
-    def _text_module(self) -> TextModule:  # not a submodule: a frozen body stays out of checkpoints and summaries
-        return self._text_encoder.build()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the frozen text encoder by its content; its weights stay where they are."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["text_encoder_key"] = self._text_key
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the content of the text encoder, to compare before the first text is embedded."""
-        super().on_load_checkpoint(checkpoint)
-        known = checkpoint.get("text_encoder_key")
-        if known is not None and self._text_key not in (None, known):
-            raise CheckpointError(
-                f"the checkpoint was trained on a text encoder of content {known}, but {self._text_encoder} has "
-                f"content {self._text_key}. Use the weights it was trained on"
-            )
-        self._text_key = known
-
-    def _data(self) -> HqlmDataModule:
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, HqlmDataModule):
-            raise ConfigError(f"{type(self).__name__} needs a data set of texts, for example --data=ReviewsData")
-        return data
-
     def _settle_classes(self, data: HqlmDataModule, stage: str) -> None:
         if self.class_names is None:
             self.class_names = data.class_names
@@ -220,18 +227,19 @@ class TextClassifier(HqlmModule):
             )
         data.use_classes(self.class_names)
 
-    def _settle_dim(self, dim: int) -> None:
-        if self.embedding_dim is None:
-            self.embedding_dim = self.hparams["embedding_dim"] = dim
-        elif self.embedding_dim != dim:
-            raise CheckpointError(f"the model was built for embeddings of {self.embedding_dim} values, given {dim}")
-
     def _logits(self, split: Split, batch: Batch) -> Tensor:
-        logits: Tensor = self(self._embeddings[split][batch[0]])
+        embeddings = self._embeddings[split][batch[0]] if self.body is None else self.body(batch[1])
+        logits: Tensor = self(embeddings)
         return logits
 
-    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.cross_entropy(logits, batch[2])
+    def _loss(self, split: Split, logits: Tensor, batch: Batch) -> Tensor:
+        loss = nn.functional.cross_entropy(logits, batch[2])
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss on a {split} batch is {loss.item()} at step {self.global_step}; checkpoints of finished "
+                f"epochs are kept. {LOWER_RATE}"
+            )
+        return loss
 
     def _evaluate(self, split: Split, batch: Batch) -> dict[str, Tensor]:
         logits = self._logits(split, batch)
@@ -239,7 +247,7 @@ class TextClassifier(HqlmModule):
         assert isinstance(metrics, MetricCollection)
         metrics.update(logits, batch[2])
         rows = len(batch[2])
-        self.log(f"{split}/loss", self._loss(logits, batch), on_epoch=True, batch_size=rows, sync_dist=True)
+        self.log(f"{split}/loss", self._loss(split, logits, batch), on_epoch=True, batch_size=rows, sync_dist=True)
         self.log_dict(metrics, on_epoch=True, batch_size=rows, prog_bar=split == "val")
         return _outputs(batch, logits)
 
@@ -255,17 +263,6 @@ def _metrics(split: str, n_classes: int) -> MetricCollection:
             f"{split}/f1": MulticlassF1Score(n_classes, average="macro"),
         }
     )
-
-
-def _check_embeddings(texts: Sequence[str], embeddings: Tensor) -> None:
-    norms = torch.linalg.vector_norm(embeddings, dim=1)
-    bad = (~((norms > 0.0) & norms.isfinite())).nonzero()
-    if len(bad):
-        row = int(bad[0, 0])
-        raise EncoderError(
-            f"the embedding of the text {texts[row]!r} (row {row + 1} of {len(texts)}) has norm {float(norms[row]):g}: "
-            "it says nothing of the text. Remove the row, or choose another text_encoder"
-        )
 
 
 def _prediction(text: str, row: Sequence[float], class_names: Sequence[str]) -> Prediction:

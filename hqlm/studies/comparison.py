@@ -75,7 +75,7 @@ class Comparison:
         standings: one a model.
         unit: what runs differ in: the seed, or the draw of the training rows.
         n_test: number of test rows.
-        rows: SHA-256 of each split by draw, the same for every model.
+        rows: SHA-256 of each split and of its embeddings by draw, the same for every model.
     """
 
     standings: tuple[Standing, ...]
@@ -120,8 +120,9 @@ def check_rows(outcomes: Sequence[Outcome]) -> dict[int, dict[str, str]]:
         rows = known.setdefault(record.draw, record.rows)
         for split, digest in record.rows.items():
             if digest != rows[split]:
+                what = split.replace("_", " ") if "_" in split else f"{split} rows"
                 raise RunError(
-                    f"{record.model} (draw {record.draw}, seed {record.seed}) saw other {split} rows than "
+                    f"{record.model} (draw {record.draw}, seed {record.seed}) saw other {what} than "
                     f"{first.record.model}: the data has changed since. Remove the folder, or give another --name"
                 )
     check_draws(known)

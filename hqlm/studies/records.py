@@ -38,7 +38,7 @@ class Record:
         val_acc: share of right validation rows.
         training_seconds: of the chosen setting, embedding left out.
         sentences_per_second: classified by the head from embeddings, a batch at a time, on the CPU.
-        rows: SHA-256 of texts, class numbers and embeddings of each split.
+        rows: SHA-256 of texts and class numbers of each split, and of its embeddings.
     """
 
     model: str

@@ -28,15 +28,15 @@ def table(comparison: Comparison) -> str:
     unit = comparison.unit
     header = [
         "model", "parameters", "accuracy % [test rows]", f"[{unit}]", "macro-F1 %", "ECE %", "training s",
-        "sentences/s", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
+        "sentences/s, head", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
     ]  # fmt: skip
     rows = [_cells(standing) for standing in comparison.standings]
     if any(row.difference_over_runs and row.difference_over_runs.wilcoxon for row in comparison.standings):
         header.append("p, Wilcoxon")
         for row, standing in zip(rows, comparison.standings, strict=True):
             paired = standing.difference_over_runs
-            row.append(_p(paired.wilcoxon if paired else None))
-    return _aligned([header, *rows])
+            row.append(show_p(paired.wilcoxon if paired else None))
+    return aligned([header, *rows])
 
 
 def verdict(rival: Standing, unit: str) -> str:
@@ -45,9 +45,9 @@ def verdict(rival: Standing, unit: str) -> str:
     assert difference is not None
     assert p is not None
     points = f"{abs(100.0 * difference.mean):.1f} points"
-    figures = f"difference {_points(difference)}, p {_p(p)}"
+    figures = f"difference {_points(difference)}, p {show_p(p)}"
     if paired is not None and paired.estimate.p is not None:
-        figures += f"; over {unit} {_points(paired.estimate)}, p {_p(paired.estimate.p)}"
+        figures += f"; over {unit} {_points(paired.estimate)}, p {show_p(paired.estimate.p)}"
     if p > ALPHA:
         place = f"lies {points} {'below' if difference.mean < 0.0 else 'above'} it"
         return (
@@ -102,9 +102,9 @@ def _cells(standing: Standing) -> list[str]:
         f"{standing.training_seconds:.2f}",
         f"{float(f'{standing.sentences_per_second:.2g}'):,.0f}",
         _points(standing.difference) if standing.difference else _NONE,
-        _p(standing.p_holm),
+        show_p(standing.p_holm),
         _points(paired.estimate) if paired else _NONE,
-        _p(paired.estimate.p if paired else None),
+        show_p(paired.estimate.p if paired else None),
     ]
 
 
@@ -118,13 +118,15 @@ def _interval(estimate: Estimate, form: str) -> str:
     return f"[{100.0 * estimate.low:{form}}, {100.0 * estimate.high:{form}}]"
 
 
-def _p(value: float | None) -> str:
+def show_p(value: float | None) -> str:
+    """A p-value; a dash for none."""
     if value is None:
         return _NONE
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with columns of one width, the header first."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

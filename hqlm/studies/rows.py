@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +27,15 @@ class Rows:
     labels: NDArray[np.int64]
     embeddings: NDArray[np.float32]
 
-    @property
-    def sha256(self) -> str:
-        """Hash of texts, class numbers and embeddings, in order."""
+    def hashes(self, split: Split) -> dict[str, str]:
+        """SHA-256 by name of the split: of texts and class numbers, in order, and of their embeddings."""
         digest = hashlib.sha256()
         for text in self.texts:
             encoded = text.encode()
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(self.labels.astype("<i8").tobytes())
-        digest.update(self.embeddings.astype("<f4").tobytes())
-        return digest.hexdigest()
+        embeddings = hashlib.sha256(self.embeddings.astype("<f4").tobytes())
+        return {split: digest.hexdigest(), f"{split}_embeddings": embeddings.hexdigest()}
 
 
 def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows:
@@ -49,10 +47,7 @@ def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows
     texts = data.texts(split)
     if len(texts) < 2:
         raise DataError(f"the {split} split has {len(texts)} rows; a comparison needs two or more")
-    labels = np.full(len(texts), -1, dtype=np.int64)
-    for index, _, numbers in _loader(data, split):
-        labels[index.numpy()] = numbers.numpy()
-    return Rows(tuple(texts), labels, model.embed(texts).numpy())
+    return Rows(tuple(texts), np.array(data.labels(split), dtype=np.int64), model.embed(texts).numpy())
 
 
 def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
@@ -67,7 +62,3 @@ def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
             f"{where}: none of the {len(rows.texts)} training rows has the label "
             f"{' or '.join(repr(name) for name in missing)}. Take more rows: data.samples_per_class draws every class"
         )
-
-
-def _loader(data: HqlmDataModule, split: Split) -> Any:
-    return {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}[split]()

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from hqlm import registry
-from hqlm.backends import CirqBackend, CirqSamplerBackend, cirq_circuits, cirq_sampler, notices
+from hqlm import notices, registry
+from hqlm.backends import CirqBackend, CirqSamplerBackend, cirq_circuits, cirq_sampler
 from hqlm.backends import cirq as cirq_backend
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from hqlm import registry
-from hqlm.backends import PennyLaneBackend, StatevectorBackend, notices, pennylane
+from hqlm import notices, registry
+from hqlm.backends import PennyLaneBackend, StatevectorBackend, pennylane
 from hqlm.circuits import GATES, Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import ConfigError, MissingDependency, UnsupportedExecution
 from hqlm.execution import Execution, Noise

@@ -108,6 +108,25 @@ def test_a_simulator_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> N
         suite.choose(["qiskit"])
 
 
+def test_encoding_is_timed_beside_the_bare_library(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--parts=[encoding]", "--repeats=1", "--batch=8"]
+    assert main(["bench", *flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    bare, exact, rounded = found["encodings"]
+    assert found["timings"] == []
+    assert (bare["encoder"], bare["ratio"], bare["difference"]) == ("SentenceTransformer.encode", 1.0, 0.0)
+    assert exact["sentences_per_second"] > 0
+    assert exact["difference"] < 1e-5
+    assert rounded["note"] or 1e-5 < rounded["difference"] < 0.01
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert main(["bench", *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split("|")[1].strip() for line in lines] == [bare["encoder"], "hqlm, float32", "hqlm, bfloat16"]
+    assert "has no instructions" in lines[2]
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

@@ -77,19 +77,24 @@ def test_what_a_broken_component_does_not_keep_is_named(components):
     [
         (["RingAnsats"], "Did you mean 'RingAnsatz'"),
         (["HybridClassifier"], "there is no contract for model components"),
-        (["AbsentEncoder"], "AbsentEncoder needs a_package_that_nobody_wrote: pip install"),
         (["ProjectionFeatureEncoder"], "features"),
         (["RingAnsatz", "--depth=3"], "depth"),
     ],
 )
-def test_what_cannot_be_checked_is_refused(components, words, message):
-    result = components("--check", *words)
+def test_what_cannot_be_checked_is_refused(run, words, message):
+    result = run("components", "--check", *words)  # refused before pytest is reached
     assert result.code == 2
     assert message in result.err
 
 
-def test_options_without_a_check_are_refused(components):
-    assert components("--connectivity=3").code == 2
+def test_a_component_whose_package_is_absent_is_refused(components):
+    result = components("--check=AbsentEncoder")
+    assert result.code == 2
+    assert "AbsentEncoder needs a_package_that_nobody_wrote: pip install" in result.err
+
+
+def test_options_without_a_check_are_refused(run):
+    assert run("components", "--connectivity=3").code == 2
 
 
 def test_a_promise_that_is_never_tried_does_not_hold():

@@ -42,8 +42,10 @@ def test_an_unknown_slot_is_refused(run):
 
 @pytest.mark.parametrize(("slot", "name"), ALL)
 def test_every_option_is_checked_and_described(run, slot, name):
-    key = slot if slot in ("model", "data") else f"model.{slot}"
-    result = run("fit", "--model=HybridClassifier", f"--{key}.help={name}")
+    key = slot if slot in ("model", "data", "design", "executor") else f"model.{slot}"
+    model = "VQE" if slot == "problem" else "HybridClassifier"
+    command = ["study", "run"] if slot in ("design", "executor") else ["fit", f"--model={model}"]
+    result = run(*command, f"--{key}.help={name}")
     assert result.code == 0
     assert "Unvalidated" not in result.out
     assert "type: Any" not in result.out

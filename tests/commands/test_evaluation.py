@@ -153,3 +153,10 @@ def test_a_bad_checkpoint_is_refused(run, trained, kind):
         assert result.code == 2
         assert "Traceback" not in result.err
         assert "bad.ckpt" in result.err or "nowhere" in result.err
+
+
+def test_a_test_is_repeated_from_its_own_configuration(run, trained):
+    run("test", "--ckpt_path=tiny")
+    result = run("test", f"--config={trained}/test-1/config.yaml")
+    assert result.code == 0, result.err
+    assert (trained / "test-2/metrics.json").read_text() == (trained / "test-1/metrics.json").read_text()

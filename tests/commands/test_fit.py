@@ -8,6 +8,8 @@ import pytest
 import torch
 import yaml
 
+from hqlm.errors import TrainingError
+from hqlm.models import HybridClassifier
 from tests.commands.conftest import TINY
 
 INTERRUPT = """
@@ -125,6 +127,17 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(fit):
     assert result.code == 2
     assert "Traceback" not in result.err
     assert not list(Path("runs").iterdir())
+
+
+def test_a_run_that_fails_in_its_first_step_leaves_its_name_free(fit, monkeypatch, tmp_path):
+    def fail(*args):
+        assert Path("runs/tiny/config.yaml").is_file()
+        raise TrainingError("the device is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HybridClassifier, "training_step", fail)
+        assert fit("--name=tiny").code == 2
+    assert not Path("runs/tiny").exists()
 
 
 @pytest.mark.parametrize(("epoch", "said"), [(1, "runs/tiny/checkpoints/last.ckpt"), (0, "there is no checkpoint")])

@@ -28,6 +28,8 @@ FLAGS = {
     "--model.ablate=[offset]": "'offset' changes nothing here",
     "--model.optimizer=Adamm": "Did you mean 'Adam'?",
     "--model.optimizer.lrr=1": "Did you mean 'lr'?",
+    "--model.optimizer.lr=nan": "model.optimizer.lr=nan is not possible: it must be a number",
+    "--model.optimizer.lr=fast": "model.optimizer.lr=fast is not possible: it must be a number",
     "--model.schedule=onecycle": "Did you mean 'one_cycle'?",
     "--trainer.max_epoch=3": "Did you mean 'trainer.max_epochs'?",
     "--trainer.max_epochs=few": "it must be a whole number or null",

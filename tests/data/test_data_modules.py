@@ -29,11 +29,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
     for split, count in (("train", 20), ("validation", 4), ("test", 4)):
         rows = [{"text": f"{text} {split} {n}", "label": label} for n, (text, label) in enumerate(ROWS[:count])]
-        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    return tmp_path
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
 
 
 @pytest.fixture(params=["ReviewsData", "FileData", "HubData"])
@@ -283,6 +284,30 @@ class TestFileData:
             (tmp_path / name).write_text(content)
         with pytest.raises(DataError, match=message):
             read_all(FileData(str(tmp_path)))
+
+    @pytest.mark.parametrize("options", [{"limit_train": 1}, {"val_fraction": 0.5}])
+    def test_rows_of_one_class_that_are_left_to_train_on_are_refused(self, tmp_path, options):
+        (tmp_path / "train.tsv").write_text("text\tlabel\ngood\t1\nbad\t0\n")
+        with pytest.raises(DataError, match=r"of 2 rows of .*train\.tsv 1 are left to train on, all of one class"):
+            FileData(str(tmp_path), **options).setup("fit")
+
+    @pytest.mark.parametrize("kind", [".tsv", ".csv", ".jsonl"])
+    def test_files_of_any_one_kind_are_found(self, tmp_path, kind):
+        rows = [("good", "1"), ("bad", "0")]
+        lines = {
+            ".tsv": ["text\tlabel", *("\t".join(row) for row in rows)],
+            ".csv": ["text,label", *(",".join(row) for row in rows)],
+            ".jsonl": [json.dumps(dict(zip(("text", "label"), row, strict=True))) for row in rows],
+        }
+        for split in ("train", "validation", "test"):
+            (tmp_path / f"{split}{kind}").write_text("\n".join(lines[kind]))
+        data = FileData(str(tmp_path))
+        for split, stage in (("train", "fit"), ("val", "fit"), ("test", "test"), ("predict", "predict")):
+            data.setup(stage)
+            assert data.texts(split) == ["good", "bad"]
+        (tmp_path / f"train{'.csv' if kind == '.tsv' else '.tsv'}").write_text("")
+        with pytest.raises(DataError, match=r"has train\..* and train\..*: which one\?"):
+            FileData(str(tmp_path)).setup("fit")
 
     def test_broken_json_and_encoding_are_named(self, tmp_path):
         (tmp_path / "a.jsonl").write_text('{"text": "x", "label": 1}\nrubbish\n')

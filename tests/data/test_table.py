@@ -60,7 +60,7 @@ def test_another_seed_draws_other_rows():
 
 
 def test_too_few_rows_of_a_class_are_refused_by_name():
-    with pytest.raises(DataError, match=r"class 'b' of rows\.tsv has 3 rows only"):
+    with pytest.raises(DataError, match=r"class 'b' of rows\.tsv has 3 rows to train on\. Set it to 3"):
         draw_per_class(table({"a": 9, "b": 3}), 4, 0)
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from hqlm.encoders import QuantumFeatureEncoder
 from hqlm.encoders.feature.amplitudes import AmplitudeEncoding
 from hqlm.errors import ConfigError, EncoderError
 
@@ -34,6 +35,19 @@ def test_without_centring_fit_changes_nothing():
     assert encoding.mean.abs().max() == 0
 
 
+def test_jitter_turns_states_of_training_rows_only():
+    """The angle to the embedding is arctan(jitter) in many dimensions, where noise is nearly orthogonal to it."""
+    rows = torch.randn(200, 1000, generator=torch.Generator().manual_seed(0))
+    plain, moved = (AmplitudeEncoding(1000, 10, "zeros", False, 1.0, jitter=jitter) for jitter in (0.0, 0.5))
+    torch.manual_seed(1)
+    states, clean = moved(rows), plain(rows)
+    assert torch.equal(states[:, 1000:], clean[:, 1000:])
+    torch.testing.assert_close(states.norm(dim=1), torch.ones(200))
+    cosines = 2 * (states * clean)[:, :1000].sum(1)
+    torch.testing.assert_close(cosines.mean(), torch.tensor(1 / 1.25**0.5), atol=0.01, rtol=0)
+    assert torch.equal(moved.eval()(rows), clean)
+
+
 def test_truncation_keeps_the_first_values():
     states = AmplitudeEncoding(3, 1, "truncate", center=False, offset=0.0)(X)
     torch.testing.assert_close(states[1], torch.tensor([1.0, 2.0]) / 5**0.5)
@@ -52,3 +66,31 @@ def test_an_embedding_that_no_state_can_hold_is_refused_by_row(bad):
     rows[1] = bad
     with pytest.raises(EncoderError, match="row 1 of a batch"):
         AmplitudeEncoding(3, 2, "zeros", center=False, offset=0.0)(rows)
+
+
+def test_lengths_show_beside_the_offset_when_all_rows_share_a_norm():
+    encoding = AmplitudeEncoding(3, 2, "zeros", center=True, offset=0.5, norm="data")
+    encoding.fit(X)
+    centred = torch.cat((X - X.mean(0), torch.zeros(1, 3)))  # the mean itself has a state too
+    scaled = centred / (centred[:2].norm(dim=1).square().mean().sqrt())
+    expected = torch.nn.functional.normalize(torch.cat((scaled, torch.full((3, 1), 0.5)), dim=1))
+    torch.testing.assert_close(encoding(torch.cat((X, X.mean(0, keepdim=True)))), expected)
+    assert {"mean", "radius"} == set(encoding.state_dict())
+
+
+def test_training_rows_that_are_all_alike_need_no_scale():
+    encoding = AmplitudeEncoding(3, 2, "zeros", center=True, offset=1.0, norm="data")
+    encoding.fit(X[[0, 0]])
+    torch.testing.assert_close(encoding(X[:1]), torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
+
+
+def test_values_that_are_not_finite_are_refused_under_a_shared_norm_too():
+    encoding = AmplitudeEncoding(3, 2, "zeros", center=False, offset=1.0, norm="data")
+    with pytest.raises(EncoderError, match="row 1"):
+        encoding(torch.tensor([[0.0, 0.0, 0.0], [float("nan"), 0.0, 0.0]]))
+
+
+def test_lengths_need_an_offset_to_show_beside():
+    with pytest.raises(ConfigError, match=r"feature_encoder.offset=1"):
+        QuantumFeatureEncoder(norm="data")
+    assert QuantumFeatureEncoder(norm="data", offset=1.0).ablated("offset").norm == "row"

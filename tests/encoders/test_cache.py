@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 
+from hqlm import notices
 from hqlm.encoders import EmbeddingCache, HashingEncoder
 from hqlm.encoders.text.hashing import _Hashing
 from hqlm.errors import CacheError
@@ -68,6 +69,29 @@ def test_encoders_do_not_share_embeddings(cache):
     a = cache.embed(Counting(HashingEncoder(dim=16)), TEXTS[:3])
     b = cache.embed(Counting(HashingEncoder(dim=16, ngrams=1)), TEXTS[:3])
     assert not torch.equal(a, b)
+
+
+class Short(Counting):
+    limit = 5
+
+
+def test_texts_that_are_cut_are_counted_once_whether_they_are_known_or_new(cache, monkeypatch):
+    said = []
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
+    notices.say_once.cache_clear()
+    cache.embed(Counting(), ["a text without a limit"])
+    assert said == []
+    for _ in range(2):
+        cache.embed(Short(HashingEncoder(dim=8)), ["short", "longer", "longest", "longer"])
+    assert len(said) == 1
+    assert "longer than the 5 tokens that the text encoder reads: 3 of 4 (the longest has 7)" in said[0]
+    cache.embed(Short(HashingEncoder(dim=8)), ["short"])
+    assert len(said) == 1
+    notices.say_once.cache_clear()  # as in another process
+    known = Short(HashingEncoder(dim=8))
+    cache.embed(known, ["short", "longest"])
+    assert known.seen == []
+    assert "1 of 2 (the longest has 7)" in said[1]
 
 
 def test_no_texts_give_no_rows(cache):

@@ -1,9 +1,11 @@
 """Every feature encoder of the registry, and what is special about each."""
 
+import itertools
+
 import pytest
 import torch
 
-from hqlm.circuits import RingAnsatz
+from hqlm.circuits import NoEntanglementAnsatz, RingAnsatz
 from hqlm.encoders import (
     FEATURE_ENCODERS,
     LinearFeatureEncoder,
@@ -18,12 +20,13 @@ SMALL = {
     "LinearFeatureEncoder": LinearFeatureEncoder(n_qubits=3),
     "ProjectionFeatureEncoder": ProjectionFeatureEncoder(features=6, groups=2),
     "QuantumFeatureEncoder": QuantumFeatureEncoder(n_qubits=3, n_encoders=2, center=True, offset=0.5),
+    "correlators": QuantumFeatureEncoder(n_qubits=3, n_encoders=2, offset=0.5, rotate=True, correlators=1),
 }
 X = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
 
 
 def test_every_registered_encoder_is_tested_here():
-    assert set(SMALL) == shipped(FEATURE_ENCODERS)
+    assert {type(recipe).__name__ for recipe in SMALL.values()} == shipped(FEATURE_ENCODERS)
 
 
 class TestRegisteredFeatureEncoders(FeatureEncoderContract):
@@ -40,6 +43,60 @@ def test_merging_two_encoders(merge, size, groups):
     outputs = [encoder(states=module.amplitudes(X[:, :1].expand(5, 8) + 1.0)) for encoder in module.encoders]
     expected = sum(outputs) / 2 if merge == "mean" else torch.cat(outputs, 1)
     torch.testing.assert_close(module(X[:, :1].expand(5, 8) + 1.0), expected)
+
+
+@pytest.mark.parametrize(("merge", "size", "groups"), [("concat", 20, 2), ("mean", 10, 2), ("alternate", 20, 4)])
+def test_merging_two_encoders_with_correlators(merge, size, groups):
+    """A group holds one distance: of every encoder in turn, of their mean, or of one encoder."""
+    recipe = QuantumFeatureEncoder(n_qubits=5, n_encoders=2, merge=merge, correlators=1)
+    assert (recipe.n_features, recipe.n_groups) == (size, groups)
+    module = recipe.build(7)
+    one, other = (encoder(states=module.amplitudes(X)) for encoder in module.encoders)
+    expected = {
+        "concat": torch.cat((one[:, :5], other[:, :5], one[:, 5:], other[:, 5:]), 1),
+        "mean": (one + other) / 2,
+        "alternate": torch.cat((one, other), 1),
+    }
+    torch.testing.assert_close(module(X), expected[merge])
+
+
+def test_correlators_of_a_product_state_are_products():
+    """Without entangling gates <Z_q Z_p> = <Z_q><Z_p>; the amplitudes of |00000> are 1, 0, 0, ..."""
+    recipe = QuantumFeatureEncoder(n_qubits=5, correlators=2, ansatz=NoEntanglementAnsatz(RingAnsatz(1)))
+    z, near, far = recipe.build(1)(torch.ones(1, 1))[0].split(5)
+    assert z.abs().max() > 0.1
+    torch.testing.assert_close(near, z * z.roll(-1))
+    torch.testing.assert_close(far, z * z.roll(-2))
+
+
+def test_correlators_of_an_odd_number_of_qubits_reach_every_pair_once():
+    observables = QuantumFeatureEncoder(n_qubits=5, correlators=2).circuit.observables
+    assert {observable.support for observable in observables[5:]} == set(itertools.combinations(range(5), 2))
+    assert len(observables) == 5 + 10
+
+
+@pytest.mark.parametrize(("n_qubits", "correlators"), [(4, 2), (5, 3), (9, -1)])
+def test_correlators_that_repeat_a_pair_are_refused_with_the_largest(n_qubits, correlators):
+    with pytest.raises(ConfigError, match=f"correlators={correlators}.*from 0 to {(n_qubits - 1) // 2}"):
+        QuantumFeatureEncoder(n_qubits=n_qubits, correlators=correlators)
+
+
+def test_each_encoder_turns_the_embedding_in_its_own_way_and_leaves_the_offset():
+    module = QuantumFeatureEncoder(n_qubits=3, n_encoders=2, offset=0.5, rotate=True).build(5)
+    states = module.amplitudes(X[:, :5])
+    turned = [rotation(states) for rotation in module.rotations]
+    for other in turned:
+        torch.testing.assert_close(other[:, :5] @ other[:, :5].T, states[:, :5] @ states[:, :5].T)
+        assert torch.equal(other[:, 5:], states[:, 5:])
+        assert (other - states).abs().max() > 0.1
+    assert (turned[0] - turned[1]).abs().max() > 0.1
+
+
+def test_rotations_are_the_same_in_every_model_and_not_in_the_checkpoint():
+    recipe = QuantumFeatureEncoder(n_qubits=3, rotate=True)
+    one, other = recipe.build(8), recipe.build(8)
+    assert torch.equal(one.rotations[0].matrix, other.rotations[0].matrix)
+    assert not any("rotation" in name for name in one.state_dict())
 
 
 def test_each_encoder_has_layers_times_qubits_times_connectivity_weights_and_the_column():
@@ -67,6 +124,19 @@ def test_words_that_ablate_the_quantum_encoder():
 def test_sizes_below_one_are_refused(size):
     with pytest.raises(ConfigError, match=size):
         QuantumFeatureEncoder(**{size: 0})
+
+
+@pytest.mark.parametrize("size", ["offset", "jitter"])
+def test_negative_lengths_are_refused(size):
+    with pytest.raises(ConfigError, match=f"{size} must be 0 or more"):
+        QuantumFeatureEncoder(**{size: -0.5})
+
+
+def test_jitter_moves_the_features_of_training_rows_alone():
+    module = QuantumFeatureEncoder(n_qubits=3, jitter=1.0).build(7)
+    assert (module(X) - module(X)).abs().max() > 0.01
+    module.eval()
+    assert torch.equal(module(X), module(X))
 
 
 def test_the_projection_is_the_same_for_the_same_seed_only():

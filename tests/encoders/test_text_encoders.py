@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import hqlm.encoders.text.sentence_transformer as sentence_transformer
+from hqlm.data import ReviewsData
 from hqlm.encoders import TEXT_ENCODERS, HashingEncoder, SentenceTransformerEncoder
-from hqlm.errors import EncoderError
+from hqlm.encoders.text import precision
+from hqlm.errors import ConfigError, EncoderError
 from hqlm.testing import TextEncoderContract
 from tests.registries import shipped
 
@@ -55,6 +57,41 @@ def test_minilm_embeds_as_the_library_does():
 
     expected = SentenceTransformer(str(minilm_folder())).encode(TEXTS, convert_to_tensor=True)
     torch.testing.assert_close(SentenceTransformerEncoder().build()(TEXTS), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("prompt", ["", "query: "])
+def test_minilm_reads_a_text_up_to_its_limit(prompt):
+    module = SentenceTransformerEncoder(prompt=prompt).build()
+    (taken,) = module.lengths([""])
+    whole = " ".join(["film"] * (module.limit - taken))
+    longer = whole + " film" * 100
+    assert module.lengths([whole, longer]) == [module.limit, module.limit + 100]
+    short, full, beyond = module([whole.removesuffix(" film"), whole, longer])
+    torch.testing.assert_close(full, beyond, atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(short, full, atol=1e-5)
+
+
+def test_bfloat16_is_near_float32_under_a_key_of_its_own():
+    if not precision._is_native(torch.device("cpu")):
+        pytest.skip("this processor has no instructions for bfloat16")
+    exact, rounded = (SentenceTransformerEncoder(precision=word).build() for word in ("float32", "bfloat16"))
+    assert exact.content_key != rounded.content_key
+    texts = ReviewsData(limit_train=64)
+    texts.setup("fit")
+    difference = (rounded(texts.texts("train")) - exact(texts.texts("train"))).abs().max()
+    assert 0.0 < difference < 0.01
+    assert rounded(["film"]).dtype == torch.float32
+
+
+def test_bfloat16_of_weights_that_are_trained_is_refused():
+    with pytest.raises(ConfigError, match=r"leave precision out, or give trainer\.precision"):
+        SentenceTransformerEncoder(stage="end_to_end", precision="bfloat16")
+
+
+def test_bfloat16_by_emulation_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
+    with pytest.raises(EncoderError, match=r"text_encoder\.precision=bfloat16: this cpu has no instructions for it"):
+        SentenceTransformerEncoder(precision="bfloat16").build()(["film"])
 
 
 def test_a_prompt_changes_embeddings_and_their_key():

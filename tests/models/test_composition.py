@@ -30,6 +30,14 @@ WHOLE = Composition(
     readout="auto",
     skip=False,
 )
+PAIRS = replace(
+    WHOLE,
+    feature_encoder=QuantumFeatureEncoder(
+        n_qubits=4, n_encoders=2, offset=0.5, rotate=True, correlators=1, ansatz=RingAnsatz(2)
+    ),
+    reuploading=RepeatedUpload(n_blocks=5, n_main_layers=2),
+    skip=True,
+)
 X = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
 
 
@@ -66,6 +74,7 @@ def test_more_readout_than_qubits_is_refused(readout):
         ({"readout": "all"}, 4),
         ({"skip": True}, 1 + 8),
         ({"reuploading": None}, 8),
+        ({"feature_encoder": PAIRS.feature_encoder, "reuploading": None}, 16),
         ({"feature_encoder": None, "reuploading": None}, 10),
     ],
 )
@@ -132,12 +141,13 @@ def test_second_module_leaves_the_features_to_the_linear_layer():
 
 def test_quantum_leaves_the_embedding_to_the_linear_layer():
     model = model_of(WHOLE, ablate=["quantum"])
-    assert model.parameter_counts() == {"quantum": 0, "classical": 22}
+    assert model.parameter_counts() == {"body": 0, "lora": 0, "quantum": 0, "classical": 22}
 
 
+@pytest.mark.parametrize("composition", [WHOLE, PAIRS], ids=["whole", "pairs"])
 @pytest.mark.parametrize("word", ABLATIONS)
-def test_every_word_changes_what_the_model_computes_and_keeps_the_shape(word):
-    whole, ablated = model_of(WHOLE), model_of(WHOLE, ablate=[word])
+def test_every_word_changes_what_the_model_computes_and_keeps_the_shape(word, composition):
+    whole, ablated = model_of(composition), model_of(composition, ablate=[word])
     assert ablated(X).shape == whole(X).shape == (6, 2)
     assert (ablated(X) - whole(X)).abs().max() > 1e-4
     ablated(X).sum().backward()

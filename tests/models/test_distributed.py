@@ -1,6 +1,11 @@
 """Two processes train as one process with the same global batch does."""
 
+import csv
 import functools
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,7 +13,9 @@ from lightning.pytorch import Trainer, seed_everything
 
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
+from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import HybridClassifier
+from tests.commands.conftest import TINY
 
 
 def trained(folder, batch_size, **options):
@@ -39,3 +46,32 @@ def test_two_processes_give_the_weights_of_one(tmp_path, monkeypatch):
     two = trained(tmp_path, 16, devices=2, strategy="ddp_spawn")
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4)
+
+
+def fitted(folder, name, *flags):
+    """The folder of a run of `hqlm fit` in a process of its own, which may start others."""
+    env = {**os.environ, "HQLM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "hqlm", "fit", *TINY, f"--name={name}", *flags]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / name
+
+
+def validated(run):
+    """Rows of `metrics.csv` that a validation wrote: what is measured over the rows of all processes."""
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["val/acc"]]
+    return [[float(row[name]) for name in ("step", "val/acc", "val/f1", "val/loss")] for row in rows]
+
+
+@pytest.mark.slow
+def test_the_command_gives_the_same_run_with_two_processes_and_the_same_global_batch(tmp_path):
+    one = fitted(tmp_path, "one", "--data.batch_size=32", "--trainer.devices=1")
+    two = fitted(tmp_path, "two", "--data.batch_size=16", "--trainer.devices=2", "--trainer.strategy=ddp")
+    assert {run.name for run in (tmp_path / "runs").iterdir()} == {"one", "two"}
+    assert len(validated(one)) == 2
+    torch.testing.assert_close(torch.tensor(validated(two)), torch.tensor(validated(one)), atol=1e-4, rtol=1e-4)
+    weights, expected = (read_checkpoint(find_checkpoint(run, "last"))["state_dict"] for run in (two, one))
+    torch.testing.assert_close(weights, expected, atol=1e-4, rtol=1e-4)
+    counts, others = (json.loads((run / "summary.json").read_text())["parameters"] for run in (two, one))
+    assert counts == others

@@ -4,14 +4,15 @@ import functools
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 
 import hqlm.encoders.cache as cache
+from hqlm.callbacks import LastCheckpoint
 from hqlm.circuits import RingAnsatz
 from hqlm.data import FileData, ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
-from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier
+from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier, TextClassifier
 from tests.registries import shipped
 
 TEXT = HashingEncoder(dim=15)
@@ -55,8 +56,8 @@ def fitted(make, tmp_path, **options):
     return model, path
 
 
-def test_every_registered_model_is_tested_here():
-    assert set(MAKERS) == shipped(MODELS)
+def test_every_registered_classifier_is_tested_here():
+    assert set(MAKERS) == {name for name in shipped(MODELS) if issubclass(MODELS[name], TextClassifier)}
 
 
 class TestEveryClassifier:
@@ -167,6 +168,20 @@ class TestEveryClassifier:
         model = make(optimizer=functools.partial(torch.optim.SGD, lr=float("inf")))
         with pytest.raises(TrainingError, match="at step 1"):
             trainer(tmp_path).fit(model, reviews())
+
+    @pytest.mark.parametrize("limit_val", [32, 0], ids=["validated", "not validated"])
+    def test_spoilt_weights_stop_a_fit_and_the_last_good_checkpoint_stays(self, make, tmp_path, limit_val):
+        class Spoil(Callback):
+            def on_train_batch_end(self, trainer, module, *args):
+                if trainer.global_step == 4:  # after the last step of the second epoch
+                    next(module.parameters()).data.fill_(torch.nan)
+
+        training = trainer(tmp_path, 3, callbacks=[Spoil(), LastCheckpoint(tmp_path)], limit_val_batches=limit_val)
+        with pytest.raises(TrainingError, match=r"(is nan at|not finite after) step 4.* kept\. Lower"):
+            training.fit(make(), reviews())
+        checkpoint = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+        assert checkpoint["epoch"] == 0
+        assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
 
     def test_a_rate_that_no_optimiser_takes_is_refused(self, make, tmp_path):
         with pytest.raises(ConfigError, match=r"model\.optimizer: Invalid learning rate"):

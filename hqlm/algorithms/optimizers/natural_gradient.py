@@ -61,7 +61,7 @@ class QuantumNaturalGradient(CircuitOptimizer):
         assert weights.grad is not None
         metric = metric_tensor(self._circuit, weights)
         if self._blocks is not None:
-            metric = metric * self._blocks
+            metric = metric * self._blocks.to(metric)
         damped = metric + group["damping"] * torch.eye(len(metric)).to(metric)
         weights -= group["lr"] * torch.linalg.lstsq(damped, weights.grad[:, None]).solution[:, 0]
         return energy
@@ -79,15 +79,15 @@ def metric_tensor(circuit: Circuit, weights: Tensor) -> Tensor:
         weights: `(n_weights,)`, radians.
     """
     gates = [(column, gate.angle) for column, gate in enumerate(circuit.rotations) if isinstance(gate.angle, Weight)]
-    columns = torch.tensor([column for column, _ in gates])
+    columns = torch.tensor([column for column, _ in gates], device=weights.device)
     angles = angle_columns(circuit, weights, None, 1).repeat(2 * len(gates) + 1, 1)
-    rows = torch.arange(len(gates))
+    rows = torch.arange(len(gates), device=weights.device)
     angles[rows, columns] += torch.pi
     angles[rows + len(gates), columns] -= torch.pi
     psi = StatevectorBackend().states(*as_inputs(circuit, angles))
     moved = (psi[: len(gates)] - psi[len(gates) : -1]) / 4.0
     scales = torch.tensor([angle.scale for _, angle in gates]).to(psi)
-    places = torch.tensor([angle.index for _, angle in gates])
+    places = torch.tensor([angle.index for _, angle in gates], device=weights.device)
     slopes = psi.new_zeros(len(weights), psi.shape[1]).index_add_(0, places, moved * scales[:, None])
     along = slopes @ psi[-1].conj()
     metric: Tensor = (slopes.conj() @ slopes.T - torch.outer(along.conj(), along)).real
@@ -97,8 +97,8 @@ def metric_tensor(circuit: Circuit, weights: Tensor) -> Tensor:
 def weight_layers(circuit: Circuit) -> list[int]:
     """A number for each weight, equal for weights whose gates stand side by side.
 
-    Layers are counted as Stokes et al. do: a rotation that meets one of the layer at hand on its qubits, through
-    gates in between as well, starts the next one. A weight belongs to the layer of its first gate.
+    A rotation stands one layer after the last one that it depends on, through gates in between as well. A weight
+    belongs to the layer of its first gate.
     """
     layers = [0] * circuit.n_qubits  # of the last weight that each qubit depends on
     found: dict[int, int] = {}

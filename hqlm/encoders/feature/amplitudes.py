@@ -12,10 +12,12 @@ from hqlm.errors import ConfigError, EncoderError
 
 
 class AmplitudeEncoding(nn.Module):
-    """`(x', offset, 0, ...) / sqrt(1 + offset^2)` with `x' = (x - mean) / |x - mean|`.
+    """`(x', offset, 0, ...) / sqrt(|x'|^2 + offset^2)` with `x' = (x - mean) / norm`.
 
     The expectation value of an observable is quadratic in the amplitudes, so without an offset it is an even function
-    of the embedding; with one it has a part that is linear in it.
+    of the embedding; with one it has a part that is linear in it. Divided by its own norm, `|x - mean|`, an
+    embedding keeps its direction alone; divided by the root mean square norm of the training embeddings it keeps its
+    length beside the offset, and may be zero.
 
     Args:
         dim: values of an embedding.
@@ -23,14 +25,26 @@ class AmplitudeEncoding(nn.Module):
         pad: `zeros` or `truncate`, see `QuantumFeatureEncoder`.
         center: subtract the mean that `fit` has set.
         offset: amplitude relative to the embedding's norm.
+        norm: `row` or `data`: what embeddings are divided by.
+        jitter: length, relative to what `norm` names, of the normal noise that is added in training.
 
     Raises:
         ConfigError: when the values and the offset do not fit `2**n_qubits` amplitudes.
     """
 
     mean: Tensor
+    radius: Tensor | None
 
-    def __init__(self, dim: int, n_qubits: int, pad: Literal["zeros", "truncate"], center: bool, offset: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        n_qubits: int,
+        pad: Literal["zeros", "truncate"],
+        center: bool,
+        offset: float,
+        norm: Literal["row", "data"] = "row",
+        jitter: float = 0.0,
+    ) -> None:
         super().__init__()
         needed = dim + (offset > 0.0)
         if pad == "zeros" and needed > 2**n_qubits:
@@ -44,12 +58,18 @@ class AmplitudeEncoding(nn.Module):
         self.kept = min(dim, self.size - (offset > 0.0))
         self.center = center
         self.offset = offset
+        self.jitter = jitter
         self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("radius", torch.ones(()) if norm == "data" else None)
 
     def fit(self, embeddings: Tensor) -> None:
-        """Set the mean to that of the training embeddings `(rows, dim)`, when centring is on."""
+        """Set mean and norm to those of the training embeddings `(rows, dim)`, where they are used."""
         if self.center:
             self.mean.copy_(embeddings.mean(0))
+        if self.radius is not None:
+            norms = torch.linalg.vector_norm((embeddings - self.mean)[:, : self.kept], dim=1)
+            radius = norms.square().mean().sqrt()
+            self.radius.copy_(radius if radius > 0.0 else torch.ones(()))  # all rows alike: nothing to scale
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """States `(batch, 2**n_qubits)`, real and normalised.
@@ -61,14 +81,51 @@ class AmplitudeEncoding(nn.Module):
         norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
         least, most = torch.aminmax(norms.detach())
         if not 0.0 < float(least) <= float(most) < math.inf:  # also true of NaN
-            row = int((~((norms > 0.0) & norms.isfinite())).nonzero()[0, 0])
+            self._refuse(norms)
+        if self.training and self.jitter > 0.0:
+            length = norms if self.radius is None else self.radius
+            kept = kept + self.jitter / math.sqrt(self.kept) * length * torch.randn_like(kept)
+            norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
+        length = norms if self.radius is None else self.radius
+        scale = torch.hypot(norms / length, norms.new_tensor(self.offset))
+        states: Tensor = nn.functional.pad(kept, (0, self.size - self.kept)) / (length * scale)
+        if self.offset > 0.0:
+            states[:, self.kept] = self.offset / scale.squeeze(1)
+        return states
+
+    def _refuse(self, norms: Tensor) -> None:
+        empty = norms == 0.0 if self.radius is None else torch.zeros_like(norms, dtype=torch.bool)
+        bad = (empty | ~norms.isfinite()).nonzero()
+        if len(bad):
+            row = int(bad[0, 0])
             raise EncoderError(
                 f"row {row} of a batch has an embedding of norm {float(norms[row]):g}"
                 f"{' after centring' if self.center else ''}, which no quantum state can hold. "
                 "Check the text for content, or choose another text_encoder"
             )
-        scale = math.sqrt(1.0 + self.offset**2)
-        states: Tensor = nn.functional.pad(kept, (0, self.size - self.kept)) / (norms * scale)
-        if self.offset > 0.0:
-            states[:, self.kept] = self.offset / scale
-        return states
+
+
+class Rotation(nn.Module):
+    """A fixed orthogonal matrix on the first `size` amplitudes, random and uniform over the orthogonal group.
+
+    The Q factor of a matrix of independent normal numbers, its columns signed by the diagonal of R: Mezzadri (2007),
+    How to generate random matrices from the classical compact groups, arXiv:math-ph/0609050. It comes from its seed,
+    so it is not in the state dict.
+
+    Args:
+        size: amplitudes it turns.
+        seed: of the matrix.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, size: int, seed: int) -> None:
+        super().__init__()
+        normal = torch.randn(size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        q, r = torch.linalg.qr(normal)
+        self.register_buffer("matrix", (q * r.diagonal().sign()).to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States `(batch, 2**n_qubits)`, the others of their amplitudes as they were."""
+        size = len(self.matrix)
+        return torch.cat((states[:, :size] @ self.matrix, states[:, size:]), dim=1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Ansatz, Circuit, PauliString, RingAnsatz
-from hqlm.encoders.feature.amplitudes import AmplitudeEncoding
+from hqlm.encoders.feature.amplitudes import AmplitudeEncoding, Rotation
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.errors import ConfigError
 from hqlm.layer import QuantumLayer
@@ -20,22 +20,33 @@ from hqlm.layer import QuantumLayer
 class QuantumFeatureEncoder(FeatureEncoder):
     """E circuits in parallel, each: amplitude encoding, M ansatz layers, exact <Z> of each of Q qubits.
 
-    They always run exactly on the native backend. Source: Kim et al. (2025), Quantum Large Language Model Fine-Tuning,
-    arXiv:2504.08732.
+    With correlators each encoder has 1 + D groups of Q features: <Z_q>, then <Z_q Z_(q + d mod Q)> for d = 1..D. They
+    are read from the same circuit, so that a head of few weights sees more quadratic forms of the embedding. The
+    circuits always run exactly on the native backend. Source: Kim et al. (2025), Quantum Large Language Model
+    Fine-Tuning, arXiv:2504.08732; rotation and correlators are ours (docs/head.md).
 
     Args:
         n_qubits: qubits Q of each encoder; an embedding of `dim` values needs `2**Q >= dim`.
         n_layers: ansatz layers M of each encoder.
         n_encoders: number E of encoders, each with weights of its own.
         merge: what the second module gets of several encoders: `concat` (E Q features on as many qubits), `mean`
-            (Q features) or `alternate` (block i of the re-uploading takes encoder i mod E).
+            (Q features) or `alternate` (block i of the re-uploading takes encoder i mod E). Correlators are merged
+            in the same way; blocks take their groups in turn.
         pad: `zeros` up to 2**Q amplitudes, or `truncate` to the first 2**Q values of the embedding.
         center: subtract the mean of the training embeddings first.
         offset: amplitude beside the normalised embedding (of norm 1); makes <Z> see what is linear in the embedding.
         ansatz: the trainable circuit.
+        norm: what an embedding is divided by: its own norm (`row`, so that its direction alone counts) or the root
+            mean square norm of the training embeddings (`data`, so that its length counts too and it may be zero).
+        rotate: turn the embedding before each encoder by a fixed random rotation of its own, so that encoders differ
+            and no qubit stands for a part of the values.
+        jitter: length, relative to the embedding's, of normal noise that is added to it in training. Bishop (1995),
+            Training with noise is equivalent to Tikhonov regularization, doi:10.1162/neco.1995.7.1.108.
+        correlators: largest distance D, around the ring of qubits, of two whose ZZ is read; below Q / 2.
 
     Raises:
-        ConfigError: for sizes below 1 or a negative offset.
+        ConfigError: for sizes below 1, a negative offset or jitter, correlators of Q / 2 or more, or `norm=data`
+            without an offset.
     """
 
     n_qubits: int = 9
@@ -46,28 +57,47 @@ class QuantumFeatureEncoder(FeatureEncoder):
     center: bool = False
     offset: float = 0.0
     ansatz: Ansatz = field(default_factory=lambda: RingAnsatz(connectivity=2))
+    norm: Literal["row", "data"] = "row"
+    rotate: bool = False
+    jitter: float = 0.0
+    correlators: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_qubits", "n_layers", "n_encoders"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
-        if self.offset < 0.0:
-            raise ConfigError(f"feature_encoder.offset must be 0 or more, given {self.offset}")
+        for name in ("offset", "jitter"):
+            if getattr(self, name) < 0.0:
+                raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
+        if self.norm == "data" and self.offset == 0.0:
+            raise ConfigError(
+                "feature_encoder.norm=data: a state has norm 1, so the length of an embedding shows beside an offset "
+                "only. Set feature_encoder.offset=1, or norm=row"
+            )
+        if not 0 <= 2 * self.correlators < self.n_qubits:
+            raise ConfigError(
+                f"feature_encoder.correlators={self.correlators}: with {self.n_qubits} qubits they reach from 0 to "
+                f"{(self.n_qubits - 1) // 2}, the largest distance of two qubits of which no pair is read twice"
+            )
 
     @property
     def n_features(self) -> int:
-        """Q for `mean`, otherwise E Q."""
-        return self.n_qubits if self.merge == "mean" else self.n_qubits * self.n_encoders
+        """Q for `mean`, otherwise E Q; times 1 + D."""
+        return self.n_qubits * (1 + self.correlators) * (1 if self.merge == "mean" else self.n_encoders)
 
     @property
     def n_groups(self) -> int:
-        """E for `alternate`, otherwise 1."""
-        return self.n_encoders if self.merge == "alternate" else 1
+        """E for `alternate`, otherwise 1; times 1 + D."""
+        return (1 + self.correlators) * (self.n_encoders if self.merge == "alternate" else 1)
 
     @property
     def circuit(self) -> Circuit:
-        """The circuit of one encoder: the ansatz, then Z on every qubit."""
-        observables = tuple(PauliString.z(wire, self.n_qubits) for wire in range(self.n_qubits))
+        """The circuit of one encoder: the ansatz, then Z on every qubit, then the correlators by distance."""
+        observables = tuple(
+            _z({wire, (wire + distance) % self.n_qubits}, self.n_qubits)
+            for distance in range(1 + self.correlators)
+            for wire in range(self.n_qubits)
+        )
         return Circuit(self.n_qubits, self.ansatz.gates(self.n_qubits, self.n_layers), observables)
 
     @property
@@ -84,9 +114,9 @@ class QuantumFeatureEncoder(FeatureEncoder):
         return _QuantumFeatures(self, dim)
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """No offset for `offset`; the ansatz takes the words it knows; otherwise as every feature encoder."""
+        """For `offset` none, nor lengths that show beside it; other words as the ansatz and every feature encoder."""
         if word == "offset":
-            return replace(self, offset=0.0)
+            return replace(self, offset=0.0, norm="row")
         if word == "feature_encoder":
             return super().ablated(word)
         return replace(self, ansatz=self.ansatz.ablated(word))
@@ -95,8 +125,14 @@ class QuantumFeatureEncoder(FeatureEncoder):
 class _QuantumFeatures(FeatureModule):
     def __init__(self, recipe: QuantumFeatureEncoder, dim: int) -> None:
         super().__init__()
-        self.merge = recipe.merge
-        self.amplitudes = AmplitudeEncoding(dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset)
+        self.merge, self.n_qubits = recipe.merge, recipe.n_qubits
+        self.amplitudes = AmplitudeEncoding(
+            dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.norm, recipe.jitter
+        )
+        size = self.amplitudes.kept
+        self.rotations = nn.ModuleList(
+            Rotation(size, seed) if recipe.rotate else nn.Identity() for seed in range(recipe.n_encoders)
+        )
         circuit = recipe.circuit
         self.encoders = nn.ModuleList(QuantumLayer(circuit, StatevectorBackend()) for _ in range(recipe.n_encoders))
 
@@ -105,7 +141,18 @@ class _QuantumFeatures(FeatureModule):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         states = self.amplitudes(embeddings)
-        features: list[Tensor] = [encoder(states=states) for encoder in self.encoders]
+        features: list[Tensor] = [
+            encoder(states=rotation(states)) for rotation, encoder in zip(self.rotations, self.encoders, strict=True)
+        ]
         if len(features) == 1:
             return features[0]
-        return torch.stack(features).mean(0) if self.merge == "mean" else torch.cat(features, dim=1)
+        if self.merge == "mean":
+            return torch.stack(features).mean(0)
+        if self.merge == "alternate":
+            return torch.cat(features, dim=1)
+        groups = [encoded.view(len(encoded), -1, self.n_qubits) for encoded in features]  # (batch, 1 + D, Q)
+        return torch.cat(groups, dim=2).flatten(1)
+
+
+def _z(wires: set[int], n_qubits: int) -> PauliString:
+    return PauliString("".join("Z" if wire in wires else "I" for wire in range(n_qubits)))

@@ -5,10 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
+from hqlm.errors import EncoderError
 from hqlm.registry import Component
+
+Stage = Literal["frozen", "contrastive", "end_to_end"]
 
 
 class TextModule(nn.Module, ABC):
@@ -28,14 +34,88 @@ class TextModule(nn.Module, ABC):
         """What the cost of each text grows with; texts are encoded in this order so that batches are of one length."""
         return [len(text) for text in texts]
 
+    @property
+    def limit(self) -> int | None:
+        """Longest of `lengths` that is read whole; of a longer text the rest is cut off. None: there is no limit."""
+        return None
+
     @abstractmethod
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings `(batch, dim)` of texts."""
 
 
+class TrainedBody(nn.Module, ABC):
+    """A text encoder that gradients reach: texts -> `(batch, dim)`, float32.
+
+    Parameters that no gradient reaches, or that stay as they were, have `requires_grad` False.
+
+    Attributes:
+        lr: learning rate of its parameters.
+    """
+
+    lr: float
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Values of an embedding."""
+
+    @abstractmethod
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Embeddings `(batch, dim)` of texts."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the body with its weights of now, whole or not at all, in place of what the folder held."""
+
+    def counts(self) -> dict[str, int]:
+        """Trainable parameters: of the body itself, and of low-rank updates to it."""
+        sizes = {name: value.numel() for name, value in self.named_parameters() if value.requires_grad}
+        lora = sum(size for name, size in sizes.items() if ".lora_" in name)
+        return {"body": sum(sizes.values()) - lora, "lora": lora}
+
+
 @dataclass(frozen=True)
 class TextEncoder(Component):
-    """A recipe for a text encoder."""
+    """A recipe for a text encoder.
+
+    One with weights may offer stages that train them: `contrastive` needs `tuned` and `at`, `end_to_end` needs
+    `trainable`. Without a field `stage` it is frozen.
+    """
+
+    @property
+    def stage(self) -> Stage:
+        """How its weights are trained."""
+        return "frozen"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its weights lie in a folder that other machines do not have."""
+        return False
+
+    def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
+        """The frozen encoder that training on labelled texts makes of this one, a pure function of both.
+
+        Raises:
+            EncoderError: when it has no weights to train.
+        """
+        raise EncoderError(f"{type(self).__name__} has no weights to train")
+
+    def at(self, folder: Path) -> TextEncoder:
+        """The frozen encoder whose tuned weights lie in a folder."""
+        raise EncoderError(f"{type(self).__name__} has no weights to train")
+
+    def trainable(self) -> TrainedBody:
+        """A body with weights of its own, as it is before training.
+
+        Raises:
+            EncoderError: when it has no weights to train.
+        """
+        raise EncoderError(f"{type(self).__name__} has no weights to train")
+
+    def save(self, folder: Path) -> None:
+        """Write the weights of a tuned encoder, whole or not at all, so that `at` finds them."""
+        raise EncoderError(f"{type(self).__name__} has no weights to train")
 
     @abstractmethod
     def build(self) -> TextModule:

@@ -1,4 +1,4 @@
-"""What a backend tells the user once: a device it chose, a promise it cannot give."""
+"""What the user is told once: a device that was chosen, a promise that cannot be kept, texts that were cut."""
 
 from __future__ import annotations
 

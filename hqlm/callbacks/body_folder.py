@@ -1,0 +1,45 @@
+"""The trained text encoder of a run, in the format of sentence-transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from hqlm.callbacks.checkpoints import BestCheckpoint
+from hqlm.encoders import Stage
+from hqlm.io import load
+from hqlm.models import TextClassifier
+from hqlm.models.text_model import BODY
+
+
+class BodyFolder(Callback):
+    """`body/`: the text encoder after its contrastive stage, or that of the best checkpoint after end-to-end training.
+
+    Args:
+        folder: of the run.
+        best: the callback that knows the best checkpoint.
+    """
+
+    def __init__(self, folder: Path, best: BestCheckpoint) -> None:
+        self.folder = folder / BODY
+        self.best = best
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a tuned text encoder before the first checkpoint, which names it."""
+        model = _with_stage("contrastive", trainer, pl_module)
+        if model is not None and not self.folder.is_dir():
+            model.save_body(self.folder)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the text encoder that was trained with the head."""
+        model = _with_stage("end_to_end", trainer, pl_module)
+        if model is not None:
+            chosen = load(self.best.best_model_path) if self.best.best_model_path else model
+            chosen.save_body(self.folder)
+
+
+def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> TextClassifier | None:
+    has_it = isinstance(model, TextClassifier) and model.stage == stage
+    return cast(TextClassifier, model) if has_it and trainer.is_global_zero else None

@@ -1,0 +1,139 @@
+"""What a study will take, from a few steps of some of its trials; and the embeddings that all of them share."""
+
+from __future__ import annotations
+
+import copy
+import json
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from filelock import FileLock
+from lightning.pytorch import Callback
+
+from hqlm.cache import cache_folder
+from hqlm.commands.request import Config, Request
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import HqlmError
+from hqlm.models import TextClassifier
+
+_SAMPLES: Final = 4  # settings that are timed
+_BATCHES: Final = 10  # of training and of validation
+_SPLITS: Final = ("train", "val", "test")
+
+
+def estimate(configs: Sequence[Config], workers: int) -> str:
+    """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run."""
+    embed_all(configs)
+    step = max(1, len(configs) // _SAMPLES)
+    sample = [configs[place] for place in range(0, len(configs), step)][:_SAMPLES]
+    seconds, lines = [], []
+    with _one_thread():
+        for config in sample:
+            try:
+                seconds.append(_trial_seconds(config))
+            except HqlmError as err:
+                lines.append(f"of the {len(sample)} trials that were timed, one would fail: {err}")
+    if seconds:
+        mean = statistics.mean(seconds)
+        total = words(mean * -(-len(configs) // workers))
+        lines.append(
+            f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
+            f"{_BATCHES} steps of {len(seconds)} of them"
+        )
+    return "\n".join(lines)
+
+
+def embed_all(configs: Sequence[Config]) -> None:
+    """Embed the texts of all trials, so that workers only read them from the cache.
+
+    Raises:
+        HqlmError: for data or weights that cannot be reached.
+    """
+    seen = set()
+    for config in configs:
+        texts = json.dumps([config["model"].get("init_args", {}).get("text_encoder"), config.get("data")])
+        if texts in seen:
+            continue
+        seen.add(texts)
+        cli = HqlmCLI("study", "", Request([], [], config))
+        if isinstance(cli.model, TextClassifier) and cli.datamodule is not None:
+            cli.datamodule.prepare_data()
+            cli.datamodule.setup("fit")
+            cli.datamodule.setup("test")
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            with FileLock(cache_folder() / "study.lock"):  # of two processes one embeds, the other reads
+                for split in _SPLITS:
+                    cli.model.embed(cli.datamodule.texts(split))
+
+
+def words(seconds: float) -> str:
+    """A time as one says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _trial_seconds(config: Config) -> float:
+    """Seconds of fit and test, from the median of a few batches and the time before the first."""
+    short = copy.deepcopy(config)
+    trainer = short["trainer"]
+    epochs, limits = trainer["max_epochs"] or 1, [trainer[f"limit_{split}_batches"] for split in _SPLITS]
+    trainer |= {"max_epochs": 1, "max_steps": -1, "logger": False, "enable_checkpointing": False, "callbacks": None}
+    trainer |= {"limit_train_batches": _BATCHES, "limit_val_batches": _BATCHES, "num_sanity_val_steps": 0}
+    start = time.perf_counter()
+    cli = HqlmCLI("study", "", Request([], [], short))
+    clock = _BatchTimes()
+    cli.make_trainer([clock], None).fit(cli.model, datamodule=cli.datamodule)
+    before = clock.first - start
+    data = cli.datamodule
+    assert data is not None
+    data.setup("test")
+    loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
+    train, val, test = (_limited(len(loader), limit) for loader, limit in zip(loaders, limits, strict=True))
+    a_step, a_batch = statistics.median(clock.train), statistics.median(clock.val)
+    return 2 * before + epochs * (train * a_step + val * a_batch) + test * a_batch
+
+
+def _limited(batches: int, limit: int | float | None) -> int:
+    if limit is None:
+        return batches
+    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+
+
+class _BatchTimes(Callback):
+    """Seconds of each batch, from the end of the one before it."""
+
+    def __init__(self) -> None:
+        self.train: list[float] = []
+        self.val: list[float] = []
+        self.first = 0.0
+        self._last = 0.0
+
+    def on_train_start(self, *args: Any) -> None:
+        self.first = self._last = time.perf_counter()
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self._add(self.train)
+
+    def on_validation_batch_end(self, *args: Any) -> None:
+        self._add(self.val)
+
+    def _add(self, seconds: list[float]) -> None:
+        now = time.perf_counter()
+        seconds.append(now - self._last)
+        self._last = now
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As workers compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,167 @@
+"""A study file and flags, made into a Study; and the experiment that each of its trials is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from jsonargparse import Namespace
+
+from hqlm.commands.names import expand
+from hqlm.commands.parser import HqlmParser
+from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
+from hqlm.commands.runs import check_name
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import ConfigError, HqlmError
+from hqlm.studies.code import code_version
+from hqlm.studies.designs import Trial
+from hqlm.studies.study import Study
+
+_BELOW: Config = {"trainer": {"devices": 1, "enable_progress_bar": False}}  # the bar of the study is enough
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trial and the resolved configuration of its run.
+
+    Args:
+        trial: what it changes in the experiment.
+        config: as `hqlm fit` would write it to `config.yaml`.
+    """
+
+    trial: Trial
+    config: Config
+
+    @cached_property
+    def key(self) -> str:
+        """Name of its folder: hash of its resolved configuration, seed included, and the version of the code."""
+        text = json.dumps([self.config, code_version(self.config)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What its `trial.json` says from the start."""
+        code = code_version(self.config)
+        return {"overrides": dict(self.trial.overrides), "seed": self.trial.seed, "code_version": code}
+
+    def __str__(self) -> str:
+        values = [f"{key.rpartition('.')[2]}={_shown(value)}" for key, value in self.trial.overrides]
+        return ", ".join([*values, f"seed {self.trial.seed}"])
+
+
+def study_parser(command: str, description: str) -> HqlmParser:
+    """A parser of study files; subcommands add their own options."""
+    parser = HqlmParser(
+        prog=f"hqlm study {command}",
+        usage=f"hqlm study {command} --config FILE [--key=value ...]",
+        description=description,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-c", "--config", action="config", help="The file of the study.")
+    parser.add_argument("--plugins", type=list[str] | str, default=[], help="Modules to import first.")
+    parser.add_class_arguments(Study)
+    return parser
+
+
+def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
+    """The study that a command line asks for, with all options as they were parsed.
+
+    Raises:
+        ConfigError: for what is no study.
+    """
+    request.load_plugins()
+    if not request.files and not request.wants_help:
+        raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
+    options = parser.parse_args(request.arguments())
+    made = parser.instantiate_classes(options)
+    names = Study.__dataclass_fields__
+    study = Study(**{name: value for name, value in made.items() if name in names})
+    study = replace(study, name=study.name or request.stem)
+    check_name(study.name)
+    return study, options
+
+
+def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
+    """The command line of `hqlm fit` that a trial is, seed apart: files of the experiment, and values as flags."""
+    files = [(path, read_config(path)) for path in study.bases]
+    flags = [Flag(f"--{key}", flag_value(key, value)) for key, value in overrides.items()]
+    return Request(files, flags, _BELOW)
+
+
+def plan(study: Study) -> list[Run]:
+    """All trials of a study, resolved, made and checked as `hqlm fit` does, before any of them runs.
+
+    Raises:
+        ConfigError: for a key that the experiment does not have, or a value it refuses, naming both.
+    """
+    known: dict[str, Config] = {}  # seeds share what is resolved
+    told: dict[str, None] = {}  # what changed classes keep of their options, once
+    planned = []
+    for trial in study.trials:
+        overrides = study.overrides_of(trial)
+        text = json.dumps(overrides)
+        if text not in known:
+            with redirect_stdout(io.StringIO()) as said:
+                known[text] = _resolve(study, overrides)
+            told.update(dict.fromkeys(said.getvalue().splitlines()))
+        planned.append(Run(trial, {**known[text], "seed_everything": trial.seed}))
+    _check_distinct(planned)
+    print("\n".join(told), end="\n" if told else "")
+    return planned
+
+
+def _check_distinct(planned: Sequence[Run]) -> None:
+    """Refuse settings that differ in words only: the design would take one run for two."""
+    seen: dict[str, Run] = {}
+    for run in planned:
+        other = seen.setdefault(run.key, run)
+        if other.trial.overrides != run.trial.overrides:
+            raise ConfigError(
+                f"the trials with {other} and with {run} are one and the same run: a factor changes nothing there"
+            )
+
+
+def _resolve(study: Study, overrides: Mapping[str, Any]) -> Config:
+    try:
+        request = trial_request(study, overrides)
+        request.load_plugins()
+        cli = HqlmCLI("study", "", request)
+    except HqlmError as err:
+        given = ", ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
+        raise ConfigError(f"the trial with {given or 'nothing changed'} cannot run: {err}") from err
+    if cli.fast_dev_run:
+        raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try trainer.max_epochs: 1")
+    config: Config = load_yaml(cli.config_text())
+    devices = config["trainer"]["devices"]
+    if devices != 1:  # Lightning would start the command of the study again for each further process
+        raise ConfigError(
+            f"trainer.devices={devices}: a trial trains in one process, and the executor runs several trials at a "
+            "time. Leave it out"
+        )
+    return config
+
+
+def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:
+    """The resolved study as YAML."""
+    own = options.clone()
+    for key in set(vars(own)) - set(Study.__dataclass_fields__) - {"plugins"}:
+        own.pop(key)
+    own["name"] = study.name
+    return str(parser.dump(own, skip_none=False, skip_validation=True, format="yaml"))
+
+
+def flag_value(key: str, value: Any) -> str:
+    """A value as a flag has it, short names of components within it made into class paths."""
+    return value if isinstance(value, str) else json.dumps(expand(value, key.rpartition(".")[2]))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and "class_path" in value:
+        return str(value["class_path"]).rpartition(".")[2]
+    return value if isinstance(value, str) else json.dumps(value)

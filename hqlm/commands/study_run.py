@@ -1,0 +1,146 @@
+"""`hqlm study run`: run the trials of a study, or go on with them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from hqlm.commands.quiet import quiet
+from hqlm.commands.request import Request
+from hqlm.commands.study_estimate import embed_all, estimate, words
+from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_text
+from hqlm.commands.study_trial import LOG, Record, Task, record_death, run_trial, wait_for_other
+from hqlm.io import write_text
+from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
+from hqlm.studies.study import Study
+
+_DESCRIPTION: Final = """Run all trials of a study, each an ordinary `hqlm fit` and `hqlm test` in a folder of its own.
+
+  hqlm study run --config configs/studies/ablation.yaml --dry-run     the trials, what they can show, how long it takes
+  hqlm study run --config configs/studies/ablation.yaml
+  hqlm study run --config configs/studies/ablation.yaml --seeds=[0,1,2,3,4]     two seeds more; the others are there
+  hqlm study run --config my_study.yaml --executor=RayExecutor --executor.address=auto
+
+A study file:
+
+  base: configs/quickstart.yaml             # the experiment, as for `hqlm fit --config`; or a list, later ones on top
+  design: FullFactorial                     # `hqlm components --slot design` lists them; class_path and init_args too
+  factors:                                  # any dotted key of the experiment
+    model.feature_encoder.n_layers: [2, 4]  # any number of levels
+    model.reuploading: [SingleUpload, RepeatedUpload]   # classes by name
+    model.optimizer.lr: {low: 0.005, high: 0.05, log: true}   # a range, for designs that draw from one
+  overrides:                                # what all trials have
+    trainer.max_epochs: 4
+  seeds: [0, 1, 2]                          # each setting with each seed
+
+Everything lies in studies/<name>/: study.yaml, design.csv, and of each trial the run in trials/<key>/ with
+config.yaml, checkpoints, metrics.csv, test/predictions.tsv, log.txt and trial.json. The key is a hash of resolved
+configuration, seed and version of the code: a finished trial is never repeated. After Ctrl-C, a crash or a power cut
+give the same command again; a second one at the same time shares the work. A trial that fails is reported, the others
+go on, and the next `hqlm study run` tries it again.
+"""
+_FAILED_TRIALS: Final = 1
+
+
+@quiet()
+def main(args: list[str]) -> int:
+    """Run what is not finished; 1 when a trial failed."""
+    parser = study_parser("run", _DESCRIPTION)
+    parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
+    study, options = read_study(parser, Request.read(args))
+    runs = plan(study)
+    todo = {run.key: run for run in runs if not _is_done(study, run)}
+    n_done = len({run.key for run in runs}) - len(todo)
+    print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.design.aliasing(study.what_varies)}\n")
+    if options["dry_run"]:
+        _show(study, runs, todo)
+        return 0
+    study.folder.mkdir(parents=True, exist_ok=True)
+    write_text(study.folder / STUDY, study_text(parser, options, study))
+    write_design(study.folder, [(run.trial, run.key) for run in runs])
+    embed_all([run.config for run in todo.values()])
+    _Progress(study, n_done, todo).run()
+    return _summary(study, runs)
+
+
+def _is_done(study: Study, run: Run) -> bool:
+    return bool(read_record(trial_folder(study.folder, run.key)).get("status") == DONE)
+
+
+def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> None:
+    for order, run in enumerate(runs):
+        state = "to run" if run.key in todo else "done"
+        print(f"{order:>4}  {run.key}  {state:<6}  block {run.trial.block}  {run}")
+    if todo:
+        print(f"\n{estimate([run.config for run in todo.values()], study.executor.workers)}")
+
+
+class _Progress:
+    """Runs what is to do and says how far it is."""
+
+    def __init__(self, study: Study, n_done: int, todo: dict[str, Run]) -> None:
+        self.study = study
+        self.todo = dict(todo)
+        self.n_before = n_done
+        self.total = n_done + len(todo)
+        self.since = time.time()
+
+    def run(self) -> None:
+        """Run everything; what another process is at is waited for when all else is done."""
+        with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=None) as bar:
+            while self.todo:
+                self._run_free(bar)
+                for run in list(self.todo.values()):
+                    self._settle(run, wait_for_other(self._task(run)), bar)
+
+    def _run_free(self, bar: Any) -> None:
+        runs = list(self.todo.values())
+        tasks = [self._task(run) for run in runs]
+        with closing(self.study.executor.run(run_trial, tasks)) as outcomes:  # type: ignore[type-var]
+            for outcome in outcomes:
+                record = outcome.value
+                if outcome.error is not None:
+                    record = record_death(tasks[outcome.place], outcome.error)
+                self._settle(runs[outcome.place], record, bar)
+
+    def _task(self, run: Run) -> Task:
+        folder = trial_folder(self.study.folder, run.key).absolute()
+        return {"folder": str(folder), "config": run.config, "record": run.record, "since": self.since}
+
+    def _settle(self, run: Run, record: Record | None, bar: Any) -> None:
+        if record is None:  # another process is at it, or died while we waited for it
+            return
+        del self.todo[run.key]
+        done = self.total - len(self.todo)
+        bar.update()
+        line = f"[{done}/{self.total}] {run}: {_said(record, self.study.response)}{self._left()}"
+        bar.write(line, file=sys.stdout)
+        sys.stdout.flush()
+
+    def _left(self) -> str:
+        if not self.todo:
+            return ""
+        finished = self.total - self.n_before - len(self.todo)
+        return f", about {words((time.time() - self.since) / finished * len(self.todo))} left"
+
+
+def _said(record: Record, response: str) -> str:
+    if record["status"] != DONE:
+        return f"failed: {record['error']}"
+    metrics = record["metrics"]
+    if response not in metrics:
+        return f"there is no {response} among {', '.join(metrics)}"
+    return f"{response} {metrics[response]:.4f}, {record['seconds']:.1f} s"
+
+
+def _summary(study: Study, runs: list[Run]) -> int:
+    failed = [run for run in runs if not _is_done(study, run)]
+    print(f"\n{len(runs) - len(failed)} of {len(runs)} trials are done; {study.folder / DESIGN} lists them")
+    for run in failed:
+        folder = trial_folder(study.folder, run.key)
+        print(f"failed: {run}: {read_record(folder)['error']}; see {folder / LOG}", file=sys.stderr)
+    return _FAILED_TRIALS if failed else 0

@@ -1,0 +1,129 @@
+"""`hqlm study sweep`: a study as a sweep that `wandb agent` runs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from hqlm.commands.quiet import quiet
+from hqlm.commands.request import Request, read_config
+from hqlm.commands.study_file import flag_value, read_study, study_parser
+from hqlm.errors import ConfigError
+from hqlm.io import write_text
+from hqlm.studies.factors import Factor
+from hqlm.studies.study import Study
+
+_DESCRIPTION: Final = """Write a study as a sweep of Weights & Biases, for machines that W&B hands trials to.
+
+  hqlm study sweep --config configs/studies/ablation.yaml
+  hqlm study sweep --config my_study.yaml --method=bayes --output=sweep.yaml
+  wandb sweep studies/ablation/sweep.yaml           # prints the id of the sweep
+  wandb agent --count 10 ENTITY/hqlm/ID             # in this folder, on as many machines as you like
+
+A sweep of method `grid` runs all combinations of the levels, which is what full factorials, ablations and scaling
+studies are. A fractional design (Plackett-Burman, fractional factorial, definitive screening, orthogonal array, Latin
+hypercube) cannot be a grid of W&B: `hqlm study run` runs it as designed. With --method random or bayes W&B draws
+combinations itself; the design is then not used, and `hqlm study report` does not read the runs of a sweep.
+
+W&B optimises `val/acc`, which every `hqlm fit` logs: test data are for the study, not for the search.
+"""
+_LOGGER: Final = "hqlm.callbacks.WandbRun"
+_FILE: Final = "sweep.yaml"
+
+
+@quiet()
+def main(args: list[str]) -> int:
+    """Write the file, and say how to start it."""
+    parser = study_parser("sweep", _DESCRIPTION)
+    parser.add_argument("--method", type=Literal["grid", "random", "bayes"], default="grid", help="How W&B goes on.")
+    parser.add_argument("--output", type=Path | None, default=None, help=f"The file; by default {_FILE} of the study.")
+    study, options = read_study(parser, Request.read(args))
+    path = options["output"] or study.folder / _FILE
+    sweep = sweep_config(study, options["method"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, yaml.safe_dump(sweep, sort_keys=False))
+    print(f"{path}: method {sweep['method']} over {', '.join(sweep['parameters'])}\n\nnext:\n  wandb sweep {path}")
+    return 0
+
+
+def sweep_config(study: Study, method: str) -> dict[str, Any]:
+    """What `wandb sweep` reads.
+
+    Parameters have flat dotted keys, as flags have. `${args}` passes each as `--key=value`, also false ones.
+
+    Args:
+        study: what is varied.
+        method: `grid`, `random` or `bayes`.
+
+    Raises:
+        ConfigError: for a grid of a study that does not run all combinations of its levels.
+    """
+    parameters = _grid(study) if method == "grid" else _drawn(study)
+    files = [word for path in study.bases for word in ("--config", str(path))]
+    fixed = [f"--{key}={flag_value(key, value)}" for key, value in sorted(study.overrides.items())]
+    return {
+        "name": study.name,
+        "program": "hqlm",
+        "method": method,
+        "metric": {"name": "val/acc", "goal": "maximize"},
+        "parameters": parameters,
+        "command": ["${env}", "hqlm", "fit", *files, *_logger(study), *fixed, "${args}"],
+    }
+
+
+def _logger(study: Study) -> list[str]:
+    """W&B as the logger, unless the experiment has one."""
+    if any((read_config(path).get("trainer") or {}).get("logger") for path in study.bases):
+        return []
+    return [f"--trainer.logger={_LOGGER}", f"--trainer.logger.group={study.name}"]
+
+
+def _grid(study: Study) -> dict[str, Any]:
+    """The values that trials have, when the trials are all combinations of them."""
+    values: dict[str, dict[Any, None]] = {}
+    settings = set()
+    for trial in study.trials:
+        encoded = {key: _encoded(key, value) for key, value in trial.overrides} | {"seed_everything": trial.seed}
+        settings.add(tuple(sorted(encoded.items())))
+        for key, value in encoded.items():
+            values.setdefault(key, {})[value] = None
+    combinations = math.prod(map(len, values.values()))
+    if len(settings) != combinations:
+        name = type(study.design).__name__
+        raise ConfigError(
+            f"{name} runs {len(settings)} of the {combinations} combinations of its values and seeds, and a grid of "
+            f"W&B runs all of them: a fractional design cannot be a W&B grid. `hqlm study run` runs it as designed; "
+            "--design=FullFactorial makes a grid of levels; with --method=random or bayes W&B draws combinations"
+        )
+    return {key: {"values": sorted(found, key=_order)} for key, found in sorted(values.items())}
+
+
+def _drawn(study: Study) -> dict[str, Any]:
+    """Levels and ranges of the factors, which W&B draws from."""
+    if not study.what_varies:
+        raise ConfigError(f"{type(study.design).__name__} varies no factors for W&B to draw from: try --method=grid")
+    parameters = {factor.key: _distribution(factor) for factor in study.what_varies}
+    return dict(sorted(parameters.items())) | {"seed_everything": {"values": list(study.seeds)}}
+
+
+def _distribution(factor: Factor) -> dict[str, Any]:
+    if not factor.is_range:
+        return {"values": [_encoded(factor.key, level) for level in factor.levels]}
+    whole = isinstance(factor.low, int) and isinstance(factor.high, int)
+    kinds = {
+        (False, False): "uniform", (False, True): "log_uniform_values", (True, False): "int_uniform",
+        (True, True): "q_log_uniform_values",
+    }  # fmt: skip
+    return {"distribution": kinds[whole, factor.log], "min": factor.low, "max": factor.high}
+
+
+def _encoded(key: str, value: Any) -> Any:
+    """A value as the agent can pass it: its `str` must read as YAML, which that of None and of lists does not."""
+    return value if isinstance(value, bool | int | float | str) else flag_value(key, value)
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value

@@ -1,0 +1,119 @@
+"""One trial of a study, as a worker runs it: `hqlm fit` and `hqlm test` into a folder of its own."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+import traceback
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from hqlm.callbacks import finish_open_run
+from hqlm.commands.evaluation import measure
+from hqlm.commands.fit import train_or_go_on
+from hqlm.commands.plugins import load_named
+from hqlm.commands.quiet import printed_to, quiet
+from hqlm.commands.request import Config, Request
+from hqlm.commands.training_cli import HqlmCLI
+from hqlm.errors import user_mistake
+from hqlm.io import find_checkpoint
+from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
+
+LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
+_PACKAGES: Final = ("torch", "lightning", "numpy", "numba")
+_FIGURES: Final = ("training_seconds", "step_seconds")
+Task = dict[str, Any]
+Record = dict[str, Any]
+
+
+def run_trial(task: Task) -> Record | None:
+    """Run a trial unless it is finished; its record, or None when another process is at it.
+
+    A trial that was interrupted goes on from its last finished epoch; one that failed starts anew, unless that was
+    after `task["since"]`, that is in a process that runs at the same time.
+
+    Args:
+        task: `folder`, `config` (resolved), `record` (what `trial.json` shall say of it), `since` (seconds since the
+            epoch).
+    """
+    folder = Path(task["folder"])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock(folder).acquire(blocking=False):
+            return _settled(folder, task["since"]) or _run(folder, task["config"], task["record"])
+    except Timeout:
+        return None
+
+
+def wait_for_other(task: Task) -> Record | None:
+    """Wait until no other process is at a trial; its record, or None when it is still to be run."""
+    folder = Path(task["folder"])
+    with _lock(folder):
+        return _settled(folder, task["since"])
+
+
+def record_death(task: Task, error: str) -> Record | None:
+    """Record that the worker of a trial died; None when another process is at it already."""
+    folder = Path(task["folder"])
+    try:
+        with _lock(folder).acquire(blocking=False):
+            record = {**task["record"], **_failure(error)}
+            write_record(folder, record)
+            return record
+    except Timeout:
+        return None
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder.with_suffix(".lock"))  # the system frees it when a process dies, in whatever way
+
+
+def _settled(folder: Path, since: float) -> Record | None:
+    """The record of a trial that is not to be run now."""
+    record = read_record(folder)
+    if record.get("status") == DONE or (record.get("status") == FAILED and record["ended"] >= since):
+        return record
+    if record.get("status") == FAILED:
+        shutil.rmtree(folder)
+    return None
+
+
+def _run(folder: Path, config: Config, about: Record) -> Record:
+    record = {"status": RUNNING, "error": None, **about, "versions": _versions()}
+    write_record(folder, record)
+    start = time.perf_counter()
+    with (folder / LOG).open("a", encoding="utf-8") as log, printed_to(log), quiet():
+        try:
+            record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}
+        except Exception as err:  # whatever it is, the other trials go on
+            record |= _failure(str(user_mistake(err) or f"{type(err).__name__}: {err}"))
+            traceback.print_exc()
+    record["seconds"] = round(time.perf_counter() - start, 3)
+    write_record(folder, record)
+    return record
+
+
+def _failure(error: str) -> Record:
+    return {"status": FAILED, "error": error, "ended": time.time()}
+
+
+def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
+    load_named(config)
+    request = Request([], [], config)
+    cli = HqlmCLI("study", "", request)
+    summary, score = train_or_go_on(cli, folder), cli.model.score
+    metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
+    finish_open_run()
+    counts = summary["parameters"]
+    own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in _FIGURES}}
+    return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}

@@ -1,0 +1,139 @@
+"""Time and energy of a head on hardware and simulated, and the number of qubits from which hardware needs less."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hqlm.circuits import Circuit
+from hqlm.cost.devices import DEVICES, Device, Simulator
+from hqlm.cost.gates import GateCounts, compiled, counted, gate_seconds
+from hqlm.cost.workload import Workload
+
+SIMULATION = "simulation"
+
+
+@dataclass(frozen=True)
+class DeviceCost:
+    """A head on one kind of hardware.
+
+    Args:
+        gates: of the circuit in native gates.
+        shot_seconds: one shot.
+        row_joules: the values of one row, with all shots.
+        training_seconds: the device is busy with a training run, without queues.
+        training_joules: all circuits of a training run.
+    """
+
+    gates: GateCounts
+    shot_seconds: float
+    row_joules: float
+    training_seconds: float
+    training_joules: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one row costs on a head of some size.
+
+    Args:
+        n_qubits: qubits of the circuit.
+        two_qubit: native two-qubit gates by kind of hardware.
+        joules: energy by kind of hardware, and of the simulation.
+    """
+
+    n_qubits: int
+    two_qubit: dict[str, int]
+    joules: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a head costs.
+
+    Args:
+        n_qubits: qubits of its circuit.
+        gates: of the circuit as written.
+        workload: circuits of a training run.
+        devices: by kind of hardware.
+        simulation_joules: the values of one row, simulated exactly, once.
+        simulation_training_joules: a training run, simulated exactly, with adjoint gradients.
+        points: the same head with other numbers of qubits.
+        break_even: by kind of hardware, qubits from which a row needs less energy than simulated; None where that is
+            not so at any size looked at.
+    """
+
+    n_qubits: int
+    gates: GateCounts
+    workload: Workload
+    devices: dict[str, DeviceCost]
+    simulation_joules: float
+    simulation_training_joules: float
+    points: tuple[Point, ...]
+    break_even: dict[str, float | None] = field(default_factory=dict)
+
+
+def estimate(
+    circuits: Sequence[Circuit], workload: Workload, devices: Mapping[str, Device], simulator: Simulator
+) -> Cost:
+    """The cost of the first of some circuits, and how that of a row grows over the others.
+
+    Args:
+        circuits: the head as configured, then with more qubits.
+        workload: circuits of a training run with the first.
+        devices: times and power by kind of hardware.
+        simulator: what the devices are compared with.
+
+    Raises:
+        MissingDependency: for devices without Qiskit.
+    """
+    circuit, points = circuits[0], tuple(_point(each, workload, devices, simulator) for each in circuits)
+    row = simulator.joules(circuit.n_qubits, len(circuit.gates))
+    rows = workload.rows
+    return Cost(
+        circuit.n_qubits,
+        counted(circuit),
+        workload,
+        {name: _on_device(circuit, name, device, workload) for name, device in devices.items()},
+        row,
+        row * (3 * rows.trained + rows.evaluated),  # a gradient undoes the gates on two states
+        points,
+        {name: break_even(points, name) for name in devices},
+    )
+
+
+def break_even(points: Sequence[Point], name: str) -> float | None:
+    """Number of qubits from which hardware needs less energy for a row than the simulation does.
+
+    Between two sizes the logarithm of the ratio is taken to be straight.
+
+    Args:
+        points: sizes, ascending.
+        name: kind of hardware.
+
+    Returns:
+        That number, or None when the ratio does not pass 1 between two of the sizes.
+    """
+    ratios = [math.log2(point.joules[name] / point.joules[SIMULATION]) for point in points]
+    for place in range(1, len(points)):
+        above, below = ratios[place - 1], ratios[place]
+        if above > 0.0 >= below:
+            left, right = points[place - 1].n_qubits, points[place].n_qubits
+            return left + (right - left) * above / (above - below)
+    return None
+
+
+def _point(circuit: Circuit, workload: Workload, devices: Mapping[str, Device], simulator: Simulator) -> Point:
+    costs = {name: _on_device(circuit, name, device, workload) for name, device in devices.items()}
+    joules = {name: cost.row_joules for name, cost in costs.items()}
+    joules[SIMULATION] = simulator.joules(circuit.n_qubits, len(circuit.gates))
+    return Point(circuit.n_qubits, {name: cost.gates.two_qubit for name, cost in costs.items()}, joules)
+
+
+def _on_device(circuit: Circuit, name: str, device: Device, workload: Workload) -> DeviceCost:
+    hardware = DEVICES[name]
+    shot = device.shot_seconds + gate_seconds(circuit, hardware, device)
+    seconds = workload.circuits * workload.shots * shot
+    row = workload.per_row * workload.shots * shot * device.watts
+    return DeviceCost(compiled(circuit, hardware), shot, row, seconds, seconds * device.watts)

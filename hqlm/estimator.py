@@ -1,0 +1,326 @@
+"""The hybrid head as a classifier of scikit-learn, for embeddings from anywhere.
+
+This is the one module that cannot be imported without scikit-learn: its class derives from scikit-learn's base.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, Self, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.circuits import Ansatz, RepeatedUpload, Reuploading, RingAnsatz
+from hqlm.encoders import FeatureEncoder, QuantumFeatureEncoder
+from hqlm.errors import ConfigError, MissingDependency, TrainingError
+from hqlm.execution import Execution
+from hqlm.models import HybridClassifier, Schedule
+from hqlm.models.composition import Ablation
+from hqlm.models.schedules import scheduler_config
+from hqlm.registry import field_names, suggestion
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state, compute_sample_weight
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as err:
+    raise MissingDependency(f"QuantumHeadClassifier needs scikit-learn ({err}): pip install 'hqlm[study]'") from err
+
+_RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # fewer where the circuit has fewer qubits
+_ROWS: Final = 4096  # that are predicted at a time, to bound memory
+_LEAST_QUBITS: Final = 5  # that the ring has all of its strides
+_RECIPES: Final[dict[str, Any]] = {
+    "feature_encoder": QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
+    "reuploading": RepeatedUpload(n_blocks=1, n_main_layers=1),
+    "ansatz": _RING,
+    "backend": StatevectorBackend(),
+    "execution": Execution(),
+}
+_SLOTS: Final[dict[str, type]] = {
+    "feature_encoder": FeatureEncoder,
+    "reuploading": Reuploading,
+    "ansatz": Ansatz,
+    "backend": QuantumBackend,
+    "execution": Execution,
+}
+
+
+class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """The head of `HybridClassifier` on vectors: feature encoder, re-uploading circuit, linear layer.
+
+    Each of the five recipes is a component, or the options in which it differs from the default one, as a dict; None is
+    that default. `set_params(feature_encoder__n_layers=4)` and a grid over `feature_encoder__n_layers` set one option.
+    By default vectors are centred and scaled as a whole and enter 2**Q amplitudes beside an offset, with as few
+    qubits Q as hold them (5 or more).
+
+    Training minimises the cross-entropy with AdamW, in a plain loop in float32: within a grid search, a notebook or
+    another program a Lightning Trainer would take over Ctrl-C, logging and the layout of processes. Prediction is in
+    float64, so that a row is given the same probabilities whatever rows are beside it.
+
+    Args:
+        feature_encoder: first module, from a vector to features.
+        reuploading: how features enter the circuit of the second module, and its depth.
+        ansatz: trainable circuit of the second module.
+        backend: quantum SDK or engine that runs the second module.
+        execution: shots, noise, seed and gradient rule of the second module.
+        readout: measured qubits of the second module: a number (the first ones), `all`, or `auto`.
+        skip: let the linear layer read the features beside the readout.
+        ablate: modules to remove, as `model.ablate`.
+        learning_rate: of AdamW; the highest one of the schedule.
+        weight_decay: of AdamW.
+        schedule: learning-rate schedule, per step.
+        max_epochs: passes over the training rows.
+        batch_size: rows of a step.
+        class_weight: weight of each class as a dict, or `balanced`.
+        random_state: seed of initial values, order and shots: a number, a `numpy.random.RandomState`, or None for
+            other ones in every fit. The generator of torch is left as it was.
+        verbose: show a progress bar over the epochs.
+
+    Attributes:
+        classes_: labels of the classes `(n_classes,)`, sorted.
+        n_features_in_: values of a vector.
+        feature_names_in_: names of its values, where they were given.
+        model_: the trained `HybridClassifier`, in float64; `model_.parameter_counts()` are its parameters.
+        loss_curve_: mean training loss of each epoch.
+    """
+
+    def __init__(
+        self,
+        feature_encoder: Any = None,
+        reuploading: Any = None,
+        ansatz: Any = None,
+        backend: Any = None,
+        execution: Any = None,
+        *,
+        readout: int | Literal["all", "auto"] = "all",
+        skip: bool = True,
+        ablate: tuple[Ablation, ...] = (),
+        learning_rate: float = 0.02,
+        weight_decay: float = 0.01,
+        schedule: Schedule = "one_cycle",
+        max_epochs: int = 20,
+        batch_size: int = 32,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.feature_encoder = feature_encoder
+        self.reuploading = reuploading
+        self.ansatz = ansatz
+        self.backend = backend
+        self.execution = execution
+        self.readout = readout
+        self.skip = skip
+        self.ablate = ablate
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; with `deep` the options of the recipes too, as `feature_encoder__n_layers`."""
+        params: dict[str, Any] = super().get_params(deep=False)
+        if deep:
+            for name in _RECIPES:
+                params |= {f"{name}__{option}": value for option, value in _options(params[name])}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, options of recipes as `feature_encoder__n_layers`.
+
+        Raises:
+            ConfigError: for a name that is no parameter or option, or a value that an option cannot have.
+        """
+        whole, nested = _split(params)
+        own = super().get_params(deep=False)
+        for name in (*whole, *nested):
+            if name not in (own if name in whole else _RECIPES):
+                what = "parameter" if name in whole else "recipe"
+                known = list(own if name in whole else _RECIPES)
+                raise ConfigError(f"QuantumHeadClassifier has no {what} '{name}'. {suggestion(name, known)}")
+        own |= whole
+        for name, options in nested.items():
+            whole[name] = _changed_parameter(_RECIPES[name], own[name], options)
+        for name, value in whole.items():
+            setattr(self, name, value)
+        return self
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on vectors `(rows, dim)` and their labels `(rows,)`; rows of weight 0 are left out.
+
+        Raises:
+            ValueError: for anything scikit-learn refuses as training data.
+            ConfigError: for parameters that do not fit each other or the data.
+            TrainingError: when the loss is not finite.
+        """
+        self._check_settings()
+        vectors, y = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ConfigError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs two or more classes")
+        weights = _check_sample_weight(sample_weight, vectors, dtype=np.float32, ensure_non_negative=True, copy=True)
+        weights *= compute_sample_weight(self.class_weight, y)
+        kept = weights > 0.0
+        if not kept.any():
+            raise ConfigError("every row has the weight 0: there is nothing to train on")
+        rows = (
+            torch.tensor(vectors[kept]),
+            torch.tensor(numbers[kept]),
+            torch.tensor(weights[kept] / weights[kept].mean()),
+        )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            model = self._model()
+            model.fit_head(rows[0])
+            self.loss_curve_ = list(self._epochs(model, *rows))
+        self.model_ = model.double().eval()
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logits `(rows, n_classes)`; of two classes the difference, second minus first, `(rows,)`."""
+        logits = self._logits(X).numpy()
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probability of each class `(rows, n_classes)`, in the order of `classes_`."""
+        return self._logits(X).softmax(1).numpy()
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Label of the most probable class of each vector `(rows,)`."""
+        numbers = self._logits(X).argmax(1).numpy()
+        labels: NDArray[Any] = self.classes_[numbers]
+        return labels
+
+    def _logits(self, X: ArrayLike) -> Tensor:
+        check_is_fitted(self)
+        rows = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
+        with torch.no_grad():
+            model = self.model_.eval()  # entering evaluation restarts the seeds of shots
+            return torch.cat([model(part) for part in torch.split(rows, _ROWS)])
+
+    def _check_settings(self) -> None:
+        for name, least in {"max_epochs": 1, "batch_size": 1, "weight_decay": 0.0}.items():
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"{name} must be {least} or more, given {getattr(self, name)}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ConfigError(f"learning_rate must be above 0, given {self.learning_rate}")
+        if self.schedule not in get_args(Schedule):
+            raise ConfigError(
+                f"there is no schedule '{self.schedule}'. {suggestion(self.schedule, list(get_args(Schedule)))}"
+            )
+
+    def _model(self) -> HybridClassifier:
+        auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
+        given = self.feature_encoder if isinstance(self.feature_encoder, Mapping) else {}
+        n_qubits = given.get("n_qubits", auto)
+        features = self._recipe("feature_encoder", n_qubits=n_qubits, ansatz=_ring(n_qubits))
+        model = HybridClassifier(
+            feature_encoder=features,
+            ansatz=self._recipe("ansatz", connectivity=_ring(features.n_features // features.n_groups).connectivity),
+            **{name: self._recipe(name) for name in ("reuploading", "backend", "execution")},
+            readout=self.readout,
+            skip=self.skip,
+            ablate=self.ablate,
+            class_names=[str(label) for label in self.classes_],
+            embedding_dim=self.n_features_in_,
+        )
+        model.configure_model()
+        return model
+
+    def _recipe(self, name: str, **sized: Any) -> Any:
+        value = getattr(self, name)
+        if value is not None and not isinstance(value, Mapping):
+            if not isinstance(value, _SLOTS[name]):
+                raise ConfigError(
+                    f"{name} must be a {_SLOTS[name].__name__}, a dict of options of the default one, or None, "
+                    f"given {value!r}"
+                )
+            return value
+        return _changed(dataclasses.replace(_RECIPES[name], **sized), value or {})
+
+    def _epochs(self, model: HybridClassifier, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
+        """Train; yields the mean loss of each epoch."""
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
+        steps = self.max_epochs * math.ceil(len(rows) / self.batch_size)
+        scheduled = scheduler_config(self.schedule, optimizer, steps)
+        advance = scheduled["lr_scheduler"]["scheduler"].step if isinstance(scheduled, dict) else lambda: None
+        for epoch in tqdm(range(self.max_epochs), desc="epochs", unit="epoch", disable=not self.verbose):
+            total = 0.0
+            for batch in torch.split(torch.randperm(len(rows)), self.batch_size):
+                surprise = cross_entropy(model(rows[batch]), numbers[batch], reduction="none")
+                loss = (surprise * weights[batch]).mean()
+                if not math.isfinite(loss.item()):
+                    raise TrainingError(f"the training loss is {loss.item()} in epoch {epoch}. Lower learning_rate")
+                total += loss.item() * len(batch)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                advance()
+            yield total / len(rows)
+
+
+def _ring(n_qubits: int) -> RingAnsatz:
+    return dataclasses.replace(_RING, connectivity=max(1, min(_RING.connectivity, n_qubits - 1)))
+
+
+def _options(value: Any) -> Iterator[tuple[str, Any]]:
+    """Options of a recipe, or of a dict of options, with those of recipes in it."""
+    if dataclasses.is_dataclass(value):
+        value = {name: getattr(value, name) for name in field_names(value)}
+    for name, option in value.items() if isinstance(value, Mapping) else ():
+        yield name, option
+        yield from ((f"{name}__{inner}", deeper) for inner, deeper in _options(option))
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Options without `__`, and the others by what stands before it."""
+    whole: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in options.items():
+        name, inner, rest = key.partition("__")
+        if inner:
+            nested.setdefault(name, {})[rest] = value
+        else:
+            whole[name] = value
+    return whole, nested
+
+
+def _changed(recipe: Any, options: Mapping[str, Any]) -> Any:
+    """`recipe` with other options, all at once, so that each may need another.
+
+    Raises:
+        ConfigError: for an option that it does not have.
+    """
+    whole, nested = _split(options)
+    known = field_names(recipe) if dataclasses.is_dataclass(recipe) else []
+    for name in (*whole, *nested):
+        if name not in known:
+            raise ConfigError(f"{type(recipe).__name__} has no option '{name}'. {suggestion(name, known)}")
+    for name, inner in nested.items():
+        whole[name] = _changed(whole.get(name, getattr(recipe, name)), inner)
+    return dataclasses.replace(recipe, **whole)
+
+
+def _changed_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> Any:
+    """A recipe, or the options in which it differs from the default one, with some options changed."""
+    if value is not None and not isinstance(value, Mapping):
+        return _changed(value, options)
+    given = dict(value or {})
+    changed = _changed(_changed(default, given), options)
+    return given | {name: getattr(changed, name) for name in (key.partition("__")[0] for key in options)}

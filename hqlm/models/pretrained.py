@@ -1,0 +1,182 @@
+"""Trained models as folders in the layout of the Hugging Face hub: weights in safetensors, configuration, model card.
+
+`huggingface_hub.PyTorchModelHubMixin` is not used: it keeps a second store of hyperparameters beside Lightning's, loads
+weights that do not fit without a word, falls back to pickle, and writes one file after another in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import lightning
+from torch import Tensor
+
+from hqlm.encoders.text.folders import written_whole
+from hqlm.errors import CheckpointError, ConfigError
+from hqlm.models.card import model_card
+from hqlm.models.recipes import to_primitives
+from hqlm.models.restoring import import_plugin
+from hqlm.models.trust import check_trusted
+
+if TYPE_CHECKING:
+    from hqlm.models.text_classifier import TextClassifier
+
+WEIGHTS: Final = "model.safetensors"
+CONFIG: Final = "config.json"
+CARD: Final = "README.md"
+BODY: Final = "body"
+_HERE: Final = "{folder}"  # stands for the folder itself in what its configuration says of files
+_MODEL_TYPE: Final = "hqlm"
+_PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".py")
+
+
+def write_pretrained(model: TextClassifier, folder: Path) -> None:
+    """Write a trained model into a folder, whole or not at all.
+
+    Raises:
+        ConfigError: for a model that was never trained.
+        CheckpointError: for a folder that holds anything else, or a text encoder that cannot be saved safely.
+    """
+    from safetensors.torch import save_file
+
+    folder = folder.absolute()  # the name of `.` is that of the folder it is
+    checkpoint: dict[str, Any] = {"state_dict": model.state_dict()}
+    model.on_save_checkpoint(checkpoint)
+    if checkpoint["text_encoder_key"] is None:
+        raise ConfigError("save_pretrained writes a trained model, and this one was never trained")
+    others = {path.name for path in folder.iterdir()} - {WEIGHTS, CONFIG, CARD, BODY} if folder.is_dir() else set()
+    if others or folder.is_file():
+        raise CheckpointError(
+            f"{folder} holds something else ({', '.join(sorted(others)) or 'it is a file'}): a saved model replaces "
+            "what is in its folder. Give a new one"
+        )
+    options, tensors = _options(model), checkpoint["state_dict"]
+    config = {"text_encoder_key": checkpoint["text_encoder_key"]}
+    with written_whole(folder) as part:
+        body = model.shipped_text_encoder()
+        if body is not None:  # a body that was trained with the head is frozen from here on
+            model.save_body(part / BODY)
+            _check_body(part / BODY)
+            config["text_encoder_key"] = body.at(part / BODY).build().content_key
+            options["text_encoder"] = to_primitives(body.at(Path(_HERE) / BODY), "text_encoder")
+            tensors = {name: value for name, value in tensors.items() if not name.startswith(f"{BODY}.")}
+        save_file({name: _plain(value) for name, value in tensors.items()}, part / WEIGHTS, {"format": "pt"})
+        config["weights_sha256"] = _sha256(part / WEIGHTS)
+        described = {
+            "architectures": [type(model).__name__],
+            "model_type": _MODEL_TYPE,
+            "class_path": model.hparams["_class_path"],
+            "init_args": options,
+            **config,
+        }
+        (part / CONFIG).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        (part / CARD).write_text(model_card(model, folder.name, options), encoding="utf-8")
+
+
+def read_pretrained(folder: Path, plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """What `write_pretrained` wrote, as a checkpoint; nothing in the folder is run, and nothing it names is imported.
+
+    Raises:
+        CheckpointError: when a file is missing, corrupt or not of hqlm, or names a class that is not known.
+    """
+    from safetensors.torch import load_file
+
+    config = _read_config(folder / CONFIG)
+    model = {"class_path": config["class_path"], "init_args": config["init_args"]}
+    check_trusted(model, folder / CONFIG, plugins)
+    if not (folder / WEIGHTS).is_file():
+        raise CheckpointError(f"{folder} has no {WEIGHTS}")
+    if _sha256(folder / WEIGHTS) != config["weights_sha256"]:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is not the file that {CONFIG} belongs to: its SHA-256 differs. Copy or download both "
+            "again"
+        )
+    if (folder / BODY).is_dir():
+        _check_body(folder / BODY)
+    options = dict(config["init_args"])
+    options["text_encoder"] = _located(options["text_encoder"], folder)
+    return {
+        "hyper_parameters": {**options, "_class_path": config["class_path"]},
+        "state_dict": load_file(folder / WEIGHTS),
+        "text_encoder_key": config["text_encoder_key"],
+        "pytorch-lightning_version": lightning.__version__,
+    }
+
+
+def find_pretrained(path: str, revision: str | None, plugins: Sequence[str]) -> Path:
+    """The folder of a saved model, downloaded when `path` is the id of a repository; `plugins` are imported.
+
+    Raises:
+        CheckpointError: when there is no such folder, and the hub does not answer for it.
+        PluginError: when a plugin cannot be imported.
+    """
+    for plugin in plugins:
+        import_plugin(plugin)
+    if Path(path).is_dir():
+        return Path(path)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(path, revision=revision, allow_patterns=[WEIGHTS, CONFIG, CARD, f"{BODY}/*"]))
+    except Exception as err:  # names that are none, networks, permissions
+        raise CheckpointError(
+            f"'{path}' is no folder, and the Hugging Face hub does not answer for it ({type(err).__name__}). Check the "
+            "name and the connection"
+        ) from err
+
+
+def _options(model: TextClassifier) -> dict[str, Any]:
+    return {name: value for name, value in model.hparams.items() if not name.startswith("_")}
+
+
+def _plain(value: Tensor) -> Tensor:
+    return value.detach().cpu().contiguous().clone()  # safetensors refuses tensors that share memory
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise CheckpointError(f"cannot read {path}: {err}") from err
+    kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
+    if kind != _MODEL_TYPE:
+        raise CheckpointError(f"{path} is of no model of hqlm: its model_type is {kind!r}, not '{_MODEL_TYPE}'")
+    missing = {"class_path", "init_args", "text_encoder_key", "weights_sha256"} - set(config)
+    if missing or not isinstance(config["init_args"], dict) or "text_encoder" not in config["init_args"]:
+        raise CheckpointError(f"{path} is incomplete: it lacks {', '.join(sorted(missing)) or 'the text encoder'}")
+    return config  # type: ignore[no-any-return]  # a dict, as the keys just asked for prove
+
+
+def _located(text_encoder: Any, folder: Path) -> Any:
+    """The recipe of a text encoder whose files lie in `folder`, wherever that is now."""
+    here = f"{_HERE}/{BODY}"
+    options = text_encoder.get("init_args", {})
+    found = {name: str(folder.absolute() / BODY) if value == here else value for name, value in options.items()}
+    return {**text_encoder, "init_args": found}
+
+
+def _check_body(folder: Path) -> None:
+    """Refuse a text encoder whose files could run code.
+
+    Raises:
+        CheckpointError: naming the file.
+    """
+    for path in folder.rglob("*"):
+        if path.suffix in _PICKLES:
+            raise CheckpointError(f"{path} could run code: a saved text encoder has its weights in safetensors alone")
+    try:
+        kinds = [module["type"] for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))]
+    except (OSError, ValueError, LookupError, TypeError) as err:
+        raise CheckpointError(f"cannot read {folder / 'modules.json'}: {err}") from err
+    for kind in kinds:
+        if not str(kind).startswith("sentence_transformers."):
+            raise CheckpointError(f"{folder / 'modules.json'} names {kind}, which is no class of sentence-transformers")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,70 @@
+"""Ablation: the experiment without each of its modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, ClassVar, Final
+
+from hqlm.errors import ConfigError
+from hqlm.models.composition import ABLATIONS
+from hqlm.registry import suggestion
+from hqlm.studies.designs.base import Analysis, Design, Setting
+from hqlm.studies.designs.two_level import check_keys
+from hqlm.studies.factors import Factor
+
+KEY: Final = "model.ablate"
+
+
+@dataclass(frozen=True)
+class Ablation(Design):
+    """The base experiment, and the same with one switch thrown: a module removed, or a factor off its first level.
+
+    Args:
+        words: modules to remove, as `model.ablate` names them.
+        pairs: also every two switches together.
+
+    Raises:
+        ConfigError: for a word that no model knows.
+    """
+
+    analysis: ClassVar[Analysis] = "ablation"
+    words: tuple[str, ...] = ()
+    pairs: bool = False
+
+    def __post_init__(self) -> None:
+        for word in self.words:
+            if word not in ABLATIONS:
+                raise ConfigError(f"Ablation: there is no word '{word}'. {suggestion(word, list(ABLATIONS))}")
+        if len(set(self.words)) < len(self.words):
+            raise ConfigError(f"Ablation: a word stands twice in {list(self.words)}")
+
+    def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
+        """The base first, then single switches, then pairs."""
+        check_keys(self, factors, 0)
+        ranges = [factor.key for factor in factors if factor.is_range]
+        if ranges:
+            raise ConfigError(f"Ablation throws switches; {ranges[0]} is a range. Give levels, that of the base first")
+        switches: list[tuple[str, Any]] = [(KEY, word) for word in self.words]
+        switches += [(factor.key, level) for factor in factors for level in factor.levels[1:]]
+        if not switches:
+            raise ConfigError("Ablation needs words, or factors whose first level is that of the base")
+        base = {factor.key: factor.levels[0] for factor in factors}
+        chosen = [(), *((switch,) for switch in switches)]
+        if self.pairs:
+            chosen += [pair for pair in combinations(switches, 2) if pair[0][0] == KEY or pair[0][0] != pair[1][0]]
+        return tuple(Setting(self._overrides(base, thrown), "run" if thrown else "base") for thrown in chosen)
+
+    def _overrides(self, base: dict[str, Any], thrown: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        removed = [value for key, value in thrown if key == KEY]
+        others = {key: value for key, value in thrown if key != KEY}
+        return base | others | ({KEY: removed} if self.words else {})
+
+    def aliasing(self, factors: Sequence[Factor]) -> str:
+        """What is compared with what."""
+        count = len(self.settings(factors)) - 1
+        return (
+            f"Ablation, {count + 1} runs a block: each of {count} variants is compared with the base alone. What two "
+            "switches do together is known only where their pair is run."
+        )

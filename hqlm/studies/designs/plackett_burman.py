@@ -1,0 +1,47 @@
+"""Plackett-Burman designs: many main effects in few runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hqlm.errors import ConfigError
+from hqlm.studies.designs.aliases import describe
+from hqlm.studies.designs.two_level import Array, TwoLevelDesign, check_factors
+from hqlm.studies.factors import Factor
+
+# multiples of 4 up to 48 that the package builds: 2, 12 or 20 times a power of 2
+_RUNS: Final = (4, 8, 12, 16, 20, 24, 32, 40, 48)
+
+
+@dataclass(frozen=True)
+class PlackettBurman(TwoLevelDesign):
+    """Main effects of up to N-1 two-level factors in N runs, N a multiple of 4.
+
+    Main effects are orthogonal to each other, and partially aliased with interactions of two other factors. Source:
+    Plackett and Burman (1946), Biometrika 33, 305.
+    """
+
+    def matrix(self, n_factors: int) -> Array:
+        """The first columns of the smallest of these designs that has room.
+
+        Raises:
+            ConfigError: for more factors than fit into 48 runs.
+        """
+        from pydoe import pbdesign
+
+        runs = next((runs for runs in _RUNS if runs > n_factors), None)
+        if runs is None:
+            raise ConfigError(f"PlackettBurman has room for up to {_RUNS[-1] - 1} factors; given {n_factors}")
+        return np.asarray(pbdesign(runs - 1), dtype=np.float64)[:, :n_factors]
+
+    def aliasing(self, factors: Sequence[Factor]) -> str:
+        """Legend, and how much of an interaction goes into a main effect."""
+        check_factors(self, factors)
+        matrix = self.matrix(len(factors))
+        return f"Plackett-Burman design, {len(matrix)} runs a block.\n" + describe(
+            matrix, [factor.key for factor in factors]
+        )

@@ -1,0 +1,113 @@
+"""Worker processes on this machine, each used for many trials."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from typing import Any
+
+import torch
+
+from hqlm.studies.executors.base import Executor, Outcome, RunTrial, call, check_workers
+
+
+@dataclass(frozen=True)
+class LocalExecutor(Executor):
+    """Worker processes on this machine; one that dies fails the trial it ran, and another takes its place.
+
+    Args:
+        n_workers: how many; null takes as many as there are cores.
+    """
+
+    n_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        check_workers(self.n_workers)
+
+    @property
+    def workers(self) -> int:
+        """`n_workers`, or as many as there are cores."""
+        return self.n_workers or os.cpu_count() or 1
+
+    def run(self, run_trial: RunTrial, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """As in the base class."""
+        waiting = deque(enumerate(tasks))
+        team: dict[Any, _Worker] = {}
+        try:
+            while waiting or team:
+                while waiting and len(team) < self.workers:
+                    worker = _Worker(run_trial)
+                    team[worker.pipe] = worker
+                    worker.give(*waiting.popleft())
+                for pipe in connection.wait(list(team)):
+                    worker = team[pipe]
+                    outcome = worker.outcome()
+                    if waiting and worker.alive:
+                        worker.give(*waiting.popleft())
+                    else:
+                        team.pop(pipe).kill()
+                    yield outcome
+        finally:
+            for worker in team.values():
+                worker.kill()
+
+
+class _Worker:
+    """A process that takes one task after the other through a pipe."""
+
+    def __init__(self, run_trial: RunTrial) -> None:
+        spawn = get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.alive = True
+        self._place = -1
+        self._process = spawn.Process(target=_serve, args=(theirs, run_trial))
+        self._process.start()
+        theirs.close()  # so that its death is the end of the file here
+
+    def give(self, place: int, task: Any) -> None:
+        self._place = place
+        with suppress(BrokenPipeError):  # it died between two tasks; `outcome` will find the end of the file
+            self.pipe.send((place, task))
+
+    def outcome(self) -> Outcome:
+        try:
+            outcome: Outcome = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.alive = False
+            self._process.join()
+            return Outcome(self._place, error=f"the worker process died: {_cause(self._process.exitcode)}")
+        return outcome
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+def _serve(pipe: connection.Connection[Any, Any], run_trial: RunTrial) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides for all
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    while True:
+        place, task = pipe.recv()
+        pipe.send(call(run_trial, place, task))
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _cause(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"{name}{', for example because memory ran out' if name == 'SIGKILL' else ''}"
+    return f"exit code {exitcode}"

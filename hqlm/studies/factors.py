@@ -1,0 +1,125 @@
+"""What a study varies: dotted keys of an experiment and the values each takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hqlm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A dotted key of the experiment with the levels it takes, or the range it takes values from.
+
+    Args:
+        key: for example `model.feature_encoder.n_qubits`.
+        levels: two or more YAML values, also class names and lists; effects are told against the first.
+        low: lower end of a range, instead of levels. Values between two whole numbers are rounded to whole numbers.
+        high: upper end.
+        log: whether the logarithm of the value is what moves evenly.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+
+    key: str
+    levels: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.levels and (self.low is not None or self.high is not None or self.log):
+            raise ConfigError(f"factor {self.key}: give levels, or low and high (and log), not both")
+        if self.levels:
+            self._check_levels()
+        else:
+            self._check_range()
+
+    def _check_levels(self) -> None:
+        if len(self.levels) < 2:
+            raise ConfigError(f"factor {self.key} has the one level {self.levels[0]}: give two or more")
+        if any(self.levels[i] == self.levels[j] for i in range(len(self.levels)) for j in range(i)):
+            raise ConfigError(f"factor {self.key}: a level stands twice in {list(self.levels)}")
+
+    def _check_range(self) -> None:
+        if not (_is_number(self.low) and _is_number(self.high)) or self.low >= self.high:  # type: ignore[operator]
+            raise ConfigError(
+                f"factor {self.key}: give two or more levels, or numbers low < high; given low={self.low}, "
+                f"high={self.high}"
+            )
+        if self.log and self.low <= 0:  # type: ignore[operator]
+            raise ConfigError(f"factor {self.key}: a logarithmic range starts above 0, given low={self.low}")
+
+    @property
+    def is_range(self) -> bool:
+        """Whether it takes values from a range, so that its effect is that of going from low to high."""
+        return not self.levels
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The levels, or the two ends of the range."""
+        return self.levels or (self.low, self.high)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all its values are numbers."""
+        return all(map(_is_number, self.values))
+
+    def at(self, code: float) -> Any:
+        """The value of a range at a code from -1 (low) over 0 (the middle) to 1 (high)."""
+        low, high = self.values
+        share = (code + 1.0) / 2.0
+        value = low * (high / low) ** share if self.log else low + (high - low) * share
+        if isinstance(low, int) and isinstance(high, int):
+            return round(value)
+        return low if code == -1.0 else high if code == 1.0 else float(value)
+
+    def code(self, value: float) -> float:
+        """Where a value of a range stands from -1 (low) to 1 (high)."""
+        low, high = self.values
+        if self.log:
+            return 2.0 * math.log(value / low) / math.log(high / low) - 1.0
+        return float(2.0 * (value - low) / (high - low) - 1.0)
+
+    def middle(self) -> Any:
+        """What lies between its two values.
+
+        Raises:
+            ConfigError: when nothing does: for words, for more than two levels, and for whole numbers without one.
+        """
+        if len(self.values) != 2 or not self.is_numeric:
+            raise ConfigError(f"factor {self.key}: between {list(self.values)} lies no middle; leave centre points out")
+        ends = Factor(self.key, low=min(self.values), high=max(self.values), log=self.log)
+        if all(isinstance(value, int) for value in self.values) and not self.log and sum(self.values) % 2:
+            raise ConfigError(
+                f"factor {self.key}: no whole number lies in the middle of {self.values[0]} and {self.values[1]}; "
+                "move one of them by 1, or leave centre points out"
+            )
+        return ends.at(0.0)
+
+
+def read_factors(given: Mapping[str, Any]) -> tuple[Factor, ...]:
+    """Factors of a study file: dotted keys, each with a list of levels or a mapping of low, high and log.
+
+    Raises:
+        ConfigError: for what is neither.
+    """
+    return tuple(_read_factor(str(key), value) for key, value in given.items())
+
+
+def _read_factor(key: str, value: Any) -> Factor:
+    if isinstance(value, list | tuple) and value:
+        return Factor(key, tuple(value))
+    if isinstance(value, Mapping) and value and set(value) <= {"low", "high", "log"}:
+        return Factor(key, **value)
+    raise ConfigError(
+        f"factor {key}: give a list of two or more levels, or {{low: ..., high: ..., log: false}}; given {value}"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,1 @@
+"""Reports of studies: words, tables and plots on one page."""

@@ -1,0 +1,176 @@
+"""The report of a study from its folder: what was planned, what is done, what it says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hqlm.errors import CheckpointError, ConfigError, PluginError
+from hqlm.io import load
+from hqlm.registry import suggestion
+from hqlm.studies.analysis.ablation import analyse_ablation
+from hqlm.studies.analysis.effects import analyse_effects
+from hqlm.studies.analysis.measures import Measure, measure
+from hqlm.studies.analysis.terms import short_names, show
+from hqlm.studies.analysis.trend import analyse_trends
+from hqlm.studies.designs import Scaling
+from hqlm.studies.reporting import ablation, effects, trend
+from hqlm.studies.reporting.contents import Findings, Report, Table
+from hqlm.studies.store import DESIGN, DONE, FAILED, STUDY, read_record, trial_folder
+from hqlm.studies.study import Study
+
+if TYPE_CHECKING:
+    import pandas
+
+Array = NDArray[np.float64]
+
+SCALED: Final = ("test/acc", "test/loss", "step_seconds", "parameters")  # what a scaling study looks at
+_FEWEST: Final = 3  # trials that an analysis takes
+_ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status", "error", "seconds")
+_WIDEST: Final = 4_000  # letters of a line of a drawing
+
+
+def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
+    """The report of whatever trials are done.
+
+    Raises:
+        ConfigError: when the response is no figure of the trials.
+    """
+    own = measure(study.response)
+    done = results[results["status"] == DONE]
+    failed = results[results["status"] == FAILED]
+    return Report(
+        title=f"Study {folder.name}: {own.title}",
+        design=_design(study, results),
+        progress=_progress(results),
+        findings=_findings(study, folder, done, own),
+        aliasing=study.design.aliasing(study.what_varies),
+        trials=_trials(results, own),
+        failures=[f"trial {row['order']} (seed {row['seed']}): {row['error']}" for _, row in failed.iterrows()],
+        commands=_commands(folder),
+        study=(folder / STUDY).read_text(encoding="utf-8"),
+        versions=_versions(folder, done),
+        circuit=_circuit(folder, done),
+    )
+
+
+def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) -> Findings | None:
+    if len(done) < _FEWEST:
+        return None
+    if own.key not in done:
+        known = [name for name in done.columns if name not in _ABOUT and done[name].dtype.kind == "f"]
+        raise ConfigError(f"response: there is no '{own.key}'. {suggestion(own.key, known)}")
+    factors, design = study.what_varies, study.design
+    done = done[done[own.key].notna()]
+    if design.analysis == "ablation":
+        correct = partial(_correct, folder)
+        return ablation.describe(analyse_ablation(done, factors, own.key, correct), own)
+    if design.analysis == "trend":
+        log = isinstance(design, Scaling) and design.log
+        measures = list(dict.fromkeys([own.key, *(name for name in SCALED if name in done)]))
+        name = short_names([factors[0].key])[factors[0].key]
+        return trend.describe(analyse_trends(done, factors[0], log, measures), name, log)
+    return effects.describe(analyse_effects(done, design, factors, own.key), done, design, factors, own)
+
+
+def _correct(folder: Path, trial: str) -> Array | None:
+    """Which test rows a trial has right `(rows,)`; None where its predictions are missing or labels unknown."""
+    path = trial_folder(folder, trial) / "test" / "predictions.tsv"
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return np.array([float(row["label"] == row["predicted"]) for row in rows])
+
+
+def _design(study: Study, results: pandas.DataFrame) -> str:
+    factors = "; ".join(f"{factor.key}: {_values(factor.values, factor.is_range)}" for factor in study.what_varies)
+    blocks = results["block"].nunique()
+    purpose = (study.design.__doc__ or "").partition("\n")[0]
+    text = (
+        f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} blocks of "
+        f"{len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
+        f"experiment is {', '.join(map(str, study.bases))}."
+    )
+    return f"{text} Factors: {factors}." if factors else text
+
+
+def _values(values: Sequence[object], is_range: bool) -> str:
+    return " to ".join(map(show, values)) if is_range else ", ".join(map(show, values))
+
+
+def _progress(results: pandas.DataFrame) -> str:
+    counts = results["status"].value_counts()
+    done, failed = int(counts.get(DONE, 0)), int(counts.get(FAILED, 0))
+    missing = len(results) - done - failed
+    hours = f", {results['seconds'].sum() / 60.0:.1f} minutes of computing" if results["seconds"].notna().any() else ""
+    if done == len(results):
+        return f"All {done} trials are done{hours}."
+    return (
+        f"{done} of {len(results)} trials are done, {failed} failed, {missing} are missing{hours}: what follows is "
+        "preliminary, of the trials that are done. `hqlm study run` goes on with the study."
+    )
+
+
+def _trials(results: pandas.DataFrame, own: Measure) -> Table:
+    figures = [name for name in dict.fromkeys([own.key, "test/acc", "test/loss", "parameters"]) if name in results]
+    places = list(results.columns)
+    keys = [name for name in places[places.index("seed") + 1 : places.index("status")] if name not in _ABOUT]
+    names = short_names(keys)
+    header = ["order", "kind", "block", "seed", *names.values(), "status", *(measure(name).label for name in figures)]
+    rows = [
+        [
+            *(str(row[name]) for name in ("order", "kind", "block", "seed")),
+            *(show(row[key]) for key in keys),
+            row["status"],
+            *(measure(name).show(row[name]) for name in figures),
+        ]
+        for row in results.to_dict("records")
+    ]
+    return Table("Trials", header, rows)
+
+
+def _commands(folder: Path) -> list[str]:
+    where = shlex.quote(str(folder / STUDY))
+    return [
+        f"hqlm study run --config {where} --dry-run   # the trials, the aliasing, the time it takes",
+        f"hqlm study run --config {where}   # runs what is missing; in an empty folder, everything",
+        f"hqlm study report {shlex.quote(str(folder))}   # this page; {DESIGN} has the run order",
+    ]
+
+
+def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
+    """Of the first trial that is done; others are told where they differ."""
+    found: dict[str, list[str]] = {}
+    for trial in done["trial"]:
+        record = read_record(trial_folder(folder, trial))
+        for name, version in {**record.get("versions", {}), "code": str(record.get("code_version", "unknown"))}.items():
+            known = found.setdefault(name, [])
+            if version not in known:
+                known.append(version)
+    return {name: " and ".join(versions) for name, versions in found.items()}
+
+
+def _circuit(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
+    """The circuit of the second module: of the base if it is done, else of the first trial that has one."""
+    for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
+        try:
+            model = load(trial_folder(folder, row["trial"]))
+        except (CheckpointError, PluginError):  # a page without a drawing, where checkpoints were cleared away
+            continue
+        composition = getattr(model, "composition", None)
+        circuit = composition.circuit(len(model.class_names)) if composition is not None else None
+        if circuit is not None:
+            lines = [line[:_WIDEST] for line in circuit.draw().splitlines()]
+            about = f"Second module of trial {row['order']}: {circuit.n_qubits} qubits, depth {circuit.depth}, "
+            counts = json.dumps(dict(circuit.counts())).strip("{}").replace('"', "")
+            return f"{about}gates {counts}.", "\n".join(lines)
+    return None

@@ -1,0 +1,176 @@
+"""Effects of factors in words, a table and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hqlm.studies.analysis.effects import Checks, Effect, Effects
+from hqlm.studies.analysis.measures import Measure
+from hqlm.studies.comparison import ALPHA
+from hqlm.studies.designs import Design
+from hqlm.studies.factors import Factor
+from hqlm.studies.report import show_p
+from hqlm.studies.reporting import effect_plots
+from hqlm.studies.reporting.contents import Findings, Table
+
+if TYPE_CHECKING:
+    import pandas
+
+_NAMED: Final = 6  # effects that the summary tells one by one
+
+
+def describe(
+    found: Effects, results: pandas.DataFrame, design: Design, factors: Sequence[Factor], measure: Measure
+) -> Findings:
+    """Words, table and plots of an analysis."""
+    return Findings(
+        summary(found, design, measure),
+        [table(found, measure), checks_table(found.checks, results)],
+        effect_plots.figures(found, results, factors, measure),
+        [raw(effect) for effect in found.effects],
+    )
+
+
+def summary(found: Effects, design: Design, measure: Measure) -> list[str]:
+    """What the data supports and what it does not, a sentence an item."""
+    if found.effects and all(effect.p_holm is None for effect in found.effects):
+        return [
+            "These trials leave no degrees of freedom to measure the error by, or do not scatter at all: effects are "
+            "estimated but no interval or test can be had. Give two or more seeds."
+        ]
+    clear = sorted((effect for effect in found.effects if _is_clear(effect)), key=_size, reverse=True)
+    others = [effect for effect in found.effects if effect.p_holm is not None and not _is_clear(effect)]
+    sentences = [_supported(effect, measure) for effect in clear[:_NAMED]]
+    if len(clear) > _NAMED:
+        names = ", ".join(effect.name for effect in clear[_NAMED:])
+        sentences.append(f"Smaller, yet significant as well: {names}.")
+    if not clear:
+        sentences.append(
+            f"No effect on {measure.title} is significant once the number of tests is allowed for: the data does not "
+            "show that any of these factors matters in the ranges tried."
+        )
+    if others:
+        sentences.append(_not_supported(others, measure))
+    unknown = [effect.name for effect in found.effects if effect.estimate.mean != effect.estimate.mean]
+    if unknown:
+        sentences.append(f"Not determined by the trials that are there: {', '.join(unknown)}.")
+    return [*sentences, *_cautions(found, design)]
+
+
+def _supported(effect: Effect, measure: Measure) -> str:
+    mean, low, high = effect.estimate.mean, effect.estimate.low, effect.estimate.high
+    word = "raises" if mean > 0 else "lowers"
+    figures = f"95 % interval {measure.interval(low, high)}, adjusted p {show_p(effect.p_holm)}"
+    if effect.kind == "interaction":
+        return f"{effect.name} interact in {measure.title} ({measure.show_difference(mean)}, {figures})."
+    if effect.kind == "curvature":
+        return (
+            f"The response is curved: half-way between the levels {measure.title} differs from their mean by "
+            f"{measure.show_difference(mean)} {measure.difference_unit} ({figures})."
+        )
+    size = f"{measure.show(abs(mean))} {measure.difference_unit}".strip()
+    return f"{effect.name} {word} {measure.title} by {size} ({figures})."
+
+
+def _not_supported(others: Sequence[Effect], measure: Measure) -> str:
+    bound = max(max(abs(effect.estimate.low or 0.0), abs(effect.estimate.high or 0.0)) for effect in others)
+    names = ", ".join(effect.name for effect in others)
+    return (
+        f"The data does not tell these from no effect: {names}. That is no proof that they do nothing: their 95 % "
+        f"intervals leave room for effects of up to {measure.show(bound)} {measure.difference_unit}.".replace(" .", ".")
+    )
+
+
+def _cautions(found: Effects, design: Design) -> list[str]:
+    sentences = []
+    if found.lack_of_fit is not None and found.lack_of_fit < ALPHA:
+        sentences.append(
+            f"Settings differ by more than these effects explain (lack of fit, p {show_p(found.lack_of_fit)}): there "
+            "are interactions or curvature that are not in the table, and where the design aliases them with main "
+            "effects, those are sums of both."
+        )
+    elif found.lack_of_fit is not None:
+        sentences.append(
+            f"The effects of the table explain the settings well enough (lack of fit, p {show_p(found.lack_of_fit)})."
+        )
+    if not found.pure_error:
+        sentences.append(
+            "With too few repeats of equal settings the error is what the effects leave unexplained; this takes "
+            "effects that are not in the table to be small."
+        )
+    troubles = _troubles(found.checks)
+    if troubles:
+        sentences.append(
+            f"The residuals are not as the tests assume ({', '.join(troubles)}): read p-values near the limit with "
+            "care."
+        )
+    sentences.append(
+        f"All this holds for the ranges tried, other things as in the base experiment, and for these test rows: seeds "
+        f"vary in the intervals, test rows do not ({type(design).__name__}, error from "
+        f"{'repeats with other seeds' if found.pure_error else 'the residual'}, {found.degrees_of_freedom} degrees of "
+        "freedom)."
+    )
+    return sentences
+
+
+def _troubles(checks: Checks) -> list[str]:
+    named = {
+        "not normal": checks.normality,
+        "scatter changes with the size of the response": checks.equal_variance,
+        "drift with the run order": checks.drift,
+        "an outlier": checks.outlier,
+    }
+    return [f"{name}, p {show_p(p)}" for name, p in named.items() if p is not None and p < ALPHA]
+
+
+def table(found: Effects, measure: Measure) -> Table:
+    """All effects, the largest first."""
+    unit = f" ({measure.difference_unit})" if measure.difference_unit else ""
+    header = ["effect", f"size{unit}", "95 % interval", "p", "p, Holm", ""]
+    rows = [
+        [
+            effect.name, measure.show_difference(effect.estimate.mean),
+            measure.interval(effect.estimate.low, effect.estimate.high), show_p(effect.estimate.p),
+            show_p(effect.p_holm), "significant" if _is_clear(effect) else "",
+        ]
+        for effect in sorted(found.effects, key=_size, reverse=True)
+    ]  # fmt: skip
+    tested = sum(effect.p_holm is not None for effect in found.effects)
+    note = (
+        f"Change in {measure.title} when one factor goes from its first value to the other, the rest balanced. "
+        "Intervals and p by Student's t in a linear model with blocks (seeds), intervals not adjusted; p, Holm: "
+        f"adjusted for {tested} tests. Significant: below {ALPHA}."
+    )
+    return Table(f"Effects on {measure.title}", header, rows, note)
+
+
+def checks_table(checks: Checks, results: pandas.DataFrame) -> Table:
+    """Tests of the residuals."""
+    suspect = "" if checks.suspect is None else f" (trial {results['order'].iloc[checks.suspect]})"
+    rows = [
+        ["normal distribution", "Shapiro-Wilk", show_p(checks.normality)],
+        ["equal variance", "Breusch-Pagan against fitted values", show_p(checks.equal_variance)],
+        ["no drift with run order", "Spearman's rank correlation", show_p(checks.drift)],
+        [f"no outlier{suspect}", "largest studentised residual, Bonferroni", show_p(checks.outlier)],
+    ]
+    return Table("Checks of the residuals", ["assumption", "test", "p"], rows, "A small p speaks against it.")
+
+
+def raw(effect: Effect) -> dict[str, object]:
+    """An effect as numbers, in the unit of the results."""
+    found = effect.estimate
+    return {
+        "effect": effect.name, "kind": effect.kind, "estimate": found.mean, "low": found.low, "high": found.high,
+        "p": found.p, "p_holm": effect.p_holm,
+    }  # fmt: skip
+
+
+def _is_clear(effect: Effect) -> bool:
+    return effect.p_holm is not None and effect.p_holm < ALPHA
+
+
+def _size(effect: Effect) -> float:
+    return float(np.nan_to_num(abs(effect.estimate.mean), nan=-1.0))

@@ -1,0 +1,271 @@
+"""A study as a user runs it: every trial once, whatever happens in between, and one table in the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hqlm.commands import main
+from hqlm.commands.study_trial import run_trial
+from hqlm.studies.store import read_results, trial_folder
+from tests.studies.tasks import is_alive
+
+pandas = pytest.importorskip("pandas")
+filelock = pytest.importorskip("filelock")
+
+BASE = {
+    "model": {
+        "class_path": "HybridClassifier",
+        "init_args": {
+            "text_encoder": {"class_path": "HashingEncoder", "init_args": {"dim": 15}},
+            "feature_encoder": {"class_path": "QuantumFeatureEncoder", "init_args": {"n_qubits": 4, "n_layers": 1}},
+        },
+    },
+    "data": {"class_path": "ReviewsData", "init_args": {"limit_train": 64, "limit_val": 32, "limit_test": 32}},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+}
+STUDY = {
+    "base": "base.yaml",
+    "design": "FullFactorial",
+    "factors": {"model.feature_encoder.n_qubits": [4, 3], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
+    "overrides": {"model.readout": "all"},
+    "seeds": [0],
+    "plugins": ["tests.studies.inline"],
+    "executor": "InlineExecutor",  # spares the fast tests the start of processes
+}
+TIMES = ["seconds", "training_seconds", "step_seconds"]
+
+
+def write(folder, **changes):
+    """Write the files of a study that has `changes`."""
+    (folder / "base.yaml").write_text(yaml.safe_dump(BASE))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**STUDY, **changes}))
+
+
+@pytest.fixture
+def study(run, tmp_path):
+    """Run `hqlm study run` on a study with changes: `study("--flag", seeds=[0, 1])`."""
+
+    def call(*flags, **changes):
+        write(tmp_path, **changes)
+        return run("study", "run", "--config=tiny.yaml", *flags)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a study of which two trials are done and two failed, having too few qubits for the embedding."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HQLM_CACHE", str(folder / "cache"))
+        write(folder)
+        assert main(["study", "run", "--config=tiny.yaml"]) == 1
+    return folder
+
+
+@pytest.fixture
+def table(finished):
+    return read_results(finished / "studies/tiny")
+
+
+def test_the_table_has_every_trial_with_its_values_and_figures(table):
+    assert table["order"].tolist() == [0, 1, 2, 3]
+    done = table[table["model.feature_encoder.n_qubits"] == 4]
+    assert set(done["model.reuploading"]) == {"RepeatedUpload", "SingleUpload"}
+    assert (done["status"] == "done").all()
+    figures = ["test/acc", "test/f1", "test/loss", "val/acc", "parameters", *TIMES]
+    assert done[figures].notna().all(axis=None)
+
+
+def test_a_trial_that_fails_says_why_and_the_others_go_on(table, finished):
+    failed = table[table["model.feature_encoder.n_qubits"] == 3]
+    assert (failed["status"] == "failed").all()
+    assert failed["error"].str.contains("n_qubits=3").all()
+    assert failed["test/acc"].isna().all()
+    log = trial_folder(finished / "studies/tiny", failed["trial"].iloc[0]) / "log.txt"
+    assert "Traceback" in log.read_text()
+
+
+def test_a_trial_is_an_ordinary_run(table, finished, monkeypatch, capfd):
+    row = table[table["status"] == "done"].iloc[0]
+    folder = trial_folder(finished / "studies/tiny", row["trial"])
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["seed_everything"] == row["seed"]
+    assert config["model"]["init_args"]["readout"] == "all"
+    predictions = (folder / "test/predictions.tsv").read_text().splitlines()
+    assert len(predictions) == 33
+    right = sum(label == said for _, label, said, *_ in (line.split("\t") for line in predictions[1:]))
+    assert right / 32 == pytest.approx(row["test/acc"])
+    monkeypatch.chdir(finished)
+    monkeypatch.setenv("HQLM_CACHE", str(finished / "cache"))
+    assert main(["test", f"--ckpt_path={folder}"]) == 0
+    assert f"test/acc    {row['test/acc']:.4f}" in capfd.readouterr().out
+
+
+def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path):
+    layers = {"model.feature_encoder.n_layers": [1, 2]}
+    assert study(factors=layers).code == 0
+    first = read_results(tmp_path / "studies/tiny")
+    records = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/tiny/trials/*/trial.json")}
+    result = study("--seeds=[0,1]", factors=layers)
+    assert "4 trials, 2 of them done" in result.out
+    assert {path: path.stat().st_mtime_ns for path in records} == records
+    both = read_results(tmp_path / "studies/tiny")
+    assert both["status"].tolist() == ["done"] * 4
+    pandas.testing.assert_frame_equal(both.iloc[:2], first)
+
+
+def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_path):
+    result = study("--dry-run")
+    assert "no effect is aliased" in result.out
+    assert sum(" to run " in line for line in result.out.splitlines()) == 4
+    assert "for 4 trials, 1 at a time" in result.out
+    assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"factors": {"model.feature_encoder.n_qbits": [4, 5]}}, "Did you mean 'n_qubits'"),
+        ({"factors": {"modl.ablate": [["offset"], []]}}, "modl.ablate"),
+        ({"factors": {"model.reuploading": ["RepeatedUpload", "SinglUpload"]}}, "Did you mean 'SingleUpload'"),
+        ({"factors": {"model.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
+        ({"overrides": {"model.reuploading": "NoUpload"}}, "model.reuploading is both a factor and an override"),
+        ({"overrides": {"trainer.fast_dev_run": True}}, "fast_dev_run"),
+        ({"overrides": {"trainer.devices": 2}}, "a trial trains in one process"),
+        ({"factors": {"seed_everything": [1, 2]}}, "are one and the same run"),
+        ({"design": "FullFactoral"}, "Did you mean 'FullFactorial'"),
+        ({"executor": "RayExecutr"}, "Did you mean 'RayExecutor'"),
+        ({"base": "other.yaml"}, "there is no configuration file other.yaml"),
+        ({"seeds": [-1]}, "seeds are 0 or larger"),
+        ({"factor": {"data.seed": [0, 1]}}, "Did you mean 'factors'"),
+        ({"name": "../elsewhere"}, "--name=../elsewhere"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(study, tmp_path, changes, message):
+    result = study(**changes)
+    assert result.code == 2
+    assert message in result.err
+    assert not (tmp_path / "studies").exists()
+
+
+def test_without_a_file_or_with_an_unknown_subcommand(run):
+    assert "--config is missing" in run("study", "run").err
+    assert "Did you mean 'run'" in run("study", "rum").err
+    assert "hqlm study run" in run("study").out
+
+
+def test_a_trial_that_another_process_is_at_is_left_to_it(tmp_path):
+    folder = tmp_path / "trials/key"
+    task = {"folder": str(folder), "config": {}, "record": {}, "since": 0.0}
+    folder.parent.mkdir()
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        assert run_trial(task) is None
+
+
+def test_a_trial_that_failed_in_another_process_at_the_same_time_is_not_tried_again(tmp_path):
+    task = {"folder": str(tmp_path / "trials/key"), "config": {}, "record": {}, "since": time.time()}
+    first = run_trial(task)  # an empty configuration fails
+    assert first["status"] == "failed"
+    assert run_trial(task) == first
+    assert run_trial({**task, "since": time.time()})["ended"] > first["ended"]
+
+
+def start(folder):
+    env = {**os.environ, "HQLM_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-m", "hqlm", "study", "run", "--config=tiny.yaml"]
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def predictions(folder):
+    found = sorted(folder.glob("studies/tiny/trials/*/test/predictions.tsv"))
+    return {path.parent.parent.name: path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a study of four trials that nothing befell."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write(folder, **FOUR)
+    process = start(folder)
+    out, _ = process.communicate()
+    assert process.returncode == 0, out
+    return folder
+
+
+FOUR = {
+    "factors": {"model.feature_encoder.n_layers": [1, 2], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
+    "overrides": {"trainer.max_epochs": 12},  # long enough to be killed in between
+    "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
+}
+
+
+def check_same(folder, undisturbed):
+    ours, theirs = (read_results(each / "studies/tiny").drop(columns=TIMES) for each in (folder, undisturbed))
+    pandas.testing.assert_frame_equal(ours, theirs)
+    assert predictions(folder) == predictions(undisturbed)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_a_trial_the_study_goes_on_to_the_same_table(tmp_path, undisturbed):
+    write(tmp_path, **FOUR)
+    process = start(tmp_path)
+    trials = tmp_path / "studies/tiny/trials"
+    # the second trial has finished an epoch and not its last
+    wait_for(lambda: len(list(trials.glob("*/checkpoints/last.ckpt"))) == 2 or process.poll() is not None)
+    workers = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    wait_for(lambda: not any(map(is_alive, workers)))
+    states = [json.loads(path.read_text())["status"] for path in trials.glob("*/trial.json")]
+    assert sorted(states) == ["done", "running"]
+    again = start(tmp_path)
+    out, _ = again.communicate()
+    assert again.returncode == 0, out
+    assert "4 trials, 1 of them done" in out
+    assert "going on with" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
+    check_same(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_study(tmp_path, undisturbed):
+    write(tmp_path, **FOUR)
+    both = [start(tmp_path) for _ in range(2)]
+    for process in both:
+        out, _ = process.communicate()
+        assert process.returncode == 0, out
+        assert "4 of 4 trials are done" in out
+    logs = [path.read_text() for path in tmp_path.glob("studies/tiny/trials/*/log.txt")]
+    assert len(logs) == 4
+    assert not any("going on with" in text for text in logs)
+    check_same(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_table(tmp_path, undisturbed):
+    pytest.importorskip("ray")
+    write(tmp_path, **FOUR | {"executor": {"class_path": "RayExecutor", "init_args": {"n_workers": 2}}})
+    process = start(tmp_path)
+    out, _ = process.communicate()
+    assert process.returncode == 0, out
+    check_same(tmp_path, undisturbed)
+
+
+def children(pid):
+    """Processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,158 @@
+"""Reports of studies: words that fit the figures, one page that loads nothing, partial studies."""
+
+import csv
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import yaml
+
+from hqlm.commands import main
+from hqlm.studies.designs import Ablation, LatinHypercube, PlackettBurman, Scaling
+from hqlm.studies.factors import read_factors
+from hqlm.studies.store import trial_folder, write_design, write_record
+
+pytest.importorskip("pydoe", reason="comes with the extra study, and wants a later NumPy than the rest")
+
+FACTORS = {
+    "model.feature_encoder.n_layers": [2, 4],
+    "model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True},
+    "model.reuploading": ["SingleUpload", "<b>Bold & co</b>"],
+}
+
+
+def make(folder, design, factors, accuracy, *, failed=(), waiting=()):
+    """A study folder as `study run` leaves it, with made-up results."""
+    folder.mkdir(parents=True)
+    recipe = {"class_path": type(design).__name__, "init_args": design.__getstate__()}
+    study = {"name": folder.name, "base": "base.yaml", "design": recipe, "factors": factors, "seeds": [0, 1, 2]}
+    (folder / "study.yaml").write_text(yaml.safe_dump({**study, "design": _plain(recipe)}))
+    trials = design.trials(read_factors(factors), [0, 1, 2])
+    write_design(folder, [(trial, f"k{i}") for i, trial in enumerate(trials)])
+    rng = np.random.default_rng(0)
+    for place, trial in enumerate(trials):
+        record = {"status": "done", "error": None, "seconds": 2.0, "versions": {"torch": "9.9"}, "code_version": "abc"}
+        value = accuracy(dict(trial.overrides)) + 0.003 * rng.normal()
+        record["metrics"] = {"test/acc": value, "test/loss": 1 - value, "parameters": 7, "step_seconds": 0.01}
+        if place in failed:
+            record = {"status": "failed", "error": "the loss became <NaN>", "seconds": 1.0}
+        if place not in waiting:
+            write_record(trial_folder(folder, f"k{place}"), record)
+    return folder
+
+
+def _plain(recipe):
+    return {**recipe, "init_args": {k: list(v) if isinstance(v, tuple) else v for k, v in recipe["init_args"].items()}}
+
+
+class Page(HTMLParser):
+    """Collects what a page loads and how many drawings it has."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.drawings, self.open = [], 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.drawings += tag == "svg"
+        self.loads += [v for k, v in attrs if k in ("src", "href", "xlink:href") and not v.startswith("#")]
+        assert tag not in ("script", "link", "iframe", "img")
+
+
+def report(folder, capsys):
+    assert main(["study", "report", str(folder)]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    parser = Page()
+    parser.feed(page)
+    assert parser.loads == []
+    assert "url(http" not in page
+    assert "@import" not in page
+    return capsys.readouterr().out, page, parser.drawings
+
+
+def test_a_screening_study_names_what_matters_and_what_it_cannot_tell(tmp_path, capsys):
+    def accuracy(values):
+        return 0.7 + 0.05 * (values["model.feature_encoder.n_layers"] == 4)
+
+    folder = make(tmp_path / "screen", PlackettBurman(), FACTORS, accuracy)
+    said, page, drawings = report(folder, capsys)
+    assert re.search(r"n_layers: 2 → 4 raises test accuracy by [45]\.\d\d points \(95 % interval", said)
+    assert "The data does not tell these from no effect: lr: 0.001 → 0.1, reuploading: SingleUpload" in said
+    assert "All 12 trials are done, 0.4 minutes" in said
+    assert drawings == 5
+    assert "&lt;b&gt;Bold &amp; co&lt;/b&gt;" in page
+    assert "<b>Bold" not in page
+    for text in (
+        "A = BC",
+        "hqlm study run --config",
+        "torch 9.9",
+        "code abc",
+        "half-normal",
+        "class_path: PlackettBurman",
+    ):
+        assert text in page
+    with (folder / "report.csv").open() as file:
+        rows = {row["effect"]: row for row in csv.DictReader(file)}
+    assert float(rows["n_layers: 2 → 4"]["estimate"]) == pytest.approx(0.05, abs=0.005)
+    assert float(rows["n_layers: 2 → 4"]["p_holm"]) < 1e-6
+    assert "| n_layers: 2 → 4 " in (folder / "report.md").read_text()
+    assert len((folder / "trials.csv").read_text().splitlines()) == 13
+    before = page
+    report(folder, capsys)
+    assert (folder / "report.html").read_text(encoding="utf-8") == before  # the same results, the same page
+
+
+def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
+    folder = make(tmp_path / "part", PlackettBurman(), FACTORS, lambda values: 0.7, failed=[2], waiting=[10, 11])
+    said, page, _ = report(folder, capsys)
+    assert "9 of 12 trials are done, 1 failed, 2 are missing" in said
+    assert "preliminary" in said
+    assert "the loss became &lt;NaN&gt;" in page
+    assert not list(folder.glob(".*.part"))
+    nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
+    said, page, _ = report(nothing, capsys)
+    assert "Too few trials are done" in page
+
+
+def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):
+    factors = {"a": {"low": 1, "high": 30}, "b": {"low": 1.0, "high": 3.0}}
+    folder = make(tmp_path / "cube", LatinHypercube(runs=12), factors, lambda values: 0.5 + 0.01 * values["a"])
+    said, _, drawings = report(folder, capsys)
+    assert "a: 1 → 30 raises test accuracy by 29" in said or "a: 1 → 30 raises test accuracy by 28" in said
+    assert drawings == 4
+
+
+def test_a_scaling_study_tells_its_trend(tmp_path, capsys):
+    factors = {"model.feature_encoder.n_qubits": [4, 6, 8]}
+    folder = make(tmp_path / "scale", Scaling(), factors, lambda values: 0.6 + 0.02 * next(iter(values.values())))
+    said, _, drawings = report(folder, capsys)
+    assert "Test accuracy rises with n_qubits: +1.9" in said or "Test accuracy rises with n_qubits: +2.0" in said
+    assert "points per unit" in said
+    assert "Trainable parameters is the same at all levels" in said
+    assert drawings == 4
+
+
+def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, capsys):
+    design = Ablation(words=("offset", "quantum"))
+    folder = make(tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.ablate"] == ["quantum"]))
+    said, _, _ = report(folder, capsys)
+    assert re.search("Without quantum: test accuracy is significantly lower, by (29|30)", said)
+    assert "Without offset: the difference of" in said
+    rng = np.random.default_rng(0)
+    for place in range(9):
+        test = trial_folder(folder, f"k{place}") / "test"
+        test.mkdir()
+        rows = "".join(f"text\tyes\t{'yes' if rng.random() < 0.9 else 'no'}\t0.5\t0.5\n" for _ in range(80))
+        (test / "predictions.tsv").write_text(f"text\tlabel\tpredicted\tp_no\tp_yes\n{rows}")
+    said, _, _ = report(folder, capsys)
+    assert "Without quantum: the difference of" in said  # the rows speak of the same accuracy for all
+
+
+def test_mistakes_are_told(tmp_path, capsys):
+    assert main(["study", "report", str(tmp_path)]) == 2
+    assert "holds no study: there is no study.yaml" in capsys.readouterr().err
+    folder = make(tmp_path / "wrong", PlackettBurman(), FACTORS, lambda values: 0.7)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(f"{text}response: test/accuracy\n")
+    assert main(["study", "report", str(folder)]) == 2
+    assert "Did you mean 'test/acc'" in capsys.readouterr().err

@@ -1,0 +1,239 @@
+"""The estimator keeps scikit-learn's contract, and its head is the framework's."""
+
+import copy
+import importlib.util
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_classification
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch.utils.data import DataLoader
+
+import hqlm
+from hqlm.circuits import RingAnsatz
+from hqlm.encoders import LinearFeatureEncoder, QuantumFeatureEncoder
+from hqlm.errors import ConfigError, MissingDependency, TrainingError
+from hqlm.estimator import QuantumHeadClassifier
+from hqlm.execution import Execution
+
+IRIS = load_iris(return_X_y=True)
+SMALL = {"feature_encoder": {"n_layers": 2}, "max_epochs": 2, "random_state": 0}
+
+_WHY = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "steps are taken on shuffled batches of rows: a row of weight 2 stands in one batch, a repeated one in two"
+    ),
+}
+
+
+@pytest.mark.slow
+@parametrize_with_checks([QuantumHeadClassifier()], expected_failed_checks=lambda estimator: _WHY)
+def test_the_contract_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_several_classes_named_by_strings():
+    X, y = IRIS
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    model = QuantumHeadClassifier(random_state=0, max_epochs=10).fit(StandardScaler().fit_transform(X), names)
+    assert list(model.classes_) == ["setosa", "versicolor", "virginica"]
+    assert model.score(StandardScaler().fit_transform(X), names) > 0.9
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert len(model.loss_curve_) == 10
+
+
+def test_a_grid_search_over_nested_options_in_a_pipeline():
+    grid = {
+        "quantumheadclassifier__feature_encoder__n_layers": [1, 2],
+        "quantumheadclassifier__feature_encoder__ansatz": [RingAnsatz(), RingAnsatz(connectivity=2)],
+        "quantumheadclassifier__learning_rate": [0.05],
+    }
+    estimator = QuantumHeadClassifier(max_epochs=3, random_state=0)
+    search = GridSearchCV(make_pipeline(StandardScaler(), estimator), grid, cv=2, error_score="raise").fit(*IRIS)
+    best = search.best_estimator_["quantumheadclassifier"]
+    assert best.get_params()["feature_encoder"] == {
+        "n_layers": search.best_params_["quantumheadclassifier__feature_encoder__n_layers"],
+        "ansatz": search.best_params_["quantumheadclassifier__feature_encoder__ansatz"],
+    }
+    assert estimator.feature_encoder is None
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    assert (cross_val_score(search.best_estimator_, *IRIS, cv=2) > 0.5).all()
+
+
+def test_options_of_recipes_are_parameters():
+    recipe = QuantumFeatureEncoder(n_qubits=4, ansatz=RingAnsatz(connectivity=2))
+    estimator = QuantumHeadClassifier(feature_encoder=recipe, execution={"shots": 50})
+    params = estimator.get_params()
+    assert params["feature_encoder__ansatz__connectivity"] == 2
+    assert params["execution__shots"] == 50
+    assert "feature_encoder__n_qubits" not in estimator.get_params(deep=False)
+    estimator.set_params(feature_encoder__ansatz__connectivity=3, feature_encoder__offset=1.0, execution__seed=1)
+    assert estimator.feature_encoder == QuantumFeatureEncoder(4, offset=1.0, ansatz=RingAnsatz(connectivity=3))
+    assert recipe.ansatz.connectivity == 2
+    assert estimator.execution == {"shots": 50, "seed": 1}
+    estimator.set_params(feature_encoder=LinearFeatureEncoder(), feature_encoder__n_qubits=5)
+    assert estimator.feature_encoder == LinearFeatureEncoder(5)
+    assert clone(estimator).get_params() == estimator.get_params()
+
+
+def test_options_that_need_each_other_are_set_at_once():
+    estimator = QuantumHeadClassifier()
+    estimator.set_params(feature_encoder__offset=0.0, feature_encoder__norm="row")
+    assert estimator.feature_encoder == {"offset": 0.0, "norm": "row"}
+    with pytest.raises(ConfigError, match=r"norm=data"):
+        QuantumHeadClassifier().set_params(feature_encoder__offset=0.0)
+
+
+@pytest.mark.parametrize("n_qubits", [3, 4])
+def test_default_circuits_fit_any_number_of_qubits(n_qubits):
+    for encoder in ({"n_qubits": n_qubits}, LinearFeatureEncoder(n_qubits)):
+        model = QuantumHeadClassifier(encoder, max_epochs=1).fit(*IRIS).model_
+        assert model.quantum.circuit.n_qubits == n_qubits
+        assert model.composition.ansatz.connectivity == n_qubits - 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"learning_rat": 1.0}, "Did you mean 'learning_rate'"),
+        ({"feature_encoder__n_qbits": 4}, "Did you mean 'n_qubits'"),
+        ({"optimizer__lr": 4}, "no recipe 'optimizer'"),
+        ({"feature_encoder__n_qubits__x": 4}, "no option 'x'"),
+    ],
+)
+def test_names_that_are_no_parameters(params, message):
+    with pytest.raises(ConfigError, match=message):
+        QuantumHeadClassifier().set_params(**params)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_epochs": 0}, "max_epochs must be 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"feature_encoder": 4}, "feature_encoder must be a FeatureEncoder"),
+        ({"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}, "hold 4"),
+        ({"readout": 9}, "qubits to read"),
+    ],
+)
+def test_values_that_cannot_be(params, message):
+    with pytest.raises(ValueError, match=message):
+        QuantumHeadClassifier(**{**SMALL, **params}).fit(*IRIS)
+
+
+def test_a_loss_that_is_not_finite_stops_the_fit():
+    with pytest.raises(TrainingError, match="Lower learning_rate"):
+        QuantumHeadClassifier(**SMALL | {"learning_rate": 1e30, "schedule": "constant", "skip": False}).fit(*IRIS)
+
+
+def test_prediction_before_a_fit():
+    with pytest.raises(NotFittedError):
+        QuantumHeadClassifier().predict(IRIS[0])
+
+
+def test_equal_seeds_mean_equal_models_and_the_generator_of_torch_is_left_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, same, other = (
+        QuantumHeadClassifier(**SMALL | {"random_state": seed}).fit(*IRIS).predict_proba(IRIS[0]) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, same)
+    assert not np.allclose(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_fitted_model_pickles_and_copies():
+    model = QuantumHeadClassifier(**SMALL).fit(*IRIS)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert np.array_equal(twin.predict_proba(IRIS[0]), model.predict_proba(IRIS[0]))
+
+
+def test_rows_without_weight_are_as_good_as_absent():
+    X, y = IRIS
+    weights = (np.arange(len(y)) % 3 > 0).astype(float)
+    weighted = QuantumHeadClassifier(**SMALL).fit(X, y, sample_weight=weights)
+    reduced = QuantumHeadClassifier(**SMALL).fit(X[weights > 0], y[weights > 0])
+    assert np.array_equal(weighted.predict_proba(X), reduced.predict_proba(X))
+    with pytest.raises(ValueError, match="weight"):
+        QuantumHeadClassifier(**SMALL).fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+def test_balanced_classes_lift_the_rare_one():
+    X, y = make_classification(400, 8, weights=[0.95], class_sep=0.5, random_state=0)
+    plain, balanced = (
+        QuantumHeadClassifier(**SMALL | {"class_weight": weight}).fit(X, y).predict(X).mean()
+        for weight in (None, "balanced")
+    )
+    assert balanced > plain + 0.1
+
+
+def test_shots_of_a_prediction_repeat_themselves():
+    X, y = IRIS
+    exact = QuantumHeadClassifier(**SMALL, skip=False).fit(X, y)
+    shots = clone(exact).set_params(execution=Execution(shots=20, gradient="surrogate")).fit(X, y)
+    first = shots.predict_proba(X)
+    assert np.array_equal(first, shots.predict_proba(X))
+    assert not np.allclose(first, exact.predict_proba(X))
+
+
+def test_a_progress_bar_when_asked(capfd):
+    QuantumHeadClassifier(**SMALL).fit(*IRIS)
+    assert capfd.readouterr() == ("", "")
+    QuantumHeadClassifier(**SMALL, verbose=True).fit(*IRIS)
+    assert "epochs" in capfd.readouterr().err
+
+
+class _FixedRows(torch.utils.data.Dataset):
+    """All rows as one batch, as the LightningModule takes them."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, place):
+        return torch.arange(len(self.numbers)), [], self.numbers
+
+
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+def test_it_trains_as_the_lightning_module_does(tmp_path):
+    """With all rows in one batch there is no order left, and both come to the same weights."""
+    X, y = IRIS
+    settings = SMALL | {"batch_size": len(y), "max_epochs": 5}
+    model = QuantumHeadClassifier(**settings).fit(X, y)
+    untrained = QuantumHeadClassifier(**settings)
+    untrained.classes_, untrained.n_features_in_ = model.classes_, 4
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(int(np.random.RandomState(0).randint(2**31 - 1)))
+        module = untrained._model()
+    rows = torch.tensor(X, dtype=torch.float32)
+    module.setup = lambda stage: module._embeddings.update(train=rows)
+    module._optimizer = lambda groups: torch.optim.AdamW(groups, lr=0.02)
+    trainer = Trainer(
+        max_epochs=5, limit_val_batches=0, accelerator="cpu", default_root_dir=tmp_path, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(_FixedRows(torch.tensor(y)), batch_size=None))
+    expected = dict(module.named_parameters())
+    assert set(expected) == {name for name, _ in model.model_.named_parameters()}
+    for name, value in model.model_.named_parameters():
+        torch.testing.assert_close(value.float(), expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_it_is_a_public_name_that_says_what_it_lacks(monkeypatch):
+    assert hqlm.QuantumHeadClassifier is QuantumHeadClassifier
+    spec = importlib.util.spec_from_file_location("estimator_again", hqlm.estimator.__file__)
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'hqlm\[study\]'"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
