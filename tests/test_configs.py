@@ -26,7 +26,15 @@ SMALL = [
     "--model.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
-NEEDS_A_FOLDER = {"few_shot.yaml", "sst2.yaml", "paper.yaml", "text.yaml", "contrastive.yaml", "end_to_end.yaml"}
+NEEDS_A_FOLDER = {
+    "few_shot.yaml",
+    "sst2.yaml",
+    "sst2_pairs.yaml",
+    "paper.yaml",
+    "text.yaml",
+    "contrastive.yaml",
+    "end_to_end.yaml",
+}
 FEW_ROWS = {  # what the configurations for few rows need where there are 32 a class
     "few_shot": ["--data.samples_per_class=16", "--data.limit_val=32"],
     "contrastive": ["--data.samples_per_class=16", "--model.text_encoder.contrastive.steps=2", "--data.limit_val=32"],
