@@ -12,6 +12,7 @@ from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WHOLE = sorted(CONFIGS.glob("*.yaml"))
+ALGORITHMS = sorted(CONFIGS.glob("algorithms/*.yaml"))
 OVERLAYS = sorted(CONFIGS.glob("backend/*.yaml")) + sorted(CONFIGS.glob("noise/*.yaml"))
 LOGGERS = sorted(CONFIGS.glob("logger/*.yaml"))
 STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
@@ -25,7 +26,15 @@ SMALL = [
     "--model.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
-NEEDS_A_FOLDER = {"few_shot.yaml", "sst2.yaml", "paper.yaml", "text.yaml", "contrastive.yaml", "end_to_end.yaml"}
+NEEDS_A_FOLDER = {
+    "few_shot.yaml",
+    "sst2.yaml",
+    "sst2_pairs.yaml",
+    "paper.yaml",
+    "text.yaml",
+    "contrastive.yaml",
+    "end_to_end.yaml",
+}
 FEW_ROWS = {  # what the configurations for few rows need where there are 32 a class
     "few_shot": ["--data.samples_per_class=16", "--data.limit_val=32"],
     "contrastive": ["--data.samples_per_class=16", "--model.text_encoder.contrastive.steps=2", "--data.limit_val=32"],
@@ -51,6 +60,12 @@ def test_an_overlay_runs(run, path):  # noqa: F811
     assert run("fit", f"--config={CONFIGS}/quickstart.yaml", f"--config={path}", *REVIEWS, *SMALL, *DRY).code == 0
 
 
+@pytest.mark.parametrize("path", ALGORITHMS, ids=name)
+def test_a_configuration_of_an_algorithm_runs_without_data(run, path):  # noqa: F811
+    Path("configs").symlink_to(CONFIGS)  # where data files of problems lie
+    assert run("fit", f"--config={path}", *DRY).code == 0
+
+
 @pytest.mark.parametrize("path", LOGGERS, ids=name)
 def test_a_logger_runs_on_top_of_the_first_example(run, path):  # noqa: F811
     pytest.importorskip(path.stem)
@@ -58,7 +73,7 @@ def test_a_logger_runs_on_top_of_the_first_example(run, path):  # noqa: F811
     assert run("fit", *flags).code == 0
 
 
-@pytest.mark.parametrize("path", WHOLE + OVERLAYS + LOGGERS + STUDIES, ids=name)
+@pytest.mark.parametrize("path", WHOLE + ALGORITHMS + OVERLAYS + LOGGERS + STUDIES, ids=name)
 def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
 

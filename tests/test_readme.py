@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hqlm.commands import main
+from hqlm.commands import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,6 +71,6 @@ def test_the_backend_in_20_lines_has_20_lines_and_keeps_the_contract(tmp_path):
 
 
 def test_every_command_of_the_readme_is_known():
-    known = {"fit", "test", "predict", "validate", "components", "bench", "compare", "study"}
+    known = set(COMMANDS)
     shown = {words[1] for kind, text in BLOCKS for words in commands(text)}
     assert shown <= known

@@ -1,14 +1,42 @@
 """Hybrid algorithms beside the text classifier, on the same circuits and backends."""
 
 from hqlm.algorithms.alignment import align, alignment
+from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap
+from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.algorithms.molecule import Molecule
+from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
+from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
+from hqlm.algorithms.qaoa import QAOA, Solution
+from hqlm.algorithms.spin_problems import MaxCut, MaxIndependentSet, Qubo, SpinProblem
+from hqlm.algorithms.vqe import VQE
 
 __all__ = [
     "FEATURE_MAPS",
+    "PROBLEMS",
+    "QAOA",
+    "SPSA",
+    "VQE",
     "AmplitudeMap",
+    "EnergyMinimizer",
     "FeatureMap",
+    "GroundLevel",
+    "Hamiltonian",
+    "HamiltonianFile",
+    "IsingChain",
+    "MaxCut",
+    "MaxIndependentSet",
+    "Molecule",
+    "PauliTerms",
+    "Problem",
     "QuantumKernel",
+    "QuantumNaturalGradient",
+    "Qubo",
+    "Rotosolve",
+    "SciPyOptimizer",
+    "Solution",
+    "SpinProblem",
     "UploadMap",
     "ZZFeatureMap",
     "align",

@@ -22,8 +22,8 @@ def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int) -> None:
     count = "a state" if states == 1 else f"{states} states"
     raise UnsupportedExecution(
         f"{count} of {n_qubits} qubits take{'s' * (states == 1)} {_gibibytes(needed)} of memory, this machine has "
-        f"{_gibibytes(there)}: up to {fitting} qubits would fit. Lower feature_encoder.n_qubits, or data.batch_size "
-        "where many states are kept"
+        f"{_gibibytes(there)}: up to {fitting} qubits would fit. Use fewer qubits (feature_encoder.n_qubits, or a "
+        "smaller problem), or lower data.batch_size where many states are kept"
     )
 
 

@@ -6,6 +6,7 @@ from hqlm.callbacks.config_file import ConfigFile
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.predictions_file import PredictionsFile
 from hqlm.callbacks.random_state import RandomState
+from hqlm.callbacks.solution_file import SolutionFile
 from hqlm.callbacks.step_time import StepTime
 from hqlm.callbacks.time_estimate import TimeEstimate
 from hqlm.callbacks.training_time import TrainingTime
@@ -19,6 +20,7 @@ __all__ = [
     "MetricsFile",
     "PredictionsFile",
     "RandomState",
+    "SolutionFile",
     "StepTime",
     "TimeEstimate",
     "TrainingTime",

@@ -11,7 +11,7 @@ from hqlm.callbacks.checkpoints import BestCheckpoint
 from hqlm.encoders import Stage
 from hqlm.io import load
 from hqlm.models import TextClassifier
-from hqlm.models.text_classifier import BODY
+from hqlm.models.text_model import BODY
 
 
 class BodyFolder(Callback):

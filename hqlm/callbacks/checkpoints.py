@@ -8,31 +8,33 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hqlm.io import BEST, CHECKPOINTS, LAST
+from hqlm.models import HqlmModule
 
 # Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
 # without a counter, so that it overwrites what the killed one left.
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc`.
+    """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc` or by what else is the score of the model.
 
     Args:
         folder: of the run.
+        model: class of the model.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: type[HqlmModule]) -> None:
         super().__init__(
             dirpath=folder / CHECKPOINTS,
-            filename=BEST + "-epoch{epoch:02d}-acc{val/acc:.4f}",
+            filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.4f}}",
             auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
-            monitor="val/acc",
-            mode="max",
+            monitor=model.score,
+            mode=model.score_mode,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing after an epoch without validation (`trainer.check_val_every_n_epoch`), which has no accuracy."""
+        """Nothing after an epoch without validation (`trainer.check_val_every_n_epoch`), which has no score."""
         every = trainer.check_val_every_n_epoch
         is_due = trainer.enable_validation and every is not None and (trainer.current_epoch + 1) % every == 0
         if is_due or self.monitor in trainer.callback_metrics:

@@ -41,7 +41,8 @@ class TimeEstimate(Callback):
             spent = [sum(pair) for pair in zip(spent, validating, strict=True)]
         left = (trainer.max_epochs or 0) - trainer.current_epoch
         every = f", {_words(left * sum(spent))} for {left} epochs" if left > 1 else ""
-        _say(layers, spent, f"an epoch of {rows:,} rows{every}", rows, "limit_train")
+        limit = "" if trainer.datamodule is None else "limit_train"  # type: ignore[attr-defined]
+        _say(layers, spent, f"an epoch of {rows:,} rows{every}", rows, limit)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Before the validation rows, but not of every epoch."""
@@ -72,7 +73,7 @@ def _tell(module: LightningModule, batches: list[int | float], loader: DataLoade
 def _say(layers: list[QuantumLayer], spent: list[float], what: str, rows: int, limit: str) -> None:
     if sum(spent) >= _WORTH_SAYING:
         slowest = layers[spent.index(max(spent))]
-        hint = f"; --data.{limit}={_FEW} takes fewer rows" if rows > _FEW else ""
+        hint = f"; --data.{limit}={_FEW} takes fewer rows" if limit and rows > _FEW else ""
         rank_zero_info(f"about {_words(sum(spent))} for {what}, most of it on {slowest.backend}{hint}")
 
 

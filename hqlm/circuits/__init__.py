@@ -8,11 +8,13 @@ from hqlm.circuits.ansatze import (
     NoEntanglementAnsatz,
     RingAnsatz,
     StronglyEntanglingAnsatz,
+    UCCSDAnsatz,
     Weights,
     check_size,
 )
 from hqlm.circuits.circuit import Circuit, PauliString
 from hqlm.circuits.gates import GATES, Angle, Gate, Input, Weight
+from hqlm.circuits.pauli_rotation import pauli_rotation
 from hqlm.circuits.reuploading import (
     REUPLOADINGS,
     InterleavedUpload,
@@ -45,10 +47,12 @@ __all__ = [
     "RingAnsatz",
     "SingleUpload",
     "StronglyEntanglingAnsatz",
+    "UCCSDAnsatz",
     "Weight",
     "Weights",
     "angle_encoding",
     "check_size",
     "check_uploads",
     "group_size",
+    "pauli_rotation",
 ]

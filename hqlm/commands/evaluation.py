@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from lightning.pytorch import Callback
 
-from hqlm.callbacks import ConfigFile, PredictionsFile, TimeEstimate, finish_open_run
+from hqlm.callbacks import ConfigFile, PredictionsFile, SolutionFile, TimeEstimate, finish_open_run
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.names import expand
 from hqlm.commands.plugins import load_named
@@ -55,8 +55,9 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     with numbered_folder(run_folder(checkpoint), command) as folder:
         metrics = measure(cli, command, checkpoint, folder)
     finish_open_run()
+    width = 1 + max((len(name) for name in metrics), default=0)
     for name, value in metrics.items():
-        print(f"{name:<12}{value:.4f}")
+        print(f"{name:<{width}} {value:.4f}")
     print(f"results in {folder}")
     return 0
 
@@ -82,7 +83,7 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     callbacks: list[Callback] = [TimeEstimate()]
     if folder is not None:
         config = cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n"
-        callbacks += [PredictionsFile(folder), ConfigFile(config, folder)]
+        callbacks += [PredictionsFile(folder), SolutionFile(folder), ConfigFile(config, folder)]
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}

@@ -33,7 +33,7 @@ from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
 from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, run_folder, write_text
-from hqlm.models import TextClassifier
+from hqlm.models import HqlmModule, TextClassifier
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import import_model
 
@@ -46,6 +46,9 @@ _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configur
 
 Later files win over earlier ones, flags over files. `hqlm components` lists what --model, --model.backend and
 the others can name; `hqlm fit --model.help HybridClassifier` shows the options of one of them.
+"""
+_READS_TEXTS: Final = """  hqlm predict --ckpt_path {run}
+  python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
 """
 _INTERRUPTED: Final = 130
 
@@ -102,7 +105,7 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
     if summary is None:
         return _interrupted(folder)
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        print(_text(summary))
+        print(_text(cli.model, summary))
     return 0
 
 
@@ -118,17 +121,10 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         step = int(progress["global_step"])
         cli.model.find_body(checkpoint)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
-    best, clock, steps = BestCheckpoint(folder), TrainingTime(), StepTime()
-    # the last checkpoint after the others, whose state it keeps
-    callbacks: list[Callback] = [
-        TimeEstimate(),
-        best,
-        clock,
-        steps,
-        RandomState(),
-        ConfigFile(cli.config_text(), folder),
-    ]
-    callbacks.append(BodyFolder(folder, best))
+    best, clock, steps = BestCheckpoint(folder, type(cli.model)), TrainingTime(), StepTime()
+    config = ConfigFile(cli.config_text(), folder)
+    # the estimate before the clock starts; the last checkpoint after the others, whose state it keeps
+    callbacks: list[Callback] = [TimeEstimate(), best, clock, steps, RandomState(), config, BodyFolder(folder, best)]
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
@@ -177,7 +173,7 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
     stage = {"stage": cli.model.stage} if isinstance(cli.model, TextClassifier) else {}
     return {
         "name": folder.name,
-        "val_acc": None if score is None else float(score),
+        cli.model.score.replace("/", "_"): None if score is None else float(score),
         **stage,
         "parameters": cli.model.parameter_counts(),
         "epochs": trainer.current_epoch,
@@ -187,22 +183,22 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
     }
 
 
-def _text(summary: dict[str, Any]) -> str:
+def _text(model: HqlmModule, summary: dict[str, Any]) -> str:
     run = summary["name"]
-    accuracy = "none measured" if summary["val_acc"] is None else f"{summary['val_acc']:.4f} (best checkpoint)"
+    score = summary[model.score.replace("/", "_")]
+    shown = "none measured" if score is None else f"{score:.4f} (best checkpoint)"
+    reads_texts = isinstance(model, TextClassifier)
+    text_encoder = f"text encoder          {summary['stage']}\n" if reads_texts else ""
     return f"""
-validation accuracy   {accuracy}
+{model.score_title:<21} {shown}
 trainable parameters  {_counted(summary["parameters"])}
-text encoder          {summary.get("stage", "none")}
-seconds               {summary["seconds"]:.1f}
+{text_encoder}seconds               {summary["seconds"]:.1f}
 checkpoint            {_short(summary["checkpoint"]) if summary["checkpoint"] else "none"}
 configuration         {_short(summary["config"])}
 
 next:
   hqlm test --ckpt_path {run}
-  hqlm predict --ckpt_path {run}
-  python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
-"""
+{_READS_TEXTS.format(run=run) if reads_texts else ""}"""
 
 
 def _counted(parameters: dict[str, int]) -> str:

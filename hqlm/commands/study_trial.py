@@ -26,7 +26,7 @@ from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
 _PACKAGES: Final = ("torch", "lightning", "numpy", "numba")
-_FIGURES: Final = ("val_acc", "training_seconds", "step_seconds")
+_FIGURES: Final = ("training_seconds", "step_seconds")
 Task = dict[str, Any]
 Record = dict[str, Any]
 
@@ -105,11 +105,12 @@ def _failure(error: str) -> Record:
 def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     load_named(config)
     request = Request([], [], config)
-    summary = train_or_go_on(HqlmCLI("study", "", request), folder)
+    cli = HqlmCLI("study", "", request)
+    summary, score = train_or_go_on(cli, folder), cli.model.score
     metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
     finish_open_run()
     counts = summary["parameters"]
-    own = {name.replace("val_acc", "val/acc"): summary[name] for name in _FIGURES}
+    own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in _FIGURES}}
     return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}
 
 

@@ -8,7 +8,7 @@ import types
 from abc import ABC
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -35,10 +35,16 @@ class HqlmModule(LightningModule, ABC):
         schedule: learning-rate schedule, per step, or a callable that makes a scheduler from the optimiser.
 
     Attributes:
+        score: metric that the best checkpoint is chosen by, logged once an epoch.
+        score_title: what it is called in the summary of a run.
+        score_mode: whether a good score is high or low.
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them.
     """
 
+    score: ClassVar[str] = "val/acc"
+    score_title: ClassVar[str] = "validation accuracy"
+    score_mode: ClassVar[Literal["max", "min"]] = "max"
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
 
@@ -77,14 +83,17 @@ class HqlmModule(LightningModule, ABC):
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
-            ConfigError: for an optimiser that cannot be made, with options that the type of the weights cannot hold, or
-                when a run that goes on has another number of steps than its schedule was made for.
+            ConfigError: for an optimiser that cannot be made, with options that the type of the weights cannot hold,
+                for a schedule of an optimiser without a learning rate, or when a run that goes on has another number
+                of steps than its schedule was made for.
         """
         try:
             optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
         _check_range(optimizer)
+        if self._schedule != "constant" and "lr" not in optimizer.defaults:
+            raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         steps = int(self.trainer.estimated_stepping_batches)
         if (
             self._planned_steps not in (None, steps)

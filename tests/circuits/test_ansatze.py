@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from hqlm.backends import StatevectorBackend
 from hqlm.circuits import (
     ANSATZE,
     BrickWallAnsatz,
@@ -10,9 +12,12 @@ from hqlm.circuits import (
     Gate,
     HardwareEfficientAnsatz,
     NoEntanglementAnsatz,
+    PauliString,
     RingAnsatz,
     StronglyEntanglingAnsatz,
+    UCCSDAnsatz,
     Weight,
+    pauli_rotation,
 )
 from hqlm.errors import CircuitError
 from hqlm.testing import AnsatzContract
@@ -30,6 +35,7 @@ class TestRegisteredAnsatze(AnsatzContract):
         RingAnsatz(connectivity=3, ry_column=False),
         NoEntanglementAnsatz(RingAnsatz(connectivity=2)),
         HardwareEfficientAnsatz(rotations=("RY",), entangler="CZ"),
+        UCCSDAnsatz(n_electrons=3),
     ],
     ids=repr,
 )
@@ -137,3 +143,55 @@ def test_dropping_entanglers_renumbers_weights_that_belonged_to_them():
         Gate("RY", (0,), Weight(0)),
         Gate("RX", (1,), Weight(0, 2.0)),
     )
+
+
+@pytest.mark.parametrize("letters", ["X", "ZIY", "XYZ", "YXIY"])
+def test_a_pauli_rotation_is_the_matrix_exponential(letters):
+    import pennylane as qml
+
+    gates = pauli_rotation(PauliString(letters), 0.7)
+    circuit = Circuit(len(letters), gates, ())
+    unitary = StatevectorBackend().states(
+        circuit, torch.zeros(0, dtype=torch.float64), states=torch.eye(2 ** len(letters), dtype=torch.float64)
+    )
+    expected = qml.PauliRot.compute_matrix(0.7, letters)
+    np.testing.assert_allclose(unitary.numpy().T, expected, atol=1e-12)
+
+
+def test_a_rotation_about_the_identity_is_nothing():
+    assert pauli_rotation(PauliString("II"), 0.7) == ()
+
+
+@pytest.mark.parametrize(("n_electrons", "n_qubits"), [(2, 4), (3, 6), (4, 8)])
+def test_uccsd_is_the_circuit_of_pennylane(n_electrons, n_qubits):
+    import pennylane as qml
+
+    gates = UCCSDAnsatz(n_electrons).gates(n_qubits, 1)
+    singles, doubles = qml.qchem.excitations(n_electrons, n_qubits)
+    circuit = Circuit(n_qubits, (*(Gate("X", (wire,)) for wire in range(n_electrons)), *gates), ())
+    assert circuit.n_weights == len(singles) + len(doubles)
+    weights = torch.linspace(-0.9, 1.1, circuit.n_weights, dtype=torch.float64)
+
+    @qml.qnode(qml.device("default.qubit", wires=n_qubits))
+    def node():
+        qml.BasisState(np.array([1] * n_electrons + [0] * (n_qubits - n_electrons)), wires=range(n_qubits))
+        doubled = iter(2.0 * weights.numpy())  # PennyLane's excitations turn by half their weight
+        for s, r, q, p in doubles:
+            wires = {"wires1": range(s, r + 1), "wires2": range(q, p + 1)}
+            qml.FermionicDoubleExcitation(next(doubled), **wires)
+        for r, p in singles:
+            qml.FermionicSingleExcitation(next(doubled), wires=range(r, p + 1))
+        return qml.state()
+
+    np.testing.assert_allclose(StatevectorBackend().states(circuit, weights)[0].numpy(), node(), atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_electrons", "n_qubits"), [(2, 2), (1, 2), (5, 3)])
+def test_uccsd_without_anywhere_to_go_is_refused(n_electrons, n_qubits):
+    with pytest.raises(CircuitError, match=f"{n_electrons} electrons on {n_qubits} spin orbitals"):
+        UCCSDAnsatz(n_electrons).gates(n_qubits, 1)
+
+
+def test_uccsd_without_electrons_is_refused():
+    with pytest.raises(CircuitError, match="n_electrons must be 1 or more"):
+        UCCSDAnsatz(0)

@@ -12,7 +12,7 @@ from hqlm.circuits import RingAnsatz
 from hqlm.data import FileData, ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
-from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier
+from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier, TextClassifier
 from tests.registries import shipped
 
 TEXT = HashingEncoder(dim=15)
@@ -56,8 +56,8 @@ def fitted(make, tmp_path, **options):
     return model, path
 
 
-def test_every_registered_model_is_tested_here():
-    assert set(MAKERS) == shipped(MODELS)
+def test_every_registered_classifier_is_tested_here():
+    assert set(MAKERS) == {name for name in shipped(MODELS) if issubclass(MODELS[name], TextClassifier)}
 
 
 class TestEveryClassifier:

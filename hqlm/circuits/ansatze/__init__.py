@@ -6,6 +6,7 @@ from hqlm.circuits.ansatze.hardware_efficient import HardwareEfficientAnsatz
 from hqlm.circuits.ansatze.no_entanglement import NoEntanglementAnsatz
 from hqlm.circuits.ansatze.ring import RingAnsatz
 from hqlm.circuits.ansatze.strongly_entangling import StronglyEntanglingAnsatz
+from hqlm.circuits.ansatze.uccsd import UCCSDAnsatz
 from hqlm.registry import Registry
 
 ANSATZE: Registry[Ansatz] = Registry(Ansatz, "ansatz")  # type: ignore[type-abstract]
@@ -18,6 +19,7 @@ __all__ = [
     "NoEntanglementAnsatz",
     "RingAnsatz",
     "StronglyEntanglingAnsatz",
+    "UCCSDAnsatz",
     "Weights",
     "check_size",
 ]

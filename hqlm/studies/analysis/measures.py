@@ -52,6 +52,8 @@ _KNOWN: Final = (
     Measure("test/f1", "test macro-F1", "%", "points", 100.0, 2),
     Measure("test/loss", "test loss", "nats", "nats"),
     Measure("val/loss", "validation loss", "nats", "nats"),
+    Measure("test/energy", "energy", digits=6),
+    Measure("test/error", "energy above the exact one", digits=6),
     Measure("step_seconds", "training step", "ms", "ms", 1000.0, 2),
     Measure("training_seconds", "training time", "s", "s", 1.0, 2),
     Measure("parameters", "trainable parameters", "", "", 1.0, 0),

@@ -1,0 +1,207 @@
+"""What every algorithm that lowers an energy is: a model without data, whose step is one of its optimiser."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from hqlm.algorithms.hamiltonian import Hamiltonian
+from hqlm.algorithms.optimizers import CircuitOptimizer
+from hqlm.algorithms.problems import Problem
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.circuits import Circuit
+from hqlm.errors import CheckpointError, ConfigError, TrainingError
+from hqlm.execution import Execution
+from hqlm.layer import QuantumLayer
+from hqlm.models import HqlmModule, Schedule
+
+
+class EnergyMinimizer(HqlmModule):
+    """Lowers `E(w) = <0| U(w)^+ H U(w) |0>`; it reads no data, so `--data` is left out.
+
+    Logged are `train/energy` of every step and, once an epoch, `val/energy` as the execution measures it. Where the
+    Hamiltonian is small enough there are also `val/error` (above the exact lowest energy), and of the noise-free state
+    `val/variance` of its energy and `val/fidelity` with the exact lowest level. Angles are in double precision.
+
+    Any optimiser of torch that takes a closure will do; one that calls it without gradients costs none.
+
+    Args:
+        problem: what is to be solved.
+        backend: quantum SDK or engine.
+        execution: shots, noise, seed and gradient rule.
+        steps_per_epoch: optimiser steps between two validations.
+        optimizer: class of the optimiser.
+        schedule: learning-rate schedule, per step.
+    """
+
+    score: ClassVar[str] = "val/energy"
+    score_title: ClassVar[str] = "energy"
+    score_mode: ClassVar[Literal["max", "min"]] = "min"
+
+    def __init__(
+        self,
+        problem: Problem,
+        backend: QuantumBackend,
+        execution: Execution,
+        steps_per_epoch: int,
+        optimizer: OptimizerCallable,
+        schedule: Schedule,
+    ) -> None:
+        super().__init__(optimizer, schedule)
+        if steps_per_epoch < 1:
+            raise ConfigError(f"model.steps_per_epoch must be 1 or more, given {steps_per_epoch}")
+        self.automatic_optimization = False  # one step may evaluate the energy many times, or without gradients
+        self.problem = problem
+        self.backend = backend
+        self.execution = execution
+        self.steps_per_epoch = steps_per_epoch
+
+    @abstractmethod
+    def circuit(self) -> Circuit:
+        """U, without observables, on the qubits of the Hamiltonian."""
+
+    @abstractmethod
+    def initial_weights(self, n_weights: int) -> Tensor:
+        """Where the search starts, in radians `(n_weights,)`."""
+
+    @cached_property
+    def hamiltonian(self) -> Hamiltonian:
+        """H."""
+        return self.problem.hamiltonian()
+
+    def configure_model(self) -> None:
+        """Build the circuit as a layer.
+
+        Raises:
+            ConfigError: when there is nothing to lower.
+        """
+        if hasattr(self, "quantum"):
+            return
+        circuit = replace(self.circuit(), observables=self.hamiltonian.observables)
+        if not circuit.observables or not circuit.n_weights:
+            lacking = "a term other than the identity" if circuit.n_weights else "a weight: raise model.n_layers"
+            raise ConfigError(f"{type(self).__name__} has nothing to lower: it needs {lacking}")
+        self.quantum = QuantumLayer(circuit, self.backend, self.execution).double()
+        with torch.no_grad():
+            self.quantum.weight.copy_(self.initial_weights(circuit.n_weights))
+
+    def setup(self, stage: str) -> None:
+        """Refuse a data set.
+
+        Raises:
+            ConfigError: naming it.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            raise ConfigError(f"{type(self).__name__} reads no data: leave --data={type(data).__name__} out")
+
+    def forward(self) -> Tensor:
+        """The energy of the weights as they are, a scalar."""
+        return self.hamiltonian.expectation(self.quantum()[0])
+
+    def states(self) -> Tensor:
+        """The noise-free state of the weights as they are, `(1, 2**n_qubits)`."""
+        with torch.no_grad():
+            return StatevectorBackend().states(self.quantum.circuit, self.quantum.weight)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, which learns of the circuit when it needs to, and its schedule."""
+        configured = super().configure_optimizers()
+        optimizer = configured if isinstance(configured, Optimizer) else configured["optimizer"]
+        if isinstance(optimizer, CircuitOptimizer):
+            optimizer.attach(self.quantum.circuit)
+        return configured
+
+    def training_step(self, batch: int, batch_idx: int) -> None:
+        """One step of the optimiser.
+
+        Raises:
+            TrainingError: when the energy or a weight is not finite.
+        """
+        optimizer = self.optimizers()
+        energy = optimizer.step(self._objective)  # type: ignore[union-attr]
+        if not bool(self.quantum.weight.isfinite().all()):
+            raise TrainingError(f"a weight is not finite after step {self.global_step}. Lower model.optimizer.lr")
+        scheduler = self.lr_schedulers()
+        if scheduler is not None:
+            scheduler.step()  # type: ignore[union-attr]
+        self.log("train/energy", energy, prog_bar=True)
+
+    def _objective(self) -> Tensor:
+        energy: Tensor = self()
+        if not bool(energy.isfinite()):
+            raise TrainingError(f"the energy is {energy.item()} at step {self.global_step}: a weight is not finite")
+        if torch.is_grad_enabled():
+            self.quantum.weight.grad = None
+            self.manual_backward(energy)
+        return energy.detach()
+
+    def validation_step(self, batch: int, batch_idx: int) -> None:
+        """Log the energy and how near it is."""
+        self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, prog_bar=True, batch_size=1)
+
+    def test_step(self, batch: int, batch_idx: int) -> None:
+        """Log the energy and how near it is."""
+        self.log_dict({f"test/{name}": value for name, value in self.assess().items()}, batch_size=1)
+
+    def assess(self) -> dict[str, Tensor]:
+        """`energy` and, where they can be had, `error`, `variance` and `fidelity`, as scalars in double precision."""
+        with torch.no_grad():
+            energy = self()
+        found = {"energy": energy}
+        ground = self.hamiltonian.ground
+        if ground is not None:
+            states = self.states()
+            found["error"] = energy - ground.energy
+            found["variance"] = self.hamiltonian.moments(states)[1][0]
+            found["fidelity"] = ground.fidelity(states)[0]
+        return found
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the Hamiltonian, whose file may be gone or another one later."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["hamiltonian"] = dict(self.hamiltonian.terms)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the Hamiltonian of the checkpoint, or compare with it where the model has one already.
+
+        Raises:
+            CheckpointError: when they differ.
+        """
+        super().on_load_checkpoint(checkpoint)
+        kept = Hamiltonian.of(checkpoint["hamiltonian"])
+        own = vars(self).setdefault("hamiltonian", kept)
+        if not kept.is_near(own):
+            raise CheckpointError(f"the checkpoint was trained on another Hamiltonian than {self.problem} has now")
+
+    def train_dataloader(self) -> DataLoader[int]:
+        """The steps of an epoch."""
+        return _steps(self.steps_per_epoch)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """One validation."""
+        return _steps(1)
+
+    def test_dataloader(self) -> DataLoader[int]:
+        """One test."""
+        return _steps(1)
+
+    def predict_dataloader(self) -> DataLoader[int]:
+        """Nothing to predict.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"{type(self).__name__} reads no texts, so there is nothing to predict. Try hqlm test")
+
+
+def _steps(count: int) -> DataLoader[int]:
+    return DataLoader(range(count), batch_size=None)  # type: ignore[arg-type]

@@ -1,0 +1,89 @@
+"""Problems on graphs as spins: maximum cut and maximum independent set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from hqlm.algorithms.ising import Ising
+from hqlm.errors import ConfigError
+
+
+def max_cut(graph: nx.Graph) -> Ising:
+    """Minus the weight of the edges between the two parts; edges without `weight` weigh 1.
+
+    Raises:
+        ConfigError: for a graph without edges or one in several pieces.
+    """
+    edges = _edges(graph)
+    return Ising(len(graph), {}, {pair: weight / 2 for pair, weight in edges.items()}, -sum(edges.values()) / 2)
+
+
+def max_independent_set(graph: nx.Graph, penalty: float = 2.0) -> Ising:
+    """Minus the number of chosen nodes (bit 1), plus `penalty` for each edge between two chosen ones.
+
+    With a penalty above 1 dropping a node of a violated edge never costs, so the minimum is an independent set.
+
+    Raises:
+        ConfigError: for a graph without edges or one in several pieces, or a penalty of 1 or less.
+    """
+    if not penalty > 1.0:
+        raise ConfigError(f"penalty must be above 1, or nodes of an edge may be chosen together; given {penalty}")
+    fields, couplings, constant = dict.fromkeys(range(len(graph)), 0.5), {}, -len(graph) / 2
+    for i, j in _edges(graph):
+        couplings[i, j] = penalty / 4
+        fields[i] -= penalty / 4
+        fields[j] -= penalty / 4
+        constant += penalty / 4
+    return Ising(len(graph), fields, couplings, constant)
+
+
+def is_independent(graph: nx.Graph, bits: Any) -> bool:
+    """Whether no edge joins two nodes of bit 1."""
+    return not any(bits[i] and bits[j] for i, j in _edges(graph))
+
+
+def read_graph(path: str | Path) -> nx.Graph:
+    """A graph from a file: JSON in networkx's node-link form, GraphML, or lines `node node [weight]`.
+
+    Raises:
+        ConfigError: for a file that is not there or not such a graph.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"there is no graph file {path}")
+    try:
+        if path.suffix == ".json":
+            graph = nx.node_link_graph(json.loads(path.read_text(encoding="utf-8")), edges="edges")
+        elif path.suffix == ".graphml":
+            graph = nx.read_graphml(path)
+        else:
+            graph = nx.read_weighted_edgelist(path) if _has_weights(path) else nx.read_edgelist(path, data=False)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, nx.NetworkXError, SyntaxError) as err:
+        raise ConfigError(f"{path} is not a graph that networkx reads: {err}") from err
+    return nx.Graph(graph)
+
+
+def _has_weights(path: Path) -> bool:
+    lines = (line.split("#")[0].split() for line in path.read_text(encoding="utf-8").splitlines())
+    return any(len(words) > 2 for words in lines)
+
+
+def _edges(graph: nx.Graph) -> dict[tuple[int, int], float]:
+    """Weights by places of nodes, in the order of the graph."""
+    if not graph.number_of_edges():
+        raise ConfigError("the graph has no edges, so there is nothing to decide")
+    if not nx.is_connected(graph):
+        pieces = nx.number_connected_components(graph)
+        raise ConfigError(f"the graph is in {pieces} pieces: solve each on its own, they do not depend on one another")
+    place = {node: index for index, node in enumerate(graph)}
+    found: dict[tuple[int, int], float] = {}
+    for one, other, weight in graph.edges(data="weight", default=1.0):
+        if one == other:
+            raise ConfigError(f"node {one} has an edge to itself")
+        i, j = sorted((place[one], place[other]))
+        found[i, j] = found.get((i, j), 0.0) + float(weight)
+    return found

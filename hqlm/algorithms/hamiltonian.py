@@ -1,0 +1,253 @@
+"""A Hamiltonian as a sum of Pauli strings: read, checked, evaluated, and diagonalised where it is small enough."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hqlm.circuits import PauliString
+from hqlm.errors import DataError
+
+_ENTRIES: Final = 2**23  # of a sparse matrix, 128 MiB: beyond it nothing is diagonalised
+_DENSE: Final = 8  # qubits up to which all eigenvalues are worked out at once
+_LARGEST_DENSE: Final = 12  # qubits up to which they are, when the lowest level has many states
+_MANY: Final = 64
+_SAME: Final = 1e-8  # energies nearer than this, relative to the largest, are those of one level
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Hamiltonian:
+    """`H = sum_k c_k P_k` with real c_k, which makes it Hermitian; one letter of `IXYZ` a qubit, qubit 0 first.
+
+    Args:
+        terms: (letters, coefficient), for example `(("ZZI", 0.5), ("IXI", -1.0))`; equal letters are added up.
+
+    Raises:
+        DataError: without terms, for letters of unequal length or other than `IXYZ`, and for a coefficient that is no
+            finite real number.
+    """
+
+    terms: tuple[tuple[str, float], ...]
+
+    def __post_init__(self) -> None:
+        sums: dict[str, float] = {}
+        for letters, coefficient in self.terms:
+            sums[str(letters)] = sums.get(str(letters), 0.0) + _real(letters, coefficient)
+        if not sums:
+            raise DataError("a Hamiltonian needs at least one term, such as {ZZ: 1.0}; given none")
+        first = next(iter(sums))
+        for letters in sums:
+            if not letters or set(letters) - set("IXYZ"):
+                raise DataError(f"a term is named by the letters I, X, Y and Z, one a qubit; given '{letters}'")
+            if len(letters) != len(first):
+                raise DataError(
+                    f"terms have one letter for every qubit: '{first}' has {len(first)}, '{letters}' has {len(letters)}"
+                )
+        object.__setattr__(self, "terms", tuple(sums.items()))
+
+    @classmethod
+    def of(cls, terms: Mapping[str, Any]) -> Hamiltonian:
+        """From a mapping such as `{"ZZI": 0.5, "IXI": -1.0}`."""
+        return cls(tuple(terms.items()))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Hamiltonian:
+        """From a JSON or YAML file: a mapping of terms, or one that has it under the key `terms`.
+
+        Raises:
+            DataError: when the file is missing, unreadable or no such mapping.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            found = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
+        except (OSError, ValueError, yaml.YAMLError) as err:
+            raise DataError(f"cannot read the Hamiltonian {path}: {err}") from err
+        terms = found.get("terms", found) if isinstance(found, dict) else None
+        if not isinstance(terms, dict):
+            raise DataError(f"{path} holds no terms: it must be a mapping such as {{ZZI: 0.5, IXI: -1.0}}")
+        return cls.of(terms)
+
+    @classmethod
+    def ising_chain(
+        cls, n_qubits: int, coupling: float = 1.0, field: float = 1.0, periodic: bool = False
+    ) -> Hamiltonian:
+        """`-coupling sum_q Z_q Z_(q+1) - field sum_q X_q`, the transverse-field Ising chain.
+
+        Args:
+            n_qubits: sites, 2 or more; 3 or more in a ring.
+            coupling: J.
+            field: h; J = h is the critical point.
+            periodic: a ring, whose last site is coupled to its first.
+
+        Raises:
+            DataError: for too few sites.
+        """
+        if n_qubits < 2 + periodic:
+            raise DataError(f"an Ising chain has {2 + periodic} sites or more, given n_qubits={n_qubits}")
+        pairs = [(site, (site + 1) % n_qubits) for site in range(n_qubits if periodic else n_qubits - 1)]
+        bonds = [(_letters(n_qubits, "Z", pair), -coupling) for pair in pairs]
+        return cls((*bonds, *((_letters(n_qubits, "X", (site,)), -field) for site in range(n_qubits))))
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits it acts on."""
+        return len(self.terms[0][0])
+
+    @cached_property
+    def constant(self) -> float:
+        """Coefficient of the identity, which nobody needs to measure."""
+        return dict(self.terms).get("I" * self.n_qubits, 0.0)
+
+    @cached_property
+    def observables(self) -> tuple[PauliString, ...]:
+        """The Pauli strings other than the identity, for a circuit to read."""
+        return tuple(PauliString(letters) for letters, _ in self._measured)
+
+    def expectation(self, values: Tensor) -> Tensor:
+        """`<H>`, `(...)`, from the values `(..., len(observables))` of its observables."""
+        coefficients = [coefficient for _, coefficient in self._measured]
+        return values @ values.new_tensor(coefficients) + self.constant
+
+    @cached_property
+    def matrix(self) -> Any:
+        """The matrix `(2**n, 2**n)` of scipy.sparse in CSR form, real where every term is.
+
+        Raises:
+            DataError: when it is too large to be held.
+        """
+        from scipy.sparse import csr_array
+
+        if not self.is_small:
+            raise DataError(f"the matrix of {len(self.terms)} terms on {self.n_qubits} qubits does not fit the memory")
+        columns = np.arange(2**self.n_qubits)
+        flips = sorted({_mask(letters, "XY") for letters, _ in self.terms})
+        data = np.zeros((len(flips), len(columns)), dtype=complex)  # a row for each set of flipped qubits
+        for letters, coefficient in self.terms:
+            signs = 1.0 - 2.0 * (np.bitwise_count(columns & _mask(letters, "YZ")) % 2)
+            data[flips.index(_mask(letters, "XY"))] += coefficient * 1j ** letters.count("Y") * signs
+        entries = np.stack([row[columns ^ flip] for row, flip in zip(data, flips, strict=True)], axis=1)
+        places = np.stack([columns ^ flip for flip in flips], axis=1)
+        starts = np.arange(len(columns) + 1) * len(flips)
+        values = entries.ravel() if self._is_complex else entries.real.ravel()
+        return csr_array((values, places.ravel(), starts), shape=(len(columns), len(columns)))
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its matrix fits the memory, so that its lowest level can be worked out."""
+        flips = {_mask(letters, "XY") for letters, _ in self.terms}
+        return len(flips) << self.n_qubits <= _ENTRIES
+
+    @cached_property
+    def ground(self) -> GroundLevel | None:
+        """The lowest level by exact diagonalisation (Lanczos beyond 8 qubits); None where that is out of reach.
+
+        That is beyond `is_small`, and for a level of more than 64 states beyond 12 qubits, unless H is diagonal.
+        """
+        return _lowest(self) if self.is_small else None
+
+    def is_near(self, other: Hamiltonian) -> bool:
+        """Whether no coefficient differs by more than 1e-9: chemistry done twice differs in the last digits."""
+        ours, theirs = dict(self.terms), dict(other.terms)
+        return all(abs(ours.get(word, 0.0) - theirs.get(word, 0.0)) <= _ROUNDING for word in ours | theirs)
+
+    def moments(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the energy in normalised states `(rows, 2**n)`, each `(rows,)`."""
+        psi = states.detach().cpu().numpy()
+        image = (self.matrix @ psi.T).T
+        means = (psi.conj() * image).sum(1).real
+        return torch.from_numpy(means), torch.from_numpy((np.abs(image) ** 2).sum(1) - means**2)
+
+    def write(self, path: str | Path, about: Mapping[str, Any]) -> None:
+        """Write JSON that `read` takes, with a note of where it comes from."""
+        Path(path).write_text(json.dumps({"about": dict(about), "terms": dict(self.terms)}, indent=1) + "\n")
+
+    @cached_property
+    def _measured(self) -> tuple[tuple[str, float], ...]:
+        return tuple(term for term in self.terms if set(term[0]) != {"I"})
+
+    @property
+    def _is_complex(self) -> bool:
+        return any(letters.count("Y") % 2 for letters, _ in self.terms)
+
+
+@dataclass(frozen=True, eq=False)
+class GroundLevel:
+    """The lowest energy of a Hamiltonian and all states that have it.
+
+    Args:
+        energy: in the units of the coefficients.
+        states: `(2**n, degeneracy)`, orthonormal columns.
+    """
+
+    energy: float
+    states: NDArray[Any]
+
+    def fidelity(self, states: Tensor) -> Tensor:
+        """Share of normalised states `(rows, 2**n)` that lies in the level, `(rows,)`."""
+        overlaps = states.detach().cpu().numpy() @ self.states.conj()
+        return torch.from_numpy((np.abs(overlaps) ** 2).sum(1))
+
+
+def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:
+    from scipy.sparse.linalg import eigsh
+
+    matrix = hamiltonian.matrix
+    if not any(set(letters) & set("XY") for letters, _ in hamiltonian.terms):  # a diagonal one is wide more often
+        places = np.flatnonzero(_level(matrix.diagonal()))
+        states = np.zeros((matrix.shape[0], len(places)))
+        states[places, np.arange(len(places))] = 1.0
+        return GroundLevel(float(matrix.diagonal().min()), states)
+    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    wanted = 4
+    while True:
+        if wanted > _MANY and hamiltonian.n_qubits > _LARGEST_DENSE:
+            return None
+        if hamiltonian.n_qubits <= _DENSE or wanted > _MANY:
+            energies, states = np.linalg.eigh(matrix.toarray())
+        else:
+            energies, states = eigsh(matrix, k=wanted, which="SA", v0=start)
+        order = np.argsort(energies)
+        energies, states = energies[order], states[:, order]
+        lowest = _level(energies)
+        if not lowest.all() or len(energies) == len(start):
+            return GroundLevel(float(energies[0]), states[:, lowest])
+        wanted *= 2  # the level is wider than what was asked for
+
+
+def _level(energies: NDArray[Any]) -> NDArray[Any]:
+    """Which of the energies are the lowest one."""
+    level: NDArray[Any] = energies <= energies.min() + _SAME * max(1.0, abs(energies.min()))
+    return level
+
+
+def _real(letters: object, coefficient: object) -> float:
+    try:
+        value = complex(coefficient)  # type: ignore[call-overload]
+    except (TypeError, ValueError) as err:
+        raise DataError(f"the coefficient of {letters} is a real number, given {coefficient!r}") from err
+    if value.imag != 0.0:
+        raise DataError(f"the term {letters} is not Hermitian: its coefficient is {value}, and must be real")
+    if not math.isfinite(value.real):
+        raise DataError(f"the coefficient of {letters} is not finite: {value.real}")
+    return float(value.real)
+
+
+def _letters(n_qubits: int, letter: str, places: Iterable[int]) -> str:
+    return "".join(letter if wire in set(places) else "I" for wire in range(n_qubits))
+
+
+def _mask(letters: str, those: str) -> int:
+    """Basis-index bits of the qubits whose letter is one of `those`; qubit 0 is the most significant bit."""
+    return int("".join("1" if letter in those else "0" for letter in letters), 2)

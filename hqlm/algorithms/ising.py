@@ -1,0 +1,127 @@
+"""Problems over spins, which is what QAOA minimises, and their exact solution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hqlm.circuits import PauliString
+from hqlm.errors import ConfigError
+
+MOST_EXACT: Final = 20  # spins whose 2^n energies are all worked out
+_BLOCK: Final = 2**14
+
+Bits = NDArray[np.uint8]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ising:
+    """`E(s) = constant + sum_i h_i s_i + sum_{i<j} J_ij s_i s_j` of spins s = +1 (bit 0) and -1 (bit 1), to minimise.
+
+    Args:
+        n_spins: number of spins, one a qubit.
+        fields: h by spin.
+        couplings: J by pair `(i, j)`, i < j.
+        constant: energy that no spin changes.
+
+    Raises:
+        ConfigError: for spins that are not there, a number that is not finite, or nothing to minimise.
+    """
+
+    n_spins: int
+    fields: Mapping[int, float]
+    couplings: Mapping[tuple[int, int], float]
+    constant: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", {i: float(h) for i, h in self.fields.items() if h})
+        object.__setattr__(self, "couplings", {pair: float(j) for pair, j in self.couplings.items() if j})
+        if not self.fields and not self.couplings:
+            raise ConfigError("the problem has no terms: every choice is as good as any other")
+        for i, j in self.couplings:
+            if not 0 <= i < j < self.n_spins:
+                raise ConfigError(f"coupling ({i}, {j}) does not fit {self.n_spins} spins")
+        for i in self.fields:
+            if not 0 <= i < self.n_spins:
+                raise ConfigError(f"field {i} does not fit {self.n_spins} spins")
+        if not all(map(math.isfinite, (self.constant, *self.fields.values(), *self.couplings.values()))):
+            raise ConfigError("fields and couplings must be finite numbers")
+
+    @classmethod
+    def from_qubo(cls, matrix: ArrayLike) -> Ising:
+        """`E = x^T Q x` of bits x.
+
+        Args:
+            matrix: Q `(n, n)`; any part of it above or below the diagonal counts.
+
+        Raises:
+            ConfigError: for a matrix that is not square or not finite.
+        """
+        q = np.asarray(matrix, dtype=np.float64)
+        if q.ndim != 2 or q.shape[0] != q.shape[1] or not np.isfinite(q).all():
+            raise ConfigError(f"a QUBO is a square matrix of finite numbers, given the shape {q.shape}")
+        pairs = np.triu(q + q.T, 1)  # x_i x_j = (1 - s_i - s_j + s_i s_j) / 4 and x_i = (1 - s_i) / 2
+        linear = np.diag(q)
+        fields = -linear / 2 - (pairs.sum(0) + pairs.sum(1)) / 4
+        couplings = {(int(i), int(j)): pairs[i, j] / 4 for i, j in zip(*np.nonzero(pairs), strict=True)}
+        return cls(len(q), dict(enumerate(fields)), couplings, float(linear.sum() / 2 + pairs.sum() / 4))
+
+    @property
+    def terms(self) -> dict[PauliString, float]:
+        """Coefficient of each Pauli string of Z."""
+        found = {PauliString.z(i, self.n_spins): h for i, h in self.fields.items()}
+        for (i, j), value in self.couplings.items():
+            letters = "".join("Z" if wire in (i, j) else "I" for wire in range(self.n_spins))
+            found[PauliString(letters)] = value
+        return found
+
+    @cached_property
+    def arrays(self) -> tuple[Values, Values]:
+        """Fields h `(n,)` and couplings J `(n, n)`, symmetric."""
+        fields, couplings = np.zeros(self.n_spins), np.zeros((self.n_spins, self.n_spins))
+        for i, h in self.fields.items():
+            fields[i] = h
+        for (i, j), value in self.couplings.items():
+            couplings[i, j] = couplings[j, i] = value
+        return fields, couplings
+
+    def energies(self, bits: ArrayLike) -> Values:
+        """Energy of each row of bits `(rows, n_spins)`."""
+        spins = 1.0 - 2.0 * np.asarray(bits, dtype=np.float64)
+        fields, couplings = self.arrays
+        found: Values = self.constant + spins @ fields + 0.5 * np.einsum("ri,ri->r", spins @ couplings, spins)
+        return found
+
+    @property
+    def is_small(self) -> bool:
+        """Whether all energies can be worked out."""
+        return self.n_spins <= MOST_EXACT
+
+    @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """Least and largest energy, of all `2**n_spins` choices.
+
+        Raises:
+            ConfigError: for more than 20 spins.
+        """
+        if not self.is_small:
+            raise ConfigError(f"all energies are worked out up to {MOST_EXACT} spins, given {self.n_spins}")
+        least, most = math.inf, -math.inf
+        for first in range(0, 2**self.n_spins, _BLOCK):
+            energies = self.energies(all_bits(self.n_spins, first, _BLOCK))
+            least, most = min(least, float(energies.min())), max(most, float(energies.max()))
+        return least, most
+
+
+def all_bits(n_bits: int, first: int = 0, count: int | None = None) -> Bits:
+    """Bits `(count, n_bits)` of the numbers from `first`, the most significant first."""
+    last = 2**n_bits if count is None else min(2**n_bits, first + count)
+    numbers = np.arange(first, last, dtype=np.int64)
+    return ((numbers[:, None] >> np.arange(n_bits - 1, -1, -1)) & 1).astype(np.uint8)

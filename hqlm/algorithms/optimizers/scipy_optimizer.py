@@ -1,0 +1,71 @@
+"""Minimisers of SciPy as an optimiser of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.optim import Optimizer
+
+from hqlm.errors import ConfigError
+
+
+class SciPyOptimizer(Optimizer):
+    """One step is one whole minimisation by `scipy.optimize.minimize`, from where the last one ended.
+
+    Set `model.steps_per_epoch` and `trainer.max_epochs` to 1, or to the number of restarts.
+
+    Args:
+        params: what it moves.
+        method: `COBYLA` asks for values alone, `L-BFGS-B` for gradients too.
+        max_iterations: of a step.
+        tolerance: SciPy's `tol`, at which it ends before.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        method: Literal["COBYLA", "L-BFGS-B"] = "COBYLA",
+        max_iterations: int = 1000,
+        tolerance: float = 1e-8,
+    ) -> None:
+        if max_iterations < 1 or tolerance <= 0.0:
+            raise ConfigError(
+                f"SciPyOptimizer: max_iterations from 1 and tolerance above 0, given {max_iterations} and {tolerance}"
+            )
+        super().__init__(params, {})
+        self.method = method
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
+        """One minimisation; returns the lowest energy found."""
+        from scipy.optimize import minimize
+
+        assert closure is not None
+        moved = [parameter for group in self.param_groups for parameter in group["params"]]
+        start, with_gradient = parameters_to_vector(moved), self.method == "L-BFGS-B"
+
+        def evaluate(point: Any) -> Any:
+            vector_to_parameters(torch.from_numpy(np.array(point)).to(start), moved)
+            with torch.set_grad_enabled(with_gradient):
+                energy = float(closure())
+            if not with_gradient:
+                return energy
+            return energy, parameters_to_vector([parameter.grad for parameter in moved]).double().cpu().numpy()
+
+        found = minimize(
+            evaluate,
+            start.double().cpu().numpy(),
+            jac=with_gradient,
+            method=self.method,
+            tol=self.tolerance,
+            options={"maxiter": self.max_iterations},
+        )
+        vector_to_parameters(torch.from_numpy(found.x).to(start), moved)
+        return start.new_tensor(float(found.fun))

@@ -1,0 +1,65 @@
+"""Descent along a random direction, from two values however many weights there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.optim import Optimizer
+
+from hqlm.errors import ConfigError
+
+
+class SPSA(Optimizer):
+    """`w <- w - a_k (E(w + c_k d) - E(w - c_k d)) / (2 c_k) d`, with random signs d.
+
+    `a_k = lr / (k + stability)^0.602` and `c_k = perturbation / k^0.101` in step k = 1, 2, ...
+
+    Source: Spall (1998), Implementation of the simultaneous perturbation algorithm for stochastic optimization, IEEE
+    Transactions on Aerospace and Electronic Systems 34, 817.
+
+    Args:
+        params: what it moves.
+        lr: size of the first steps.
+        perturbation: how far to either side it looks, in radians.
+        stability: steps until the learning rate starts to fall.
+        seed: of the directions.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.2,
+        perturbation: float = 0.1,
+        stability: float = 10.0,
+        seed: int = 0,
+    ) -> None:
+        if lr <= 0.0 or perturbation <= 0.0 or stability < 0.0:
+            raise ConfigError(
+                f"SPSA: lr and perturbation above 0 and stability from 0, given {lr}, {perturbation} and {stability}"
+            )
+        defaults = {"lr": lr, "perturbation": perturbation, "stability": stability, "seed": seed, "steps": 0}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
+        """One step; returns the mean of the two energies."""
+        assert closure is not None
+        group = self.param_groups[0]
+        group["steps"] += 1
+        count, moved = group["steps"], [parameter for group in self.param_groups for parameter in group["params"]]
+        start = parameters_to_vector(moved)
+        generator = torch.Generator().manual_seed(group["seed"] * 2**32 + count)
+        signs = (2.0 * torch.randint(0, 2, start.shape, generator=generator) - 1.0).to(start)
+        reach = group["perturbation"] / count**0.101
+        energies = []
+        for side in (1.0, -1.0):
+            vector_to_parameters(start + side * reach * signs, moved)
+            energies.append(closure())
+        slope = (energies[0] - energies[1]) / (2.0 * reach)
+        rate = group["lr"] / (count + group["stability"]) ** 0.602
+        vector_to_parameters(start - rate * slope * signs, moved)
+        return (energies[0] + energies[1]) / 2.0

@@ -1,0 +1,175 @@
+"""The quantum approximate optimisation algorithm, between a classical start and a classical end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from hqlm.algorithms.energy import EnergyMinimizer
+from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
+from hqlm.algorithms.ising import Bits, Ising
+from hqlm.algorithms.qaoa_circuit import interpolated, qaoa_circuit, ramp
+from hqlm.algorithms.spin_problems import MaxCut, SpinProblem
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.circuits import Circuit
+from hqlm.errors import ConfigError
+from hqlm.execution import Execution
+from hqlm.models import Schedule
+
+Start = Literal["none", "greedy", "goemans_williamson"]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What was found.
+
+    Args:
+        bits: the best choice, one bit a spin, qubit 0 first.
+        chosen: names of the spins of bit 1: nodes of a graph, else their places.
+        energy: its energy.
+        sampled: least energy among the measured bits.
+        refined: least energy after a local search from every measured choice; that of `bits`.
+        classical: least energy that the classical heuristic finds without the circuit, local search included.
+        exact: least energy of all choices; None for more than 20 spins.
+    """
+
+    bits: tuple[int, ...]
+    chosen: tuple[str, ...]
+    energy: float
+    sampled: float
+    refined: float
+    classical: float
+    exact: float | None
+
+
+class QAOA(EnergyMinimizer):
+    """The least energy of spins: a classical start, a circuit whose angles are trained, a classical end.
+
+    A test samples the circuit, improves every sample by a local search, and logs beside the energy the approximation
+    ratios `(E_max - E) / (E_max - E_min)` of the mean energy (`test/ratio`), of the best sample (`test/ratio_sampled`),
+    of the best refined one (`test/ratio_refined`) and of the classical heuristic alone (`test/ratio_classical`).
+
+    Sources: Farhi et al. (2014), arXiv:1411.4028; Egger et al. (2021), arXiv:2009.10095 (start); Zhou et al. (2020),
+    arXiv:1812.01041 (interpolation).
+
+    Args:
+        problem: a problem over spins.
+        n_layers: depth p.
+        start: classical solution that the circuit starts around; `none` for the uniform superposition.
+        doubt: probability that a bit of the start is first measured the other way.
+        angles: `ramp`, a slow passage; or `interpolated`, the optimum of every lower depth in turn, found without
+            noise on the native engine and interpolated.
+        samples: measurements at the end.
+        backend: quantum SDK or engine.
+        execution: shots, noise, seed and gradient rule.
+        steps_per_epoch: optimiser steps between two validations.
+        optimizer: class of the optimiser: one of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
+        schedule: learning-rate schedule, per step.
+    """
+
+    def __init__(
+        self,
+        problem: SpinProblem = MaxCut(),
+        n_layers: int = 2,
+        start: Start = "none",
+        doubt: float = 0.25,
+        angles: Literal["ramp", "interpolated"] = "ramp",
+        samples: int = 256,
+        backend: QuantumBackend = StatevectorBackend(),
+        execution: Execution = Execution(),
+        steps_per_epoch: int = 20,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(problem, backend, execution, steps_per_epoch, optimizer, schedule)
+        self.problem: SpinProblem = problem
+        if samples < 1:
+            raise ConfigError(f"model.samples must be 1 or more, given {samples}")
+        self.save_hyperparameters()
+        self.n_layers = n_layers
+        self.start = start
+        self.doubt = doubt
+        self.angles = angles
+        self.samples = samples
+
+    @cached_property
+    def ising(self) -> Ising:
+        """The energy of spins."""
+        return self.problem.ising()
+
+    @cached_property
+    def start_bits(self) -> Bits | None:
+        """The classical solution that the circuit starts around."""
+        if self.start == "none":
+            return None
+        return greedy(self.ising) if self.start == "greedy" else goemans_williamson(self.ising)[0]
+
+    def circuit(self) -> Circuit:
+        """Layers of problem and mixer."""
+        return self._circuit(self.n_layers)
+
+    def initial_weights(self, n_weights: int) -> Tensor:
+        """Angles in radians, by the rule of `angles`."""
+        if self.angles == "ramp":
+            return torch.from_numpy(ramp(self.n_layers))
+        angles = ramp(1)
+        for depth in range(1, self.n_layers):
+            angles = interpolated(self._optimum(depth, torch.from_numpy(angles)))
+        return torch.from_numpy(angles)
+
+    def test_step(self, batch: int, batch_idx: int) -> None:
+        """Log the energy, and the ratios of samples and of the classical heuristic."""
+        super().test_step(batch, batch_idx)
+        found = self.solution()
+        if found.exact is None:
+            return
+        with torch.no_grad():
+            energies = {"": float(self()), "_sampled": found.sampled, "_refined": found.refined}
+        energies["_classical"] = found.classical
+        least, most = self.ising.extremes
+        for name, energy in energies.items():
+            self.log(f"test/ratio{name}", (most - energy) / (most - least), batch_size=1)
+
+    def solution(self) -> Solution:
+        """Sample the circuit and improve what is measured; the seed of the execution governs both."""
+        self.configure_model()
+        execution = replace(self.execution, shots=self.execution.shots or self.samples)
+        bits = self.backend.sample(self._circuit(self.n_layers), self.quantum.weight.detach(), execution=execution)
+        measured = np.unique(bits[0].cpu().numpy(), axis=0)
+        refined = local_search(self.ising, measured)
+        energies = self.ising.energies(refined)
+        best = refined[energies.argmin()]
+        heuristic = np.stack((greedy(self.ising), goemans_williamson(self.ising)[0]))
+        return Solution(
+            bits=tuple(int(bit) for bit in best),
+            chosen=tuple(name for name, bit in zip(self.problem.names(), best, strict=True) if bit),
+            energy=float(energies.min()),
+            sampled=float(self.ising.energies(measured).min()),
+            refined=float(energies.min()),
+            classical=float(self.ising.energies(local_search(self.ising, heuristic)).min()),
+            exact=self.ising.extremes[0] if self.ising.is_small else None,
+        )
+
+    def _circuit(self, n_layers: int) -> Circuit:
+        return replace(qaoa_circuit(self.ising, n_layers, self.start_bits, self.doubt), observables=())
+
+    def _optimum(self, depth: int, angles: Tensor) -> Tensor:
+        circuit = replace(self._circuit(depth), observables=self.hamiltonian.observables)
+        weights = angles.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+        def energy() -> Tensor:
+            optimizer.zero_grad()
+            found = self.hamiltonian.expectation(StatevectorBackend().expectations(circuit, weights)[0])
+            found.backward()  # type: ignore[no-untyped-call]
+            return found.detach()
+
+        with torch.enable_grad():
+            optimizer.step(energy)  # type: ignore[no-untyped-call]
+        return weights.detach()

@@ -1,0 +1,86 @@
+"""The circuit of QAOA, its angles from depth to depth, and its start from a classical solution."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hqlm.algorithms.ising import Ising, Values
+from hqlm.circuits import Circuit, Gate, Weight
+from hqlm.errors import ConfigError
+
+
+def qaoa_circuit(problem: Ising, n_layers: int, start: ArrayLike | None = None, doubt: float = 0.25) -> Circuit:
+    """Layers of `exp(-i gamma E)` and a mixer, read by the terms of the problem.
+
+    Weight 2 l is gamma and weight 2 l + 1 is beta of layer l, in radians. Without a start the state begins in |+...+>
+    and the mixer is `exp(i beta sum X)`, so that both angles are positive in a slow passage; with one it begins in a
+    product state that measures each bit of the start with probability 1 - doubt, which the mixer keeps.
+
+    Sources: Farhi et al. (2014), A quantum approximate optimization algorithm, arXiv:1411.4028; Egger et al. (2021),
+    Warm-starting quantum optimization, arXiv:2009.10095.
+
+    Args:
+        problem: to minimise.
+        n_layers: depth p.
+        start: bits `(n_spins,)` of a classical solution.
+        doubt: above 0 and at most 0.5, which is no start at all.
+
+    Raises:
+        ConfigError: for a depth below 1, a doubt outside its range, or a start of another length.
+    """
+    if n_layers < 1:
+        raise ConfigError(f"n_layers must be 1 or more, given {n_layers}")
+    if not 0.0 < doubt <= 0.5:
+        raise ConfigError(f"doubt must lie above 0 and be at most 0.5, given {doubt}")
+    ones = np.full(problem.n_spins, 0.5) if start is None else np.where(np.asarray(start, dtype=bool), 1 - doubt, doubt)
+    if ones.shape != (problem.n_spins,):
+        raise ConfigError(f"the start has the shape {ones.shape}, the problem {problem.n_spins} spins")
+    tilts = [2.0 * math.asin(math.sqrt(share)) for share in ones]
+    gates = [Gate("RY", (wire,), tilt) for wire, tilt in enumerate(tilts)]
+    for layer in range(n_layers):
+        gamma, beta = 2 * layer, 2 * layer + 1
+        gates += [Gate("RZZ", pair, Weight(gamma, 2.0 * j)) for pair, j in problem.couplings.items()]
+        gates += [Gate("RZ", (wire,), Weight(gamma, 2.0 * h)) for wire, h in problem.fields.items()]
+        for wire, tilt in enumerate(tilts):
+            if start is None:
+                gates.append(Gate("RX", (wire,), Weight(beta, -2.0)))
+            else:  # the same about the axis of the product state: |+> is tilted by pi / 2
+                gates += [
+                    Gate("RY", (wire,), -tilt),
+                    Gate("RZ", (wire,), Weight(beta, -2.0)),
+                    Gate("RY", (wire,), tilt),
+                ]
+    return Circuit(problem.n_spins, tuple(gates), tuple(problem.terms))
+
+
+def ramp(n_layers: int, step: float = 0.75) -> Values:
+    """Angles of a slow passage from the mixer to the problem, `(2 * n_layers,)`.
+
+    Gamma rises and beta falls linearly. Source: Sack and Serbyn (2021), Quantum annealing initialization of the quantum
+    approximate optimization algorithm, arXiv:2101.05742.
+    """
+    times = (np.arange(n_layers) + 0.5) / n_layers
+    return np.stack((step * times, step * (1.0 - times)), axis=1).ravel()
+
+
+def interpolated(angles: ArrayLike) -> Values:
+    """Angles of one layer more, by linear interpolation of each sequence.
+
+    Source: Zhou et al. (2020), Quantum approximate optimization algorithm: performance, mechanism, and implementation
+    on near-term devices, arXiv:1812.01041 (INTERP).
+
+    Args:
+        angles: `(2 p,)` in the order of the weights.
+
+    Returns:
+        `(2 p + 2,)`.
+    """
+    known = np.asarray(angles, dtype=np.float64).reshape(-1, 2)
+    p = len(known)
+    padded = np.concatenate((np.zeros((1, 2)), known, np.zeros((1, 2))))
+    share = np.arange(p + 1)[:, None] / p
+    found: Values = share * padded[:-1] + (1.0 - share) * padded[1:]
+    return found.ravel()

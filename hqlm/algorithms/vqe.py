@@ -1,0 +1,92 @@
+"""The variational quantum eigensolver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from typing import Literal
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from hqlm.algorithms.energy import EnergyMinimizer
+from hqlm.algorithms.problems import IsingChain, Problem
+from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.circuits import Ansatz, Circuit, Gate, HardwareEfficientAnsatz
+from hqlm.errors import ConfigError
+from hqlm.execution import Execution
+from hqlm.models import Schedule
+
+
+class VQE(EnergyMinimizer):
+    """The lowest energy of a Hamiltonian, by the weights of an ansatz after a basis state.
+
+    Source: Peruzzo et al. (2014), A variational eigenvalue solver on a quantum processor, arXiv:1304.3061.
+
+    Args:
+        problem: what Hamiltonian.
+        ansatz: trainable circuit.
+        n_layers: its layers.
+        initial_bits: basis state that it acts on, qubit 0 first, such as the Hartree-Fock state `1100`; empty for
+            all qubits in 0.
+        ablate: what to remove from the ansatz: entanglement, long_range.
+        spread: weights start uniformly in (-spread, spread) radians.
+        backend: quantum SDK or engine.
+        execution: shots, noise, seed and gradient rule.
+        steps_per_epoch: optimiser steps between two validations.
+        optimizer: class of the optimiser: one of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
+        schedule: learning-rate schedule, per step.
+    """
+
+    def __init__(
+        self,
+        problem: Problem = IsingChain(),
+        ansatz: Ansatz = HardwareEfficientAnsatz(),
+        n_layers: int = 2,
+        initial_bits: str = "",
+        ablate: Sequence[Literal["entanglement", "long_range"]] = (),
+        spread: float = 0.1,
+        backend: QuantumBackend = StatevectorBackend(),
+        execution: Execution = Execution(),
+        steps_per_epoch: int = 20,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(problem, backend, execution, steps_per_epoch, optimizer, schedule)
+        if set(initial_bits) - set("01"):
+            raise ConfigError(f"model.initial_bits is made of 0 and 1, one a qubit; given '{initial_bits}'")
+        if not 0.0 <= spread < math.inf:
+            raise ConfigError(f"model.spread must be 0 or more, in radians; given {spread}")
+        self.save_hyperparameters()
+        self.ansatz = reduce(_without, ablate, ansatz)
+        self.n_layers = n_layers
+        self.initial_bits = initial_bits
+        self.spread = spread
+
+    def circuit(self) -> Circuit:
+        """X where the initial bits are 1, then the ansatz.
+
+        Raises:
+            ConfigError: for bits of another number than qubits.
+        """
+        n_qubits = self.hamiltonian.n_qubits
+        if len(self.initial_bits) not in (0, n_qubits):
+            raise ConfigError(
+                f"model.initial_bits='{self.initial_bits}' has {len(self.initial_bits)} bits, the Hamiltonian "
+                f"{n_qubits} qubits"
+            )
+        flips = [Gate("X", (wire,)) for wire, bit in enumerate(self.initial_bits) if bit == "1"]
+        return Circuit(n_qubits, (*flips, *self.ansatz.gates(n_qubits, self.n_layers)), ())
+
+    def initial_weights(self, n_weights: int) -> Tensor:
+        """Uniform in (-spread, spread)."""
+        return torch.empty(n_weights, dtype=torch.float64).uniform_(-1.0, 1.0) * self.spread
+
+
+def _without(ansatz: Ansatz, word: str) -> Ansatz:
+    rest = ansatz.ablated(word)
+    if rest == ansatz:
+        raise ConfigError(f"model.ablate: '{word}' changes nothing of {ansatz}. Leave the word out")
+    return rest

@@ -1,0 +1,28 @@
+"""What an optimisation algorithm found, as a file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from hqlm.algorithms import QAOA
+from hqlm.io import write_text
+
+
+class SolutionFile(Callback):
+    """`solution.json`, when a `QAOA` is tested: the best bits, and the energies of `hqlm.algorithms.Solution`.
+
+    Args:
+        folder: where the file goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "solution.json"
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        if isinstance(pl_module, QAOA) and trainer.is_global_zero:
+            write_text(self.path, json.dumps(asdict(pl_module.solution()), indent=2) + "\n")

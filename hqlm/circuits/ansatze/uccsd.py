@@ -1,0 +1,89 @@
+"""Unitary coupled cluster with single and double excitations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from hqlm.circuits.ansatze.base import Ansatz, check_size
+from hqlm.circuits.circuit import PauliString
+from hqlm.circuits.gates import Gate, Weight
+from hqlm.circuits.pauli_rotation import pauli_rotation
+from hqlm.errors import CircuitError
+
+# of (occupied, occupied, free, free) after the Jordan-Wigner transformation; each has a partner, X and Y exchanged,
+# of the opposite sign
+_DOUBLE = ("XXYX", "YXYY", "XYYY", "XXXY")
+_EXCHANGED = str.maketrans("XY", "YX")
+
+
+@dataclass(frozen=True)
+class UCCSDAnsatz(Ansatz):
+    """Doubles `exp(w (a_p+ a_q+ a_r a_s - h.c.))`, then singles `exp(w (a_p+ a_r - h.c.))`, one weight each.
+
+    Qubits are spin orbitals in Jordan-Wigner order, spins alternating: even ones up, odd ones down. Excitations go
+    from the first `n_electrons` qubits to the others and keep the spin. Start it from the Hartree-Fock bits, ones
+    first. Further layers are further Trotter steps with weights of their own.
+
+    Sources: Peruzzo et al. (2014), arXiv:1304.3061; Romero et al. (2018), Strategies for quantum computing molecular
+    energies using the unitary coupled cluster ansatz, arXiv:1701.02691.
+
+    Args:
+        n_electrons: occupied spin orbitals.
+    """
+
+    n_electrons: int = 2
+
+    def __post_init__(self) -> None:
+        if self.n_electrons < 1:
+            raise CircuitError(f"UCCSDAnsatz: n_electrons must be 1 or more, given {self.n_electrons}")
+
+    def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
+        """The gates of `n_layers` Trotter steps.
+
+        Raises:
+            CircuitError: when no excitation keeps the spin.
+        """
+        check_size(n_qubits, n_layers)
+        excitations = [*_doubles(self.n_electrons, n_qubits), *_singles(self.n_electrons, n_qubits)]
+        if n_layers and not excitations:
+            raise CircuitError(
+                f"UCCSDAnsatz: {self.n_electrons} electrons on {n_qubits} spin orbitals have nowhere to go. Use more "
+                "qubits or a smaller n_electrons"
+            )
+        gates: list[Gate] = []
+        for index, excitation in enumerate(excitations * n_layers):
+            for letters, sign in _strings(excitation, n_qubits):
+                gates += pauli_rotation(PauliString(letters), Weight(index, sign * 2.0 / len(_signed(excitation))))
+        return tuple(gates)
+
+
+def _singles(n_electrons: int, n_qubits: int) -> Iterator[tuple[int, ...]]:
+    for occupied in range(n_electrons):
+        for free in range(n_electrons, n_qubits):
+            if (occupied - free) % 2 == 0:
+                yield occupied, free
+
+
+def _doubles(n_electrons: int, n_qubits: int) -> Iterator[tuple[int, ...]]:
+    for pair in combinations(range(n_electrons), 2):
+        for free in combinations(range(n_electrons, n_qubits), 2):
+            if sum(wire % 2 for wire in pair) == sum(wire % 2 for wire in free):
+                yield *pair, *free
+
+
+def _signed(excitation: tuple[int, ...]) -> list[tuple[str, int]]:
+    """Letters on the qubits of an excitation, and signs of their rotations."""
+    heads = ("YX",) if len(excitation) == 2 else _DOUBLE
+    return [(head, -1) for head in heads] + [(head.translate(_EXCHANGED), 1) for head in heads]
+
+
+def _strings(excitation: tuple[int, ...], n_qubits: int) -> Iterator[tuple[str, int]]:
+    """Whole Pauli strings: Z on the qubits between two that an excitation takes, for the order of fermions."""
+    between = {
+        wire for low, high in zip(excitation[::2], excitation[1::2], strict=True) for wire in range(low + 1, high)
+    }
+    for head, sign in _signed(excitation):
+        letters = dict.fromkeys(between, "Z") | dict(zip(excitation, head, strict=True))
+        yield "".join(letters.get(wire, "I") for wire in range(n_qubits)), sign

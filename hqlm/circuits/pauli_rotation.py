@@ -1,0 +1,31 @@
+"""Rotations about any Pauli string, made of the gate set."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hqlm.circuits.circuit import PauliString
+from hqlm.circuits.gates import Angle, Gate
+
+_TO_Z = {"X": "H", "Y": "SX"}  # SX takes Y to Z
+_BACK = {"X": "H", "Y": "SXDG"}
+
+
+def pauli_rotation(string: PauliString, angle: Angle) -> tuple[Gate, ...]:
+    """`exp(-i angle P / 2)`: basis changes, a ladder of CNOT that gathers the parity, RZ, and all of it undone.
+
+    Args:
+        string: P; the identity gives no gates, since it is a global phase.
+        angle: radians, or the parameter that gives them.
+    """
+    if not string.support:
+        return ()
+    changes = [(wire, string.letters[wire]) for wire in string.support if string.letters[wire] != "Z"]
+    ladder = [Gate("CNOT", pair) for pair in pairwise(string.support)]
+    return (
+        *(Gate(_TO_Z[letter], (wire,)) for wire, letter in changes),
+        *ladder,
+        Gate("RZ", string.support[-1:], angle),
+        *reversed(ladder),
+        *(Gate(_BACK[letter], (wire,)) for wire, letter in changes),
+    )

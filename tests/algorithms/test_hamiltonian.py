@@ -1,0 +1,147 @@
+"""Hamiltonians against Kronecker products and closed forms; what is no Hamiltonian is refused."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hqlm.algorithms import Hamiltonian, HamiltonianFile, IsingChain, Molecule, PauliTerms
+from hqlm.backends import StatevectorBackend
+from hqlm.circuits import Circuit
+from hqlm.errors import DataError
+from hqlm.testing.recipes import assert_is_recipe
+from hqlm.testing.strategies import random_states
+from tests.commands.conftest import ROOT
+
+PAULIS = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1, -1])}
+MIXED = {"ZZI": 0.5, "IXY": -1.0, "YIY": 0.3, "III": 2.0, "XXX": 0.7}
+
+
+def dense(terms):
+    return sum(value * functools.reduce(np.kron, [PAULIS[letter] for letter in word]) for word, value in terms.items())
+
+
+@pytest.mark.parametrize("terms", [MIXED, {"ZZ": 1.0, "YY": 0.5, "XI": -2.0}, {"Y": 1.0}], ids=str)
+def test_the_matrix_is_the_sum_of_kronecker_products(terms):
+    found = Hamiltonian.of(terms).matrix
+    np.testing.assert_allclose(found.toarray(), dense(terms), atol=1e-14)
+    assert np.iscomplexobj(found.data) == bool(np.iscomplexobj(dense(terms)) and np.abs(dense(terms).imag).max() > 0)
+
+
+def test_lowest_level_moments_and_fidelity_are_those_of_the_dense_matrix():
+    hamiltonian, matrix = Hamiltonian.of(MIXED), dense(MIXED)
+    energies, vectors = np.linalg.eigh(matrix)
+    psi = random_states(3, 4)
+    ground = hamiltonian.ground
+    assert ground.energy == pytest.approx(energies[0], abs=1e-12)
+    level = vectors[:, energies < energies[0] + 1e-9]  # two states
+    overlaps = (np.abs(psi.numpy() @ level.conj()) ** 2).sum(1)
+    np.testing.assert_allclose(ground.fidelity(psi), overlaps, atol=1e-12)
+    means = np.einsum("ri,ij,rj->r", psi.numpy().conj(), matrix, psi.numpy()).real
+    squares = np.einsum("ri,ij,rj->r", psi.numpy().conj(), matrix @ matrix, psi.numpy()).real
+    found = hamiltonian.moments(psi)
+    np.testing.assert_allclose(found[0], means, atol=1e-12)
+    np.testing.assert_allclose(found[1], squares - means**2, atol=1e-12)
+
+
+def test_the_expectation_of_measured_values_is_the_mean_energy():
+    hamiltonian, psi = Hamiltonian.of(MIXED), random_states(3, 2)
+    circuit = Circuit(3, (), hamiltonian.observables)
+    values = StatevectorBackend().expectations(circuit, torch.zeros(0, dtype=torch.float64), states=psi)
+    assert "III" not in {string.letters for string in circuit.observables}
+    torch.testing.assert_close(hamiltonian.expectation(values), hamiltonian.moments(psi)[0])
+
+
+@pytest.mark.parametrize("n_qubits", [5, 12])
+def test_the_critical_chain_has_the_energy_of_free_fermions(n_qubits):
+    # open ends, J = h = 1: E = 1 - 1 / sin(pi / (4 n + 2)), Pfeuty (1970)
+    expected = 1.0 - 1.0 / math.sin(math.pi / (4 * n_qubits + 2))
+    assert Hamiltonian.ising_chain(n_qubits).ground.energy == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_level_of_several_states_counts_all_of_them():
+    ring = Hamiltonian.ising_chain(10, field=0.0, periodic=True)  # all up or all down
+    assert ring.ground.energy == pytest.approx(-10.0)
+    assert ring.ground.states.shape[1] == 2
+    dimers = Hamiltonian.of({"XX" + "I" * 8: -1.0})  # two of ten qubits: half of all states
+    assert dimers.ground.states.shape[1] == 512
+
+
+def test_a_large_one_is_not_diagonalised():
+    large = Hamiltonian.ising_chain(40)
+    assert large.ground is None
+    with pytest.raises(DataError, match="does not fit"):
+        _ = large.matrix
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({}, "at least one term"),
+        ({"ZZ": 1.0, "Z": 1.0}, "'ZZ' has 2, 'Z' has 1"),
+        ({"ZA": 1.0}, "letters I, X, Y and Z"),
+        ({"": 1.0}, "letters I, X, Y and Z"),
+        ({"ZZ": 1.0 + 0.5j}, "ZZ is not Hermitian"),
+        ({"ZZ": "0.5j"}, "ZZ is not Hermitian"),
+        ({"ZZ": float("nan")}, "ZZ is not finite"),
+        ({"ZZ": "much"}, "real number, given 'much'"),
+        ({"ZZ": None}, "real number, given None"),
+    ],
+)
+def test_what_is_no_hamiltonian_is_refused(terms, message):
+    with pytest.raises(DataError, match=message):
+        Hamiltonian.of(terms)
+
+
+def test_files_are_read_and_written(tmp_path):
+    hamiltonian = Hamiltonian.of({"ZI": 1e-5, "XX": -0.25})
+    hamiltonian.write(tmp_path / "h.json", {"molecule": "none"})
+    (tmp_path / "h.yaml").write_text("ZI: 1e-05\nXX: -0.25\n")  # PyYAML reads 1e-05 as a word
+    for name in ("h.json", "h.yaml"):
+        assert HamiltonianFile(str(tmp_path / name)).hamiltonian() == hamiltonian
+
+
+def test_nearness_looks_at_every_coefficient():
+    one = Hamiltonian.of({"ZZ": 1.0})
+    assert one.is_near(Hamiltonian.of({"ZZ": 1.0 + 1e-12, "XX": 1e-12}))
+    assert not one.is_near(Hamiltonian.of({"ZZ": 1.0, "XX": 1e-3}))
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"terms": [1]}', "7"])
+def test_a_file_without_terms_is_refused(tmp_path, text):
+    (tmp_path / "h.json").write_text(text)
+    with pytest.raises(DataError, match=r"h\.json"):
+        Hamiltonian.read(tmp_path / "h.json")
+    with pytest.raises(DataError, match=r"no\.json"):
+        Hamiltonian.read(tmp_path / "no.json")
+
+
+@pytest.mark.parametrize("problem", [PauliTerms(), HamiltonianFile("h.json"), IsingChain(3), Molecule()], ids=repr)
+def test_a_problem_is_a_recipe(problem):
+    assert_is_recipe(problem)
+
+
+@pytest.mark.parametrize(("sites", "periodic"), [(1, False), (2, True)])
+def test_a_chain_of_too_few_sites_is_refused(sites, periodic):
+    with pytest.raises(DataError, match="sites or more"):
+        IsingChain(sites, periodic=periodic).hamiltonian()
+
+
+def test_the_file_of_hydrogen_is_what_pennylane_makes():
+    file = Hamiltonian.read(ROOT / "configs/algorithms/h2.json")
+    assert Molecule().hamiltonian().is_near(file)
+    # full configuration interaction in this basis, e.g. Kandala et al. (2017), arXiv:1704.05018, figure 3
+    assert file.ground.energy == pytest.approx(-1.1373, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_file_of_lithium_hydride_is_what_pennylane_makes():
+    molecule = Molecule((("Li", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 1.595)), active_electrons=2, active_orbitals=5)
+    assert molecule.hamiltonian().is_near(Hamiltonian.read(ROOT / "configs/algorithms/lih.json"))
+
+
+def test_an_impossible_molecule_is_refused():
+    with pytest.raises(DataError, match="PennyLane cannot make"):
+        Molecule(active_electrons=8, active_orbitals=1).hamiltonian()

@@ -1,0 +1,114 @@
+"""QAOA from the command line and from Python, between its classical start and end."""
+
+import json
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+import hqlm
+from hqlm.algorithms import QAOA, MaxCut, MaxIndependentSet, Qubo
+from hqlm.algorithms.ising import all_bits
+from hqlm.backends import CirqBackend
+from hqlm.errors import ConfigError
+from hqlm.execution import Execution, Noise
+from tests.commands.conftest import ROOT, run  # noqa: F401 (a fixture)
+
+EDGES = [[float(node) for node in edge] for edge in nx.random_regular_graph(3, 8, seed=1).edges]
+CUT = MaxCut(EDGES)
+
+
+def built(**options):
+    model = QAOA(**options)
+    model.configure_model()
+    return model
+
+
+@pytest.mark.parametrize("problem", [CUT, MaxIndependentSet(EDGES), Qubo()], ids=lambda p: type(p).__name__)
+def test_the_hamiltonian_is_the_energy_of_the_bits(problem):
+    ising = problem.ising()
+    values = problem.hamiltonian().moments(torch.eye(2**ising.n_spins, dtype=torch.complex128))[0]
+    np.testing.assert_allclose(values, ising.energies(all_bits(ising.n_spins)), atol=1e-10)
+
+
+def test_the_shipped_configuration_finds_the_largest_cut(run):  # noqa: F811
+    quiet = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
+    assert run("fit", f"--config={ROOT}/configs/algorithms/qaoa_maxcut.yaml", *quiet).code == 0
+    assert run("test", "--ckpt_path=qaoa_maxcut").code == 0
+    folder = Path("runs/qaoa_maxcut/test-1")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert 0.95 < metrics["test/ratio"] < metrics["test/ratio_refined"] == 1.0
+    found = json.loads((folder / "solution.json").read_text())
+    graph = nx.petersen_graph()
+    cut = nx.cut_size(graph, set(map(int, found["chosen"])))
+    assert cut == 12 == -found["energy"] == -found["exact"]
+    assert hqlm.load("qaoa_maxcut").solution().bits == tuple(found["bits"])
+
+
+def test_interpolated_angles_start_lower_than_a_ramp():
+    ramp, interpolated = (built(problem=CUT, n_layers=3, angles=rule)().item() for rule in ("ramp", "interpolated"))
+    assert interpolated < ramp - 0.1
+
+
+@pytest.mark.parametrize("start", ["greedy", "goemans_williamson"])
+def test_a_warm_start_begins_with_the_classical_solution(start):
+    model = built(problem=CUT, n_layers=1, start=start, doubt=0.1)
+    with torch.no_grad():
+        model.quantum.weight.zero_()
+    probabilities = model.states()[0].abs().square()
+    place = int("".join(map(str, model.start_bits)), 2)
+    assert float(probabilities[place]) == pytest.approx(0.9**8, abs=1e-9)
+
+
+def test_samples_on_another_backend_under_noise_are_refined():
+    execution = Execution(shots=40, noise=Noise(two_qubit=0.2, readout=0.1), seed=3)
+    found = built(problem=CUT, n_layers=1, backend=CirqBackend(), execution=execution).solution()
+    assert found.refined <= found.sampled
+    assert found.energy == found.refined == pytest.approx(CUT.ising().energies(np.array([found.bits]))[0])
+    assert found.exact <= found.refined
+
+
+def test_refining_helps_poor_samples():
+    model = built(problem=CUT, n_layers=1, samples=3)
+    with torch.no_grad():
+        model.quantum.weight.zero_()  # uniform bits
+    found = model.solution()
+    assert found.refined < found.sampled
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--model.problem.graph=nowhere.txt"], "there is no graph file nowhere.txt"),
+        (["--model.problem.graph=[[0, 1], [2, 3]]"], "in 2 pieces"),
+        (["--model.problem.graph=[]"], "no edges"),
+        (["--model.problem.graph=[[0]]"], "an edge is [node, node]"),
+        (["--model.n_layers=0"], "n_layers must be 1 or more"),
+        (["--model.samples=0"], "model.samples must be 1 or more"),
+        (["--model.start=greedy", "--model.doubt=0"], "doubt must lie above 0"),
+        (["--model.problem=Qubo", "--model.problem.matrix=[[1, 2]]"], "square matrix"),
+        (["--model.problem=Qubo", "--model.problem.matrix=absent.txt"], "there is no file absent.txt"),
+        (["--data=ReviewsData"], "reads no data"),
+    ],
+)
+def test_mistakes_are_named(run, flags, message):  # noqa: F811
+    result = run("fit", "--model=QAOA", *flags, "--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false")
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+
+
+def test_nodes_keep_their_names(tmp_path):
+    (tmp_path / "edges.txt").write_text("oslo rome 5\nrome bonn 1\noslo bonn 1\n")
+    found = built(problem=MaxCut(str(tmp_path / "edges.txt")), n_layers=1).solution()
+    assert set(found.chosen) in ({"oslo"}, {"rome"}, {"oslo", "bonn"}, {"rome", "bonn"})
+    assert found.energy == found.exact == -6.0
+
+
+def test_a_matrix_of_unequal_rows_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"problem\.matrix"):
+        Qubo([[1.0], [1.0, 2.0]]).ising()
+    (tmp_path / "q.txt").write_text("1 x\n")
+    with pytest.raises(ConfigError, match="no matrix of numbers"):
+        Qubo(str(tmp_path / "q.txt")).ising()
