@@ -152,5 +152,5 @@ def _check_range(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         largest = min((torch.finfo(parameter.dtype).max for parameter in group["params"]), default=math.inf)
         for name, value in group.items():
-            if isinstance(value, float) and not abs(value) <= largest:
+            if isinstance(value, float) and largest < abs(value) < math.inf:
                 raise ConfigError(f"model.optimizer.{name}={value:g} is too large: weights hold {largest:.2g} at most")
