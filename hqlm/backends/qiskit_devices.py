@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _results(path: str, pubs: list[Any], shots: int, seed: int | None) -> Any:
     from qiskit.primitives import PrimitiveJob
 
     job = _sampler(device(path), seed).run(pubs, shots=shots)
-    if isinstance(job, PrimitiveJob):  # it runs in this process: what failed is run again
+    if isinstance(job, PrimitiveJob):  # it waits in this process for the jobs of the device
         return job.result()
     return remote.fetch(job.result, job.job_id())
 
@@ -100,4 +101,23 @@ def _sampler(backend: Any, seed: int | None) -> Any:
         return import_module("qiskit_ibm_runtime").SamplerV2(mode=backend)
     from qiskit.primitives import BackendSamplerV2
 
-    return BackendSamplerV2(backend=backend, options={"seed_simulator": seed})
+    return BackendSamplerV2(backend=_asked_again(backend), options={"seed_simulator": seed})
+
+
+def _asked_again(device: Any) -> Any:
+    """The device, whose jobs are asked for their result again, not run again, when the connection is lost."""
+    from qiskit.providers import BackendV2
+
+    class AskedAgain(BackendV2):  # type: ignore[misc]
+        target = device.target
+        max_circuits = device.max_circuits
+
+        @classmethod
+        def _default_options(cls) -> Any:
+            return device.options
+
+        def run(self, run_input: Any, **options: Any) -> Any:
+            job = device.run(run_input, **options)
+            return SimpleNamespace(result=partial(remote.fetch, job.result, job.job_id()))
+
+    return AskedAgain()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hqlm.io import BEST, CHECKPOINTS, LAST
@@ -31,6 +32,13 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing after an epoch without validation (`trainer.check_val_every_n_epoch`), which has no accuracy."""
+        every = trainer.check_val_every_n_epoch
+        is_due = trainer.enable_validation and every is not None and (trainer.current_epoch + 1) % every == 0
+        if is_due or self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 class LastCheckpoint(ModelCheckpoint):

@@ -20,6 +20,7 @@ from hqlm.callbacks import (
     MetricsFile,
     RandomState,
     StepTime,
+    TimeEstimate,
     TrainingTime,
     finish_open_run,
 )
@@ -122,7 +123,14 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
     best, clock, steps = BestCheckpoint(folder, type(cli.model)), TrainingTime(), StepTime()
     # the last checkpoint after the others, whose state it keeps
-    callbacks: list[Callback] = [best, clock, steps, RandomState(), ConfigFile(cli.config_text(), folder)]
+    callbacks: list[Callback] = [
+        TimeEstimate(),
+        best,
+        clock,
+        steps,
+        RandomState(),
+        ConfigFile(cli.config_text(), folder),
+    ]
     callbacks.append(BodyFolder(folder, best))
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()

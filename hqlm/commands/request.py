@@ -111,7 +111,7 @@ class Request:
         """
         given = [f"--config={json.dumps(config)}" for config in self.configs if config]
         for flag in self.flags:
-            given += [flag.key] if flag.value is None else [f"{flag.key}={_expanded(flag)}"]
+            given.append(_argument(flag))
         return given
 
     def layers(self, lowest: Layer) -> tuple[list[Layer], Layer]:
@@ -180,6 +180,20 @@ def _split(args: list[str]) -> Iterator[Flag]:
         else:
             yield Flag(key, word)
             word = next(words)
+
+
+def _argument(flag: Flag) -> str:
+    """A flag as the parser takes it."""
+    if flag.value is None:
+        return flag.key
+    if flag.value and load_yaml(flag.value) is None and flag.key.count(".") > 1:
+        # jsonargparse makes a null below two keys into the word None on its way down; a mapping keeps it
+        top, *keys = flag.key.split(".")
+        nested: Any = None
+        for key in reversed(keys):
+            nested = {key: nested}
+        return f"{top}={json.dumps(nested)}"
+    return f"{flag.key}={_expanded(flag)}"
 
 
 def _expanded(flag: Flag) -> str:

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.commands.request import Request
@@ -50,18 +51,32 @@ def new_run(request: Request) -> Iterator[Path]:
 
 @contextmanager
 def comparison_folder(request: Request) -> Iterator[Path]:
-    """The folder of a comparison, new or to go on in; gone again when nothing was written.
+    """The folder of a comparison, new or to go on in, for this process alone; gone again when nothing was written.
 
     Raises:
-        RunError: for a name that is no name, or a folder that cannot be made.
+        RunError: for a name that is no name, a folder that cannot be made, or one that another process is at.
     """
     name = request["name"]
     if name is None:
         name = f"{request.stem or 'run'}-compare"
     check_name(name)
-    _taken(RUNS / name)
-    with _kept_if_filled(RUNS / name):
-        yield RUNS / name
+    folder = RUNS / name
+    _taken(folder)
+    lock = FileLock(folder.with_name(f".{name}.lock"))  # beside it: the system frees it when a process dies
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as err:
+        raise RunError(
+            f"another hqlm compare is at work in {folder}. Wait until it has finished, or give another --name"
+        ) from err
+    try:
+        folder.mkdir(exist_ok=True)  # the process before may have left nothing
+        with _kept_if_filled(folder):
+            yield folder
+    finally:
+        if not folder.exists():
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 @contextmanager

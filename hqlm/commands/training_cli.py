@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from hqlm.commands.layers import check_noise, defaults, import_class, settle
+from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Request
 from hqlm.data import HqlmDataModule
@@ -93,6 +94,9 @@ class HqlmCLI(LightningCLI):
         self.config = parser.parse_args(args)  # the base class warns of sys.argv, which main(args) does not read
         layers, flags = self.request.layers(defaults(import_class(self.config["model"]["class_path"])))
         check_noise(layers, flags)
+        for key in ("model", "data"):
+            if self.config.get(key) is not None:
+                check_nulls(self.config[key], key)
         for line in settle(self.config, [*layers, flags]):
             print(line)
 

@@ -1,6 +1,6 @@
 """From texts to embeddings, and from embeddings to the features of a circuit."""
 
-from hqlm.encoders.cache import EmbeddingCache
+from hqlm.encoders.cache import EmbeddingCache, tell_of_cut
 from hqlm.encoders.feature import (
     FEATURE_ENCODERS,
     FeatureEncoder,
@@ -38,4 +38,5 @@ __all__ = [
     "TextEncoder",
     "TextModule",
     "TrainedBody",
+    "tell_of_cut",
 ]

@@ -124,11 +124,21 @@ def _beyond(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -
 
 def _tell_of_cut(database: sqlite3.Connection, texts: Sequence[str]) -> None:
     cut = {text: (length, seen) for text, length, seen in database.execute("SELECT text, length, seen FROM cut")}
-    found = [cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else []
+    _say_cut([cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else [], len(texts))
+
+
+def tell_of_cut(encoder: TextModule, texts: Sequence[str]) -> None:
+    """Count in a message those texts that an encoder would not read to their end, without encoding any."""
+    limit = encoder.limit
+    if limit is not None:
+        _say_cut([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))
+
+
+def _say_cut(found: Sequence[tuple[int, int]], n_texts: int) -> None:
     if found:
         longest, limit = max(found)
         say_once(
-            f"texts longer than the {limit} tokens that the text encoder reads: {len(found):,} of {len(texts):,} (the "
+            f"texts longer than the {limit} tokens that the text encoder reads: {len(found):,} of {n_texts:,} (the "
             f"longest has {longest:,}). Their ends are cut off: shorten or split them, or choose another text_encoder"
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from abc import ABC
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
+import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
@@ -81,13 +83,15 @@ class HqlmModule(LightningModule, ABC):
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
-            ConfigError: when a run that goes on has another number of steps than its schedule was made for, and for
-                a schedule of an optimiser without a learning rate.
+            ConfigError: for an optimiser that cannot be made, with options that the type of the weights cannot hold, or
+                without a learning rate for its schedule; and when a run that goes on has another number of steps than
+                its schedule was made for.
         """
         try:
             optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except ValueError as err:
             raise ConfigError(f"model.optimizer: {err}") from err
+        _check_range(optimizer)
         if self._schedule != "constant" and "lr" not in optimizer.defaults:
             raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         steps = int(self.trainer.estimated_stepping_batches)
@@ -141,3 +145,12 @@ class HqlmModule(LightningModule, ABC):
         quantum = sum(layer.weight.numel() for layer in layers if layer.weight.requires_grad)
         total = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return {"quantum": quantum, "classical": total - quantum}
+
+
+def _check_range(optimizer: Optimizer) -> None:
+    """Refuse options beyond the type of the weights, which torch finds in the first step, without their names."""
+    for group in optimizer.param_groups:
+        largest = min((torch.finfo(parameter.dtype).max for parameter in group["params"]), default=math.inf)
+        for name, value in group.items():
+            if isinstance(value, float) and not abs(value) <= largest:
+                raise ConfigError(f"model.optimizer.{name}={value:g} is too large: weights hold {largest:.2g} at most")

@@ -17,7 +17,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from hqlm.data import HqlmDataModule, Split
-from hqlm.encoders import TextEncoder
+from hqlm.encoders import TextEncoder, tell_of_cut
 from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError
 from hqlm.models.base import LOWER_RATE
 from hqlm.models.schedules import Schedule
@@ -98,6 +98,8 @@ class TextClassifier(TextModel):
         finally:  # the others must not wait for a rank that failed
             if self.trainer.is_global_zero:
                 self.trainer.strategy.barrier("embed")
+        for split in set(_STAGES[stage]) - set(vectors):  # the trained body embeds these, and counts nothing
+            tell_of_cut(self._text_module, data.texts(split))
         for split, rows in vectors.items():
             self._settle_dim(rows.shape[1])
             self._embeddings[split] = rows.to(self.trainer.strategy.root_device)

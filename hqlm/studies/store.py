@@ -83,13 +83,18 @@ def read_results(study: Path) -> pandas.DataFrame:
         raise RunError(f"{study} holds no study: there is no {DESIGN}. `hqlm study run --config FILE` makes one")
     with path.open(encoding="utf-8", newline="") as file:
         rows = [_read_row(row) for row in csv.DictReader(file)]
+    factors = [name for name in rows[0] if name not in _ABOUT] if rows else []
     for row in rows:
         record = read_record(trial_folder(study, row["trial"]))
         row["status"] = record.get("status", "waiting")
         row["error"] = record.get("error")
         row["seconds"] = record.get("seconds")
         row |= record.get("metrics", {}) if row["status"] == DONE else {}
-    return pandas.DataFrame(rows)
+    results = pandas.DataFrame(rows)
+    for name in factors:
+        if any(row[name] is None for row in rows):  # among numbers pandas makes it NaN, which equals no level
+            results[name] = pandas.Series([row[name] for row in rows], dtype=object)
+    return results
 
 
 def _read_row(row: dict[str, str]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def remote():
     class Remote(GenericBackendV2):
         submitted = 0  # circuits
         failures = ()  # what the next jobs raise instead of running; None lets one through
+        lost = ()  # what is raised instead of the next results, of jobs that run
 
         def run(self, run_input, **options):
             if self.failures:
@@ -37,7 +38,17 @@ def remote():
                     raise failure
             self.submitted += len(run_input)
             assert options.pop("seed_simulator") is None
-            return super().run(run_input, **options)
+            job = super().run(run_input, **options)
+            result = job.result
+
+            def fetched():
+                if self.lost:
+                    error, *self.lost = self.lost
+                    raise error
+                return result()
+
+            job.result = fetched
+            return job
 
     device = Remote(6, coupling_map=LINE, noise_info=False)
     device.options.set_validator("seed_simulator", type(None))  # as qiskit-ibm-runtime says it

@@ -225,11 +225,11 @@ class TestQiskit:
         qiskit_devices.fitted.cache_clear()
         return qiskit_devices.device("tests.backends.qiskit_fakes.remote")
 
-    def values(self):
+    def values(self, seed=1):
         inputs = torch.from_numpy(ANGLES)
         backend = QiskitBackend("tests.backends.qiskit_fakes.remote", rows_per_job=2)
         none = torch.zeros(0, dtype=torch.float64)
-        return backend.expectations(CIRCUIT, none, inputs, None, Execution(shots=500, seed=1))
+        return backend.expectations(CIRCUIT, none, inputs, None, Execution(shots=500, seed=seed))
 
     def test_it_fails_at_the_second_job_and_goes_on_there(self, device):
         device.failures = [None, *[ConnectionError("cable")] * 5]
@@ -247,6 +247,16 @@ class TestQiskit:
         device.failures = [ConnectionError("cable"), None, TimeoutError()]
         self.values()
         assert device.submitted == 5
+
+    def test_a_job_whose_result_is_lost_is_asked_for_again_and_not_run_again(self, device):
+        device.lost = [TimeoutError(), ConnectionError("cable")]
+        self.values()
+        assert device.lost == []
+        assert device.submitted == 5
+        device.lost = [ConnectionError("cable")] * 5
+        with pytest.raises(RemoteError, match=r"job \S+ was submitted but its result cannot be fetched: .*cable"):
+            self.values(seed=2)
+        assert device.submitted == 7
 
     def test_a_circuit_that_the_device_refuses_is_sent_once(self, device):
         device.failures = [ValueError("too deep"), None]

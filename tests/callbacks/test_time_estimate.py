@@ -1,5 +1,6 @@
-"""What an evaluation will take is said before it starts."""
+"""What training and an evaluation will take is said before it starts."""
 
+import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
@@ -14,6 +15,7 @@ from hqlm.circuits import Circuit, Gate, Input, PauliString
 from hqlm.layer import QuantumLayer
 from tests.commands.conftest import fit, run, trained  # noqa: F401 (fixtures)
 
+COMPILED = set()
 CLOCK = SimpleNamespace(seconds=0.0)
 
 
@@ -57,8 +59,40 @@ def layer(backend):
 @pytest.mark.parametrize(("call", "row"), [(0.02, 0.03), (0.0, 1.1)])
 def test_calls_and_rows_are_told_apart(call, row):
     backend = _Timed(call, row)
-    found = time_estimate.evaluation_seconds(layer(backend), rows=100, batches=10)
+    found = time_estimate.circuit_seconds(layer(backend), rows=100, batches=10)
     assert found == pytest.approx(10 * call + 100 * row)
+
+
+@dataclass(frozen=True)
+class CompilingBackend(_Timed):
+    """Compiles for ten seconds before the first call of each size."""
+
+    def values(self, circuit, angles, states, noise):
+        if len(angles) not in COMPILED:
+            COMPILED.add(len(angles))
+            CLOCK.seconds += 10.0
+        return super().values(circuit, angles, states, noise)
+
+
+def test_compiling_is_not_counted():
+    COMPILED.clear()
+    found = time_estimate.circuit_seconds(layer(CompilingBackend()), rows=100, batches=10)
+    assert found == pytest.approx(10 * 0.02 + 100 * 0.03)
+
+
+def test_a_slow_training_says_so_before_its_first_epoch(fit, caplog):  # noqa: F811
+    start = CLOCK.seconds
+    result = fit(f"--model.backend={__name__}.SlowBackend")
+    said = result.out + result.err + caplog.text
+    assert result.code == 0, result.err
+    words = r"about (\d+) min for an epoch of 64 rows, (\d+) min for 2 epochs, most of it on SlowBackend"
+    ((one, both),) = re.findall(words, said)  # once, validation included
+    assert float(both) == pytest.approx((CLOCK.seconds - start) / 60.0, rel=0.2)
+    assert int(both) == 2 * int(one)
+    assert "takes fewer rows" not in said
+    caplog.clear()
+    quick = fit()
+    assert "for an epoch" not in quick.out + quick.err + caplog.text
 
 
 @pytest.mark.parametrize(("command", "limit"), [("validate", "val"), ("test", "test"), ("predict", "test")])

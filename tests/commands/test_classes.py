@@ -57,6 +57,17 @@ def test_a_later_file_may_change_a_class(run):
     assert "data: ReviewsData -> FileData, keeps batch_size=8, limit_train=64, drops nothing" in result.out
 
 
+def test_null_can_be_given_as_a_flag_and_in_a_file(run):
+    model = ["--model=HybridClassifier", "--model.execution.noise.readout=0.1", "--model.execution.shots=5"]
+    Path("null.yaml").write_text("model: {class_path: HybridClassifier, init_args: {execution: {shots: null}}}\n")
+    Path("shots.yaml").write_text("model: {class_path: HybridClassifier, init_args: {execution: {shots: 7}}}\n")
+    assert configured(run, *model)["execution"]["shots"] == 5
+    for args in ([*model, "--model.execution.shots=null"], ["--config=shots.yaml", "--config=null.yaml", *model[:2]]):
+        execution = configured(run, *args)["execution"]
+        assert "shots" not in execution  # nulls are left out of what is printed
+        assert execution["noise"]["readout"] == 0.1
+
+
 def test_a_preset_of_noise_and_single_probabilities(run, fit):
     preset, single = "--model.execution.noise=ionq_forte", "--model.execution.noise.readout=0.1"
     Path("preset.yaml").write_text(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from hqlm.commands import main
 from hqlm.commands.trials import Trial, Workshop
@@ -299,6 +300,16 @@ def test_a_folder_of_another_configuration_is_refused(run):
     assert "data.folds: only in one of the two" in run("compare", *flags).err  # as another version would have written
     Path("runs/plain/checkpoints").mkdir(parents=True)
     assert "holds no comparison" in run("compare", *FEW, "--name=plain").err
+
+
+def test_two_processes_are_never_in_one_folder(run):
+    Path("runs").mkdir()
+    with FileLock("runs/.one.lock"):
+        result = run("compare", *FEW, "--name=one")
+        assert result.code == 2
+        assert "another hqlm compare is at work in runs/one" in result.err
+    assert run("compare", *FEW, "--name=one").code == 0  # nothing of the refused one is in the way
+    assert run("compare", *FEW, "--name=one").code == 0
 
 
 def test_data_that_has_changed_since_is_refused(run):

@@ -61,6 +61,21 @@ def test_metrics_are_rows_of_steps_and_of_validations(fit):
     ]
 
 
+def test_the_best_checkpoint_is_one_of_the_validated_epochs(fit):
+    result = fit("--name=tiny", "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2")
+    assert result.code == 0, result.err
+    assert [path.name[:12] for path in Path("runs/tiny/checkpoints").glob("best*")] == ["best-epoch01"]
+    assert torch.load("runs/tiny/checkpoints/last.ckpt", weights_only=True)["epoch"] == 2
+
+
+@pytest.mark.parametrize("flag", ["--trainer.limit_val_batches=0", "--trainer.check_val_every_n_epoch=3"])
+def test_without_validation_there_is_no_best_checkpoint(fit, run, flag):
+    result = fit("--name=tiny", flag)
+    assert result.code == 0, result.err
+    assert "none measured" in result.out
+    assert [path.name for path in Path("runs/tiny/checkpoints").iterdir()] == ["last.ckpt"]
+
+
 def test_last_is_the_last_epoch_and_checkpoints_hold_no_objects(trained):
     last = torch.load(trained / "checkpoints/last.ckpt", weights_only=True)
     assert last["epoch"] == 1
@@ -127,6 +142,13 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(fit):
     assert result.code == 2
     assert "Traceback" not in result.err
     assert not list(Path("runs").iterdir())
+
+
+@pytest.mark.parametrize("option", ["lr", "weight_decay"])
+def test_an_optimizer_beyond_the_type_of_the_weights_is_refused(fit, option):
+    result = fit("--model.optimizer=SGD", "--model.schedule=constant", f"--model.optimizer.{option}=1e39")
+    assert result.code == 2
+    assert result.err.endswith(f"model.optimizer.{option}=1e+39 is too large: weights hold 3.4e+38 at most\n")
 
 
 def test_a_run_that_fails_in_its_first_step_leaves_its_name_free(fit, monkeypatch, tmp_path):

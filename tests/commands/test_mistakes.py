@@ -21,6 +21,8 @@ FLAGS = {
     "--model.feature_encoder.n_qubits=0": "feature_encoder.n_qubits must be 1 or more",
     "--model.feature_encoder.ansatz=RingAnsats": "Did you mean 'RingAnsatz'?",
     "--model.execution.shots=many": "model.execution.shots=many is not possible: it must be a whole number or null",
+    "--model.execution.spsa_step=null": "model.execution.spsa_step=null is not possible: it must have a value",
+    "--model.feature_encoder.n_qubits=null": "n_qubits=null is not possible: it must have a value",
     "--model.execution.noise=ionq_fort": "Did you mean 'ionq_forte'?",
     "--model.execution.noise.two_qubits=0.1": "Did you mean 'two_qubit'?",
     "--model.execution.noise.two_qubit=2": "lies between 0 and 1",
@@ -47,6 +49,7 @@ FILES = {
     "trainer: {max_epoch: 3}": "Did you mean 'max_epochs'?",
     "model: HybridClasifier": "Did you mean 'HybridClassifier'?",
     "model: {class_path: HybridClassifier, init_args: {bakend: 3}}": "Did you mean 'backend'?",
+    "model: {class_path: HybridClassifier, init_args: {execution: {noise: {readout: null}}}}": "readout=null is not",
     "model: {class_path: HybridClassifier, init_args: {readout: some}}": "a whole number or all or auto",
     "model: {class_path: HybridClassifier, init_args: {execution: {shot: 3}}}": "Did you mean 'shots'?",
     "model: {class_path: HybridClassifier, init_args: {feature_encoder: {class_path: QuantumFeatureEncoder, "

@@ -1,6 +1,7 @@
 """Runs whose text encoder is trained: their folders, what reads them, going on with them, and comparing them."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 import hqlm
 import hqlm.encoders.text.sentence_transformer as sentence_transformer
 from hqlm.encoders import SentenceTransformerEncoder
+from hqlm.notices import say_once
 from tests.commands.conftest import TINY
 from tests.commands.test_resume import assert_same, interrupted
 from tests.tiny_transformer import save_tiny_transformer
@@ -171,3 +173,17 @@ def test_a_comparison_end_to_end_is_refused(run, flags):
     assert result.code == 2
     assert "no embeddings to compare heads on" in result.err
     assert not Path("runs/both").exists()
+
+
+def test_texts_that_are_cut_are_counted_end_to_end(run, flags, caplog):
+    say_once.cache_clear()
+    Path("data").mkdir()
+    for split, n_long in (("train", 1), ("dev", 2), ("test", 3)):
+        rows = ["good\tyes", "bad\tno"] * 4 + ["a film " * 50 + "\tyes"] * n_long
+        Path(f"data/{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    texts = ["--data=FileData", "--data.folder=data"]
+    result = run("fit", *[flag for flag in flags("end_to_end") if "data" not in flag], *texts, "--name=cut")
+    assert result.code == 0, result.err
+    assert run("test", "--ckpt_path=cut").code == 0
+    said = re.findall(r"the 62 tokens that the text encoder reads: (\d) of (\d+) \(the longest has 100\)", caplog.text)
+    assert said == [("1", "9"), ("2", "10"), ("3", "11")]

@@ -123,6 +123,15 @@ def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path)
     pandas.testing.assert_frame_equal(both.iloc[:2], first)
 
 
+def test_null_is_a_level(study, tmp_path):
+    assert study(factors={"model.execution.shots": [None, 8]}).code == 0
+    table = read_results(tmp_path / "studies/tiny")
+    assert table["model.execution.shots"].tolist() == [None, 8]
+    configs = [trial_folder(tmp_path / "studies/tiny", key) / "config.yaml" for key in table["trial"]]
+    shots = [yaml.safe_load(path.read_text())["model"]["init_args"]["execution"]["shots"] for path in configs]
+    assert shots == [None, 8]
+
+
 def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_path):
     result = study("--dry-run")
     assert "no effect is aliased" in result.out
@@ -182,7 +191,8 @@ def test_a_trial_that_failed_in_another_process_at_the_same_time_is_not_tried_ag
 def start(folder):
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", "hqlm", "study", "run", "--config=tiny.yaml"]
-    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, **pipes)
 
 
 def wait_for(condition):
@@ -231,6 +241,29 @@ def test_killed_in_the_middle_of_a_trial_the_study_goes_on_to_the_same_table(tmp
     workers = children(process.pid)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    wait_for(lambda: not any(map(is_alive, workers)))
+    states = [json.loads(path.read_text())["status"] for path in trials.glob("*/trial.json")]
+    assert sorted(states) == ["done", "running"]
+    again = start(tmp_path)
+    out, _ = again.communicate()
+    assert again.returncode == 0, out
+    assert "4 trials, 1 of them done" in out
+    assert "going on with" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
+    check_same(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_after_ctrl_c_the_study_goes_on_to_the_same_table(tmp_path, undisturbed):
+    write(tmp_path, **FOUR)
+    process = start(tmp_path)
+    trials = tmp_path / "studies/tiny/trials"
+    wait_for(lambda: len(list(trials.glob("*/checkpoints/last.ckpt"))) == 2 or process.poll() is not None)
+    workers = children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "interrupted" in out
+    assert "Traceback" not in out
     wait_for(lambda: not any(map(is_alive, workers)))
     states = [json.loads(path.read_text())["status"] for path in trials.glob("*/trial.json")]
     assert sorted(states) == ["done", "running"]

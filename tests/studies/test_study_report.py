@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hqlm.commands import main
-from hqlm.studies.designs import Ablation, LatinHypercube, PlackettBurman, Scaling
+from hqlm.studies.designs import Ablation, FullFactorial, LatinHypercube, PlackettBurman, Scaling
 from hqlm.studies.factors import read_factors
 from hqlm.studies.store import trial_folder, write_design, write_record
 
@@ -112,6 +112,13 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
     said, page, _ = report(nothing, capsys)
     assert "Too few trials are done" in page
+
+
+def test_null_is_a_level_with_an_effect(tmp_path, capsys):
+    factors = {"model.execution.shots": [None, 100], "data.seed": [0, 1]}
+    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.execution.shots"] == 100))
+    said, _, _ = report(folder, capsys)
+    assert re.search(r"shots: null → 100 lowers test accuracy by (9\.\d|10\.)", said)
 
 
 def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):

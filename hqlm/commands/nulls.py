@@ -1,0 +1,42 @@
+"""Nulls in a configuration: jsonargparse lets them pass in files, whatever the type."""
+
+from __future__ import annotations
+
+import inspect
+from types import NoneType
+from typing import get_args, get_type_hints
+
+from jsonargparse import Namespace
+
+from hqlm.commands.layers import import_class
+from hqlm.data import HqlmDataModule
+from hqlm.errors import ConfigError
+from hqlm.models import HqlmModule
+from hqlm.registry import Component
+
+
+def check_nulls(config: Namespace, key: str) -> None:
+    """Refuse null for an option of a component, or of a group such as `execution`, that must have a value.
+
+    Args:
+        config: a parsed class, with `class_path` and `init_args`.
+        key: where it stands.
+
+    Raises:
+        ConfigError: naming the first such option.
+    """
+    component = import_class(config["class_path"])
+    if "init_args" in config and issubclass(component, HqlmModule | HqlmDataModule | Component):
+        _check(config["init_args"], component, key)
+
+
+def _check(options: Namespace, component: type, key: str) -> None:
+    hints = get_type_hints(component.__init__)  # type: ignore[misc]
+    for name, value in vars(options).items():
+        types, where = get_args(hints[name]) or (hints[name],), f"{key}.{name}"
+        if value is None and NoneType not in types:
+            raise ConfigError(f"{where}=null is not possible: it must have a value")
+        if isinstance(value, Namespace) and "class_path" in value:
+            check_nulls(value, where)
+        elif isinstance(value, Namespace):
+            _check(value, next(each for each in types if inspect.isclass(each) and each is not str), where)
