@@ -83,9 +83,9 @@ class HqlmModule(LightningModule, ABC):
         """The optimiser over all trainable parameters, and its schedule.
 
         Raises:
-            ConfigError: for an optimiser that cannot be made, with options that the type of the weights cannot hold,
-                for a schedule of an optimiser without a learning rate, or when a run that goes on has another number
-                of steps than its schedule was made for.
+            ConfigError: for an optimiser that cannot be made, with options that the type of the weights cannot hold, or
+                without a learning rate for its schedule; and when a run that goes on has another number of steps than
+                its schedule was made for.
         """
         try:
             optimizer: Optimizer = self._optimizer(self.parameter_groups())

@@ -246,7 +246,7 @@ def test_three_classes_with_names(run):
         (["--trainer.fast_dev_run=true"], "keeps no checkpoint"),
         (["--ckpt_path=last"], "there is no flag --ckpt_path"),
         (["--name=a/b"], "a run is named"),
-        (["--data.limit_train=1"], "the train split has 1 rows"),
+        (["--data.limit_train=1"], "1 are left to train on, all of one class"),
         (["--data.limit_test=1"], "the test split has 1 rows"),
     ],
 )
