@@ -56,7 +56,7 @@ def main(args: list[str]) -> int:
     with comparison_folder(request) as folder:
         _check_folder(folder, config)
         workshop = Workshop(folder, config)
-        check_draws({draw: workshop.draw(draw).hashes for draw in range(plan.draws)})
+        check_draws({draw: workshop.check_rows(draw) for draw in range(plan.draws)})
         write_text(folder / _CONFIG, yaml.safe_dump(config, sort_keys=False))
         trials = _run(workshop, plan)
     folders = [folder / trial.folder for trial in trials]

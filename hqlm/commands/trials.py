@@ -20,13 +20,13 @@ from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, RunError
 from hqlm.io import load, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison import HYBRID
-from hqlm.studies.records import RECORD, Record, write_outcome
+from hqlm.studies.records import RECORD, Record, read_outcome, write_outcome
 from hqlm.studies.rivals import HEADS, Fitted, head_shape
-from hqlm.studies.rows import Rows, check_classes, read_rows
+from hqlm.studies.rows import Rows, check_classes, read_rows, split_title
 
 _ROWS: Final = "rows.json"
 _BATCH: Final = 32  # of a data set that has no batch size
@@ -105,6 +105,24 @@ class Workshop:
                 "trainer.check_val_every_n_epoch validate"
             )
         return found
+
+    def check_rows(self, number: int) -> dict[str, str]:
+        """SHA-256 of each split of a draw, after comparing those that runs from before saw.
+
+        Raises:
+            RunError: naming the first run that saw other rows.
+        """
+        hashes = self.draw(number).hashes
+        for folder in sorted(self.folder.glob("*/draw*")):
+            if folder.name.split("-")[0] != f"draw{number}":
+                continue
+            changed = [split for split, digest in _seen(folder).items() if digest != hashes.get(split)]
+            if changed:
+                raise RunError(
+                    f"{folder.relative_to(self.folder)} saw other {split_title(changed[0])}: the data has changed "
+                    f"since. Give another --name, or remove {self.folder}"
+                )
+        return hashes
 
     def train(self, trial: Trial) -> None:
         """Train a head of torch, from its last finished epoch where it was interrupted.
@@ -186,6 +204,15 @@ class Workshop:
         skipped = 1 if len(found) > 1 else 0
         speed = sum(map(len, found[skipped:])) / (marks[-1] - marks[skipped])
         return np.concatenate(found), speed
+
+
+def _seen(folder: Path) -> dict[str, str]:
+    """SHA-256 of the splits that a run has read so far."""
+    if (folder / RECORD).is_file():
+        return read_outcome(folder).record.rows
+    path = folder / _ROWS
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def _head_parameters(counts: Mapping[str, int]) -> int:

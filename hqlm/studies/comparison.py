@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 
 from hqlm.errors import RunError
 from hqlm.studies.records import Outcome
+from hqlm.studies.rows import split_title
 from hqlm.studies.statistics import (
     Estimate,
     PairedRuns,
@@ -120,9 +121,8 @@ def check_rows(outcomes: Sequence[Outcome]) -> dict[int, dict[str, str]]:
         rows = known.setdefault(record.draw, record.rows)
         for split, digest in record.rows.items():
             if digest != rows[split]:
-                what = split.replace("_", " ") if "_" in split else f"{split} rows"
                 raise RunError(
-                    f"{record.model} (draw {record.draw}, seed {record.seed}) saw other {what} than "
+                    f"{record.model} (draw {record.draw}, seed {record.seed}) saw other {split_title(split)} than "
                     f"{first.record.model}: the data has changed since. Remove the folder, or give another --name"
                 )
     check_draws(known)

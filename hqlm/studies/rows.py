@@ -38,6 +38,11 @@ class Rows:
         return {split: digest.hexdigest(), f"{split}_embeddings": embeddings.hexdigest()}
 
 
+def split_title(key: str) -> str:
+    """What a key of `Rows.hashes` stands for: `test rows`, `test embeddings`."""
+    return key.replace("_", " ") if "_" in key else f"{key} rows"
+
+
 def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows:
     """The rows of a split that is set up, embedded by the text encoder of `model`.
 

@@ -312,18 +312,43 @@ def test_two_processes_are_never_in_one_folder(run):
     assert run("compare", *FEW, "--name=one").code == 0
 
 
-def test_data_that_has_changed_since_is_refused(run):
+@pytest.fixture
+def own_data():
+    """Flags of a comparison of two draws on files of the user."""
     Path("data").mkdir()
     for split in ("train", "dev", "test"):
         lines = [f"{('dull', 'clever')[n % 2]} {split} {n}\t{n % 2}" for n in range(40)]
         Path(f"data/{split}.tsv").write_text("\n".join(["text\tlabel", *lines]))
-    flags = [flag for flag in TINY if "data" not in flag]
-    flags += ["--data=FileData", "--data.folder=data", "--rivals=logistic_regression"]
-    assert run("compare", *flags, "--seeds=0").code == 0
-    Path("data/train.tsv").write_text(Path("data/train.tsv").read_text().replace("dull", "boring"))
-    result = run("compare", *flags, "--seeds=0,1")
+    flags = [flag for flag in FEW if "data" not in flag]
+    return [*flags, "--data=FileData", "--data.folder=data", "--data.samples_per_class=8", "--draws=2", "--name=own"]
+
+
+def test_a_finished_comparison_is_not_that_of_data_that_has_changed(run, own_data):
+    assert run("compare", *own_data).code == 0
+    folder = Path("runs/own")
+    table = (folder / "table.md").read_bytes()
+    splits = {"train": "train rows", "dev": "val rows", "test": "test rows"}
+    for split, title in splits.items():
+        path = Path(f"data/{split}.tsv")
+        before = path.read_text()
+        path.write_text(before.replace("dull", "boring"))
+        result = run("compare", *own_data, *([] if split == "test" else ["--seeds=0,1"]))
+        assert result.code == 2
+        assert f"hybrid/draw0-seed0 saw other {title}: the data has changed since" in result.err
+        assert "Give another --name" in result.err
+        path.write_text(before)
+    assert (folder / "table.md").read_bytes() == table
+    assert run("compare", *own_data).code == 0
+
+
+def test_an_unfinished_comparison_does_not_go_on_with_other_test_rows(run, own_data):
+    assert run("compare", *own_data).code == 0
+    for path in [*Path("runs").glob("*/hybrid/draw*/result.json"), *Path("runs").glob("*/hybrid/draw*/rows.json")]:
+        path.unlink()
+    Path("data/test.tsv").write_text(Path("data/test.tsv").read_text().replace("dull", "boring"))
+    result = run("compare", *own_data)
     assert result.code == 2
-    assert "saw other train rows than hybrid" in result.err
+    assert "logistic_regression/draw0 saw other test rows" in result.err
 
 
 def test_a_run_that_was_never_validated_is_refused(tmp_path):
