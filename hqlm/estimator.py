@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from hqlm.errors import ConfigError, MissingDependency, TrainingError
 from hqlm.execution import Execution
 from hqlm.models import HybridClassifier, Schedule
 from hqlm.models.composition import Ablation
-from hqlm.models.schedules import scheduler_config
+from hqlm.models.schedules import check_schedule, scheduler_config
 from hqlm.registry import field_names, suggestion
 
 try:
@@ -219,10 +219,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 raise ConfigError(f"{name} must be {least} or more, given {getattr(self, name)}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be above 0, given {self.learning_rate}")
-        if self.schedule not in get_args(Schedule):
-            raise ConfigError(
-                f"there is no schedule '{self.schedule}'. {suggestion(self.schedule, list(get_args(Schedule)))}"
-            )
+        check_schedule(self.schedule)
 
     def _model(self) -> HybridClassifier:
         auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset

@@ -121,6 +121,7 @@ def test_names_that_are_no_parameters(params, message):
         ({"max_epochs": 0}, "max_epochs must be 1 or more"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"schedule": None}, "Known: constant, cosine, linear_warmup, one_cycle"),
         ({"feature_encoder": 4}, "feature_encoder must be a FeatureEncoder"),
         ({"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}, "hold 4"),
         ({"readout": 9}, "qubits to read"),

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from hqlm.errors import CheckpointError, ConfigError, TrainingError
 from hqlm.layer import QuantumLayer
 from hqlm.models.recipes import to_primitives
-from hqlm.models.schedules import Schedule, scheduler_config
+from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
 LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
@@ -40,6 +40,9 @@ class HqlmModule(LightningModule, ABC):
         score_mode: whether a good score is high or low.
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them.
+
+    Raises:
+        ConfigError: for a schedule that is neither a name nor a callable.
     """
 
     score: ClassVar[str] = "val/acc"
@@ -50,6 +53,8 @@ class HqlmModule(LightningModule, ABC):
 
     def __init__(self, optimizer: OptimizerCallable, schedule: Schedule | LRSchedulerCallable) -> None:
         super().__init__()
+        if not callable(schedule):
+            check_schedule(schedule)
         self._optimizer = optimizer
         self._schedule = schedule
         self.checkpoint: Path | None = None  # that it was loaded from

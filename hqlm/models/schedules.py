@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lightning.pytorch.cli import LRSchedulerCallable, ReduceLROnPlateau
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
+from hqlm.errors import ConfigError
+from hqlm.registry import suggestion
+
 Schedule = Literal["constant", "one_cycle", "cosine", "linear_warmup"]
 _WARM_UP = 0.1  # share of the steps
+
+
+def check_schedule(name: object) -> None:
+    """Refuse what names no schedule.
+
+    Raises:
+        ConfigError: listing the names.
+    """
+    known = list(get_args(Schedule))
+    if name not in known:
+        raise ConfigError(f"there is no schedule {name!r}. {suggestion(str(name), known)}")
 
 
 def scheduler_config(schedule: Schedule | LRSchedulerCallable, optimizer: Optimizer, steps: int) -> Any:

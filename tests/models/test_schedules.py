@@ -4,6 +4,8 @@ import math
 import pytest
 import torch
 
+from hqlm.errors import ConfigError
+from hqlm.models import HybridClassifier
 from hqlm.models.schedules import scheduler_config
 
 STEPS = 100
@@ -50,3 +52,9 @@ def test_any_scheduler_may_be_given():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
     config = scheduler_config(functools.partial(torch.optim.lr_scheduler.StepLR, step_size=2), optimizer, STEPS)
     assert config["lr_scheduler"]["interval"] == "epoch"
+
+
+@pytest.mark.parametrize("given", [None, "cosin", 3])
+def test_what_is_no_schedule_is_refused_with_the_names(given):
+    with pytest.raises(ConfigError, match=r"there is no schedule .*Known: constant, cosine, linear_warmup, one_cycle"):
+        HybridClassifier(schedule=given)
