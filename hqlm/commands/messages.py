@@ -59,10 +59,12 @@ def _missing(message: str, key: str, options: list[str]) -> str:
 
 
 def _unknown_option(message: str, key: str, options: list[str]) -> str:
-    found = re.search(r"(?:Group '([\w.]+)' does not accept option|Option) '([\w.]+)'", message)
+    found = re.search(
+        r"(?:Group '([\w.]+)' does not accept option|Option) '([\w.]+)'|unrecognized arguments: --(\w+)\.", message
+    )
     if not found:
         return ""
-    group, name = found[1] or "", found[2]
+    group, name = found[1] or "", found[2] or found[3]
     callable_class = re.match(r" is not accepted. Got value: Namespace\(class_path='([\w.]+)'", message[found.end() :])
     owner = callable_class[1] if callable_class else _last(_OWNER, message[: found.start()])
     if name == "class_path":
