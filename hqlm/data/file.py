@@ -80,18 +80,19 @@ class FileData(TextDataModule):
         """
         name = self.files[split]
         if split == "predict" and Path(name).is_file():  # texts to predict lie anywhere
-            return self._read_file(Path(name))
+            return self._read_file(Path(name), split)
         folder = _find_folder(self.folder)
         if name != _AUTO:
-            return self._read_file(folder / name)
+            return self._read_file(folder / name, split)
         if split == "val":
             train = self.files["train"]
             kinds = list(_READERS) if train == _AUTO else [Path(train).suffix]
-            return next((self._read_file(path) for stem in _VAL_STEMS if (path := _found(folder, stem, kinds))), None)
+            found = (path for stem in _VAL_STEMS if (path := _found(folder, stem, kinds)))
+            return next((self._read_file(path, split) for path in found), None)
         stem = "train" if split == "train" else "test"
-        return self._read_file(_found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv")
+        return self._read_file(_found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv", split)
 
-    def _read_file(self, path: Path) -> Table:
+    def _read_file(self, path: Path, split: Split) -> Table:
         if not path.is_file():
             there = (
                 ", ".join(sorted(p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else "no such folder"
@@ -108,8 +109,12 @@ class FileData(TextDataModule):
         except UnicodeDecodeError as err:
             raise DataError(f"{path} is not UTF-8 text: {err}") from err
         columns = {name for row in rows for name in row}
-        if rows and self.text not in columns:
-            raise DataError(f"{path} has no column '{self.text}'; it has {', '.join(sorted(columns))}. Set data.text")
+        needed = {"text": self.text} if split == "predict" else {"text": self.text, "label": self.label}
+        for option, name in needed.items():
+            if rows and name not in columns:
+                raise DataError(
+                    f"{path} has no column '{name}'; it has {', '.join(sorted(columns))}. Set data.{option}"
+                )
         labelled = self.label in columns
         texts = tuple(row.get(self.text) or "" for row in rows)
         labels = tuple(row.get(self.label) or "" for row in rows) if labelled else None
