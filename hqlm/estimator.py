@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -52,6 +53,13 @@ _SLOTS: Final[dict[str, type]] = {
     "backend": QuantumBackend,
     "execution": Execution,
 }
+_NUMBERS: Final[dict[str, type]] = {
+    "learning_rate": Real,
+    "weight_decay": Real,
+    "max_epochs": Integral,
+    "batch_size": Integral,
+}
+_KINDS: Final[dict[type, str]] = {Real: "a number", Integral: "a whole number"}
 
 
 class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -171,7 +179,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ConfigError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs two or more classes")
+            raise ConfigError(f"y has 1 class, '{self.classes_[0]}'; a classifier needs two or more classes")
         weights = _check_sample_weight(sample_weight, vectors, dtype=np.float32, ensure_non_negative=True, copy=True)
         weights *= compute_sample_weight(self.class_weight, y)
         kept = weights > 0.0
@@ -214,6 +222,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             return torch.cat([model(part) for part in torch.split(rows, _ROWS)])
 
     def _check_settings(self) -> None:
+        for name, kind in _NUMBERS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise ConfigError(f"{name} must be {_KINDS[kind]}, given {value!r}")
         for name, least in {"max_epochs": 1, "batch_size": 1, "weight_decay": 0.0}.items():
             if not getattr(self, name) >= least:
                 raise ConfigError(f"{name} must be {least} or more, given {getattr(self, name)}")
@@ -243,9 +255,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         value = getattr(self, name)
         if value is not None and not isinstance(value, Mapping):
             if not isinstance(value, _SLOTS[name]):
+                example = f"{type(_RECIPES[name]).__name__}()"
                 raise ConfigError(
-                    f"{name} must be a {_SLOTS[name].__name__}, a dict of options of the default one, or None, "
-                    f"given {value!r}"
+                    f"{name} must be an instance of {_SLOTS[name].__name__}, such as {example}, "
+                    f"a dict of options of the default one, or None, given {value!r}"
                 )
             return value
         return _changed(dataclasses.replace(_RECIPES[name], **sized), value or {})

@@ -120,9 +120,16 @@ def test_names_that_are_no_parameters(params, message):
     [
         ({"max_epochs": 0}, "max_epochs must be 1 or more"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"learning_rate": "x"}, "learning_rate must be a number, given 'x'"),
+        ({"weight_decay": None}, "weight_decay must be a number, given None"),
+        ({"batch_size": 2.5}, r"batch_size must be a whole number, given 2\.5"),
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"schedule": None}, "Known: constant, cosine, linear_warmup, one_cycle"),
-        ({"feature_encoder": 4}, "feature_encoder must be a FeatureEncoder"),
+        ({"feature_encoder": 4}, "feature_encoder must be an instance of FeatureEncoder"),
+        (
+            {"ansatz": "RingAnsatz"},
+            r"must be an instance of Ansatz, such as RingAnsatz\(\), a dict .*'RingAnsatz'",
+        ),
         ({"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}, "hold 4"),
         ({"readout": 9}, "qubits to read"),
     ],
@@ -130,6 +137,11 @@ def test_names_that_are_no_parameters(params, message):
 def test_values_that_cannot_be(params, message):
     with pytest.raises(ValueError, match=message):
         QuantumHeadClassifier(**{**SMALL, **params}).fit(*IRIS)
+
+
+def test_one_class_is_named_as_it_was_given():
+    with pytest.raises(ConfigError, match="y has 1 class, 'a'; a"):
+        QuantumHeadClassifier(**SMALL).fit(IRIS[0], np.full(len(IRIS[0]), "a"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_fit():
