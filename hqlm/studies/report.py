@@ -48,14 +48,27 @@ def verdict(rival: Standing, unit: str) -> str:
     figures = f"difference {_points(difference)}, p {show_p(p)}"
     if paired is not None and paired.estimate.p is not None:
         figures += f"; over {unit} {_points(paired.estimate)}, p {show_p(paired.estimate.p)}"
+    over_units = _over_units(rival, unit)
     if p > ALPHA:
         place = f"lies {points} {'below' if difference.mean < 0.0 else 'above'} it"
         return (
-            f"The difference between the hybrid model and {rival.model} is not significant: the hybrid model "
-            f"{place if difference.mean else 'has the same accuracy'} ({figures})."
+            f"The difference between the hybrid model and {rival.model} is not significant over test rows: the hybrid "
+            f"model {place if difference.mean else 'has the same accuracy'} ({figures}).{over_units}"
         )
     word = "worse" if difference.mean < 0.0 else "better"
-    return f"The hybrid model is significantly {word} than {rival.model} over test rows, by {points} ({figures})."
+    place = f"significantly {word} than {rival.model} over test rows, by {points}"
+    return f"The hybrid model is {place} ({figures}).{over_units}"
+
+
+def _over_units(rival: Standing, unit: str) -> str:
+    """Whether the difference is significant over seeds or draws too; nothing where there is no such test."""
+    paired = rival.difference_over_runs
+    if paired is None or paired.estimate.p is None:
+        return ""
+    if paired.estimate.p > ALPHA:
+        return f" Over {unit} the difference is not significant (p not adjusted)."
+    word = "worse" if paired.estimate.mean < 0.0 else "better"
+    return f" Over {unit} the hybrid model is significantly {word} (p not adjusted)."
 
 
 def notes(comparison: Comparison) -> list[str]:
@@ -65,12 +78,11 @@ def notes(comparison: Comparison) -> list[str]:
     found = [
         f"[test rows]: 95 % bootstrap interval over the {comparison.n_test:,} test rows, with these trained models; of "
         "each row the share of runs that have it right. p: permutation test over test rows, adjusted for "
-        f"{len(rivals)} rivals by Holm's method.",
+        f"{len(rivals)} rivals by Holm's method; intervals are not adjusted.",
         f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; none where there is one run "
         "only or all accuracies are equal. Paired t "
-        f"test over {unit}, not adjusted{_FIXED if unit == 'seeds' else ''}.",
-        "Parameters: trainable ones; of rbf_svc and quantum_kernel their support vectors. ECE: expected calibration "
-        "error, 15 bins; these two get probabilities by one temperature fitted on the validation rows.",
+        f"test over {unit}; neither its p nor the intervals are adjusted{_FIXED if unit == 'seeds' else ''}.",
+        _sizes_and_calibration(rivals),
         "Training seconds: of the setting that was chosen, embedding left out. Sentences/s: by the head alone, from "
         "embeddings, on the CPU; the text encoder is the same for all.",
         "Epochs, learning rates of rival heads and C were chosen on the validation rows; test rows were read once, at "
@@ -83,6 +95,19 @@ def notes(comparison: Comparison) -> list[str]:
         + ".",
     ]
     return found
+
+
+def _sizes_and_calibration(rivals: Sequence[Standing]) -> str:
+    """What parameters and ECE mean, with a word on kernels where such rivals took part."""
+    # kernel machines are what has support vectors, and what gives scores but no probabilities
+    kernels = [rival.model for rival in rivals if rival.counted == "support vectors"]
+    names = " and ".join(kernels)
+    sizes = f"; of {names} support vectors" if names else ""
+    fitted = f"; {names}: probabilities by one temperature fitted on the validation rows" if names else ""
+    return (
+        f"Parameters: trainable ones{sizes}. ECE: mean over runs of the expected calibration error of each run, 15 bins"
+        f"{fitted}."
+    )
 
 
 def _choices(rivals: Sequence[Standing]) -> str:

@@ -12,10 +12,10 @@ pytest.importorskip("scipy")
 HASHES = {"train": "a", "val": "b", "test": "c"}
 
 
-def outcome(model, right, seed=0, draw=0, rows=HASHES):
+def outcome(model, right, seed=0, draw=0, rows=HASHES, counted="trainable"):
     labels = np.arange(200) % 2
     predicted = np.where(np.arange(200) < right, labels, 1 - labels)
-    record = Record(model, draw, seed, 10, "trainable", "", 0.8, 1.0, 100.0, rows)
+    record = Record(model, draw, seed, 10, counted, "", 0.8, 1.0, 100.0, rows)
     return Outcome(record, labels, predicted, np.eye(2)[predicted] * 0.8 + 0.1)
 
 
@@ -24,13 +24,57 @@ def outcome(model, right, seed=0, draw=0, rows=HASHES):
     [
         (190, "The hybrid model is significantly worse than mlp over test rows, by 15.0 points"),
         (120, "The hybrid model is significantly better than mlp over test rows, by 20.0 points"),
-        (162, "is not significant: the hybrid model lies 1.0 points below it"),
-        (158, "is not significant: the hybrid model lies 1.0 points above it"),
-        (160, "is not significant: the hybrid model has the same accuracy"),
+        (162, "is not significant over test rows: the hybrid model lies 1.0 points below it"),
+        (158, "is not significant over test rows: the hybrid model lies 1.0 points above it"),
+        (160, "is not significant over test rows: the hybrid model has the same accuracy"),
     ],
 )
 def test_it_says_plainly_who_is_better(right, said):
     assert said in markdown(compare([outcome("hybrid", 160), outcome("mlp", right)]), "title")
+
+
+@pytest.mark.parametrize(
+    ("rights", "over_rows", "over_draws"),
+    [
+        (
+            (152, 154, 153),
+            "not significant over test rows",
+            "Over draws the hybrid model is significantly worse (p not",
+        ),
+        (
+            (148, 146, 147),
+            "not significant over test rows",
+            "Over draws the hybrid model is significantly better (p not",
+        ),
+        ((120, 180, 199), "significantly worse than mlp over", "Over draws the difference is not significant (p not"),
+    ],
+)
+def test_it_says_whether_draws_agree(rights, over_rows, over_draws):
+    outcomes = [
+        outcome(model, right, 0, draw, {**HASHES, "train": str(draw)})
+        for model, own in (("hybrid", (150, 150, 150)), ("mlp", rights))
+        for draw, right in enumerate(own)
+    ]
+    text = markdown(compare(outcomes), "title")
+    assert over_rows in text
+    assert over_draws in text
+
+
+def test_one_run_is_not_said_to_agree_over_seeds():
+    assert "Over seeds" not in markdown(compare([outcome("hybrid", 160), outcome("mlp", 120)]), "title")
+
+
+def test_notes_are_about_the_rivals_that_took_part():
+    hybrid, mlp = outcome("hybrid", 160), outcome("mlp", 150)
+    text = markdown(compare([hybrid, mlp]), "title")
+    assert "mean over runs of the expected calibration error of each run" in text
+    assert "intervals are not adjusted" in text
+    assert "support vectors" not in text
+    assert "temperature" not in text
+    text = markdown(compare([hybrid, mlp, outcome("rbf_svc", 150, counted="support vectors")]), "title")
+    assert "of rbf_svc support vectors" in text
+    assert "rbf_svc: probabilities by one temperature" in text
+    assert "quantum_kernel" not in text
 
 
 def test_wilcoxon_has_a_column_from_eight_pairs_up():
