@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from types import NoneType
-from typing import get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from jsonargparse import Namespace
 
@@ -35,8 +35,14 @@ def _check(options: Namespace, component: type, key: str) -> None:
     for name, value in vars(options).items():
         types, where = get_args(hints[name]) or (hints[name],), f"{key}.{name}"
         if value is None and NoneType not in types:
-            raise ConfigError(f"{where}=null is not possible: it must have a value")
+            raise ConfigError(f"{where}=null is not possible: it must have a value{_words((hints[name], *types))}")
         if isinstance(value, Namespace) and "class_path" in value:
             check_nulls(value, where)
         elif isinstance(value, Namespace):
             _check(value, next(each for each in types if inspect.isclass(each) and each is not str), where)
+
+
+def _words(types: tuple[Any, ...]) -> str:
+    """The words that are possible, where some are."""
+    words = [str(word) for each in types if get_origin(each) is Literal for word in get_args(each)]
+    return f", such as {', '.join(words)}" if words else ""

@@ -32,6 +32,8 @@ FLAGS = {
     "--model.optimiser.lr=0.1": "no option model.optimiser of HybridClassifier. Did you mean 'optimizer'?",
     "--model.feature_encoder.ansats.n_layers=3": "ansats of QuantumFeatureEncoder. Did you mean 'ansatz'?",
     "--data.folder.name=x": "no option data.folder of ReviewsData",
+    "--model.feature_encoder.merge=null": "it must have a value, such as concat, mean, alternate",
+    "--model.schedule=null": "it must have a value, such as constant, one_cycle, cosine, linear_warmup",
     "--model.optimizer.lrr=1": "Did you mean 'lr'?",
     "--model.optimizer.lr=nan": "model.optimizer.lr=nan is not possible: it must be a number",
     "--model.optimizer.lr=fast": "model.optimizer.lr=fast is not possible: it must be a number",
