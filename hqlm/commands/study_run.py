@@ -54,6 +54,9 @@ def main(args: list[str]) -> int:
     study, options = read_study(parser, Request.read(args))
     runs = plan(study)
     todo = {run.key: run for run in runs if not _is_done(study, run)}
+    for run in runs:
+        if run.key not in todo:
+            study.check_response(read_record(trial_folder(study.folder, run.key))["metrics"])
     n_done = len({run.key for run in runs}) - len(todo)
     print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.design.aliasing(study.what_varies)}\n")
     if options["dry_run"]:
@@ -76,7 +79,7 @@ def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> None:
         state = "to run" if run.key in todo else "done"
         print(f"{order:>4}  {run.key}  {state:<6}  block {run.trial.block}  {run}")
     if todo:
-        print(f"\n{estimate([run.config for run in todo.values()], study.executor.workers)}")
+        print(f"\n{estimate(study, [run.config for run in todo.values()])}")
 
 
 class _Progress:
@@ -115,6 +118,8 @@ class _Progress:
         if record is None:  # another process is at it, or died while we waited for it
             return
         del self.todo[run.key]
+        if record["status"] == DONE:
+            self.study.check_response(record["metrics"])
         done = self.total - len(self.todo)
         bar.update()
         line = f"[{done}/{self.total}] {run}: {_said(record, self.study.response)}{self._left()}"
@@ -131,10 +136,7 @@ class _Progress:
 def _said(record: Record, response: str) -> str:
     if record["status"] != DONE:
         return f"failed: {record['error']}"
-    metrics = record["metrics"]
-    if response not in metrics:
-        return f"there is no {response} among {', '.join(metrics)}"
-    return f"{response} {metrics[response]:.4f}, {record['seconds']:.1f} s"
+    return f"{response} {record['metrics'][response]:.4f}, {record['seconds']:.1f} s"
 
 
 def _summary(study: Study, runs: list[Run]) -> int:

@@ -140,6 +140,21 @@ def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_pa
     assert not (tmp_path / "studies").exists()
 
 
+def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_its_first_trial(study, tmp_path):
+    changes = {"response": "test/nothing", "factors": {"model.feature_encoder.n_layers": [1, 2]}}
+    result = study("--dry-run", **changes)
+    assert (result.code, (tmp_path / "studies").exists()) == (2, False)
+    message = "no trial has 'test/nothing'. Known: parameters, quantum_parameters, step_seconds, test/acc"
+    assert message in result.err
+    result = study(**changes)
+    assert result.code == 2
+    assert message in result.err
+    assert len(list(tmp_path.glob("studies/tiny/trials/*/trial.json"))) == 1
+    again = study(**changes)
+    assert message in again.err
+    assert len(list(tmp_path.glob("studies/tiny/trials/*/trial.json"))) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -114,6 +114,17 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     assert "Too few trials are done" in page
 
 
+@pytest.mark.parametrize("waiting", [range(2, 12), ()], ids=["few", "all"])
+def test_a_response_that_no_trial_has_is_told_with_what_there_is(tmp_path, capsys, waiting):
+    folder = make(tmp_path / "other", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=waiting)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(f"{text}response: test/nothing\n")
+    assert main(["study", "report", str(folder)]) == 2
+    told = "no trial has 'test/nothing'. Known: parameters, step_seconds, test/acc, test/loss\n"
+    assert told in capsys.readouterr().err
+    assert not (folder / "report.html").exists()
+
+
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):
     factors = {"model.execution.shots": [None, 100], "data.seed": [0, 1]}
     folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.execution.shots"] == 100))
