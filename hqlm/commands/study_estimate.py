@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -16,9 +17,8 @@ from lightning.pytorch import Callback
 
 from hqlm.cache import cache_folder
 from hqlm.commands.request import Config, Request
-from hqlm.commands.study_trial import COUNTS, TIMES
+from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.commands.training_cli import HqlmCLI
-from hqlm.errors import HqlmError
 from hqlm.models import TextClassifier
 from hqlm.studies.study import Study
 
@@ -27,7 +27,20 @@ _BATCHES: Final = 10  # of training, of validation and of test
 _SPLITS: Final = ("train", "val", "test")
 
 
-def estimate(study: Study, configs: Sequence[Config]) -> str:
+@dataclass(frozen=True)
+class Estimate:
+    """What a few steps of some trials tell.
+
+    Args:
+        lasting: what all of them will take, in words; empty when none of those that were tried could run.
+        failures: of each that could not run, why.
+    """
+
+    lasting: str
+    failures: tuple[str, ...]
+
+
+def estimate(study: Study, configs: Sequence[Config]) -> Estimate:
     """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run.
 
     Raises:
@@ -36,24 +49,25 @@ def estimate(study: Study, configs: Sequence[Config]) -> str:
     embed_all(configs)
     step = max(1, len(configs) // _SAMPLES)
     sample = [configs[place] for place in range(0, len(configs), step)][:_SAMPLES]
-    seconds, lines = [], []
+    seconds, failures = [], []
     with _one_thread():
         for config in sample:
             try:
                 taken, measured = _try_out(config)
-            except HqlmError as err:
-                lines.append(f"of the {len(sample)} trials that were timed, one would fail: {err}")
+            except Exception as err:  # whatever it is, it would fail the trial
+                failures.append(f"of the {len(sample)} trials that were timed, one would fail: {reason(err)}")
                 continue
             study.check_response(measured)
             seconds.append(taken)
+    lasting = ""
     if seconds:
         mean, workers = statistics.mean(seconds), study.executor.workers
         total = words(mean * -(-len(configs) // workers))
-        lines.append(
+        lasting = (
             f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
             f"{_BATCHES} steps of {len(seconds)} of them"
         )
-    return "\n".join(lines)
+    return Estimate(lasting, tuple(failures))
 
 
 def embed_all(configs: Sequence[Config]) -> None:

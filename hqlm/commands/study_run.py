@@ -48,7 +48,7 @@ _FAILED_TRIALS: Final = 1
 
 @quiet()
 def main(args: list[str]) -> int:
-    """Run what is not finished; 1 when a trial failed."""
+    """Run what is not finished; 1 when a trial failed, or would by the dry run."""
     parser = study_parser("run", _DESCRIPTION)
     parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
     study, options = read_study(parser, Request.read(args))
@@ -60,8 +60,7 @@ def main(args: list[str]) -> int:
     n_done = len({run.key for run in runs}) - len(todo)
     print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.design.aliasing(study.what_varies)}\n")
     if options["dry_run"]:
-        _show(study, runs, todo)
-        return 0
+        return _show(study, runs, todo)
     study.folder.mkdir(parents=True, exist_ok=True)
     write_text(study.folder / STUDY, study_text(parser, options, study))
     write_design(study.folder, [(run.trial, run.key) for run in runs])
@@ -74,12 +73,15 @@ def _is_done(study: Study, run: Run) -> bool:
     return bool(read_record(trial_folder(study.folder, run.key)).get("status") == DONE)
 
 
-def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> None:
+def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> int:
     for order, run in enumerate(runs):
         state = "to run" if run.key in todo else "done"
         print(f"{order:>4}  {run.key}  {state:<6}  block {run.trial.block}  {run}")
-    if todo:
-        print(f"\n{estimate(study, [run.config for run in todo.values()])}")
+    if not todo:
+        return 0
+    found = estimate(study, [run.config for run in todo.values()])
+    print("\n" + "\n".join([*found.failures, found.lasting]))
+    return _FAILED_TRIALS if found.failures else 0
 
 
 class _Progress:

@@ -92,11 +92,16 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
         try:
             record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}
         except Exception as err:  # whatever it is, the other trials go on
-            record |= _failure(str(user_mistake(err) or f"{type(err).__name__}: {err}"))
+            record |= _failure(reason(err))
             traceback.print_exc()
     record["seconds"] = round(time.perf_counter() - start, 3)
     write_record(folder, record)
     return record
+
+
+def reason(err: Exception) -> str:
+    """Why a trial failed, in a line of the table: the mistake of the user if it is one."""
+    return str(user_mistake(err) or f"{type(err).__name__}: {err}")
 
 
 def _failure(error: str) -> Record:
