@@ -60,7 +60,7 @@ class Request:
     def __getitem__(self, key: str) -> Any:
         """The value of a top-level key: of its last flag, else of the last file that has it, else None."""
         values = [config.get(key) for _, config in self.files]
-        values += [load_yaml(flag.value) for flag in self.flags if flag.key == f"--{key}" and flag.value]
+        values += [_value(flag.value) for flag in self.flags if flag.key == f"--{key}" and flag.value]
         return next((value for value in reversed(values) if value is not None), None)
 
     @property
@@ -137,12 +137,12 @@ def read_config(path: Path) -> Config:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
         config = load_yaml(text)
+        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except FileNotFoundError as err:
         near = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "no .yaml file"
         raise ConfigError(f"there is no configuration file {path} (in its folder: {near})") from err
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+    except (OSError, ValueError, yaml.YAMLError) as err:  # ValueError: no UTF-8, or a tag such as !!int before a word
         raise ConfigError(f"cannot read the configuration file {path}: {err}") from err
     if not isinstance(config, dict):
         raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
@@ -186,7 +186,7 @@ def _argument(flag: Flag) -> str:
     """A flag as the parser takes it."""
     if flag.value is None:
         return flag.key
-    if flag.value and load_yaml(flag.value) is None and flag.key.count(".") > 1:
+    if flag.value and _value(flag.value) is None and flag.key.count(".") > 1:
         # jsonargparse makes a null below two keys into the word None on its way down; a mapping keeps it
         top, *keys = flag.key.split(".")
         nested: Any = None
@@ -194,6 +194,14 @@ def _argument(flag: Flag) -> str:
             nested = {key: nested}
         return f"{top}={json.dumps(nested)}"
     return f"{flag.key}={_expanded(flag)}"
+
+
+def _value(text: str) -> Any:
+    """What a flag gives; what is no YAML is a text, as it is for the parser, which refuses it where it must."""
+    try:
+        return load_yaml(text)
+    except (ValueError, yaml.YAMLError):
+        return text
 
 
 def _expanded(flag: Flag) -> str:

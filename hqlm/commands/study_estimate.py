@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -16,35 +17,57 @@ from lightning.pytorch import Callback
 
 from hqlm.cache import cache_folder
 from hqlm.commands.request import Config, Request
+from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.commands.training_cli import HqlmCLI
-from hqlm.errors import HqlmError
 from hqlm.models import TextClassifier
+from hqlm.studies.study import Study
 
 _SAMPLES: Final = 4  # settings that are timed
-_BATCHES: Final = 10  # of training and of validation
+_BATCHES: Final = 10  # of training, of validation and of test
 _SPLITS: Final = ("train", "val", "test")
 
 
-def estimate(configs: Sequence[Config], workers: int) -> str:
-    """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run."""
+@dataclass(frozen=True)
+class Estimate:
+    """What a few steps of some trials tell.
+
+    Args:
+        lasting: what all of them will take, in words; empty when none of those that were tried could run.
+        failures: of each that could not run, why.
+    """
+
+    lasting: str
+    failures: tuple[str, ...]
+
+
+def estimate(study: Study, configs: Sequence[Config]) -> Estimate:
+    """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run.
+
+    Raises:
+        ConfigError: when one of those does not measure the response of the study.
+    """
     embed_all(configs)
     step = max(1, len(configs) // _SAMPLES)
     sample = [configs[place] for place in range(0, len(configs), step)][:_SAMPLES]
-    seconds, lines = [], []
+    seconds, failures = [], []
     with _one_thread():
         for config in sample:
             try:
-                seconds.append(_trial_seconds(config))
-            except HqlmError as err:
-                lines.append(f"of the {len(sample)} trials that were timed, one would fail: {err}")
+                taken, measured = _try_out(config)
+            except Exception as err:  # whatever it is, it would fail the trial
+                failures.append(f"of the {len(sample)} trials that were timed, one would fail: {reason(err)}")
+                continue
+            study.check_response(measured)
+            seconds.append(taken)
+    lasting = ""
     if seconds:
-        mean = statistics.mean(seconds)
+        mean, workers = statistics.mean(seconds), study.executor.workers
         total = words(mean * -(-len(configs) // workers))
-        lines.append(
+        lasting = (
             f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
             f"{_BATCHES} steps of {len(seconds)} of them"
         )
-    return "\n".join(lines)
+    return Estimate(lasting, tuple(failures))
 
 
 def embed_all(configs: Sequence[Config]) -> None:
@@ -77,25 +100,27 @@ def words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _trial_seconds(config: Config) -> float:
-    """Seconds of fit and test, from the median of a few batches and the time before the first."""
+def _try_out(config: Config) -> tuple[float, set[str]]:
+    """Seconds of fit and test, from the median of a few batches and the time before the first; and what is measured."""
     short = copy.deepcopy(config)
     trainer = short["trainer"]
     epochs, limits = trainer["max_epochs"] or 1, [trainer[f"limit_{split}_batches"] for split in _SPLITS]
     trainer |= {"max_epochs": 1, "max_steps": -1, "logger": False, "enable_checkpointing": False, "callbacks": None}
-    trainer |= {"limit_train_batches": _BATCHES, "limit_val_batches": _BATCHES, "num_sanity_val_steps": 0}
+    trainer |= {f"limit_{split}_batches": _BATCHES for split in _SPLITS} | {"num_sanity_val_steps": 0}
+    trainer |= {"check_val_every_n_epoch": 1, "val_check_interval": None}
     start = time.perf_counter()
     cli = HqlmCLI("study", "", Request([], [], short))
     clock = _BatchTimes()
-    cli.make_trainer([clock], None).fit(cli.model, datamodule=cli.datamodule)
+    runner = cli.make_trainer([clock], None)
+    runner.fit(cli.model, datamodule=cli.datamodule)
+    runner.test(cli.model, datamodule=cli.datamodule, verbose=False)
+    measured = {*runner.callback_metrics, cli.model.score, *TIMES, *COUNTS}
     before = clock.first - start
-    data = cli.datamodule
-    assert data is not None
-    data.setup("test")
+    data: Any = cli.datamodule or cli.model  # a model that reads no texts says itself how many steps it takes
     loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
     train, val, test = (_limited(len(loader), limit) for loader, limit in zip(loaders, limits, strict=True))
     a_step, a_batch = statistics.median(clock.train), statistics.median(clock.val)
-    return 2 * before + epochs * (train * a_step + val * a_batch) + test * a_batch
+    return 2 * before + epochs * (train * a_step + val * a_batch) + test * a_batch, measured
 
 
 def _limited(batches: int, limit: int | float | None) -> int:

@@ -48,17 +48,19 @@ _FAILED_TRIALS: Final = 1
 
 @quiet()
 def main(args: list[str]) -> int:
-    """Run what is not finished; 1 when a trial failed."""
+    """Run what is not finished; 1 when a trial failed, or would by the dry run."""
     parser = study_parser("run", _DESCRIPTION)
     parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
     study, options = read_study(parser, Request.read(args))
     runs = plan(study)
     todo = {run.key: run for run in runs if not _is_done(study, run)}
+    for run in runs:
+        if run.key not in todo:
+            study.check_response(read_record(trial_folder(study.folder, run.key))["metrics"])
     n_done = len({run.key for run in runs}) - len(todo)
     print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.design.aliasing(study.what_varies)}\n")
     if options["dry_run"]:
-        _show(study, runs, todo)
-        return 0
+        return _show(study, runs, todo)
     study.folder.mkdir(parents=True, exist_ok=True)
     write_text(study.folder / STUDY, study_text(parser, options, study))
     write_design(study.folder, [(run.trial, run.key) for run in runs])
@@ -71,12 +73,15 @@ def _is_done(study: Study, run: Run) -> bool:
     return bool(read_record(trial_folder(study.folder, run.key)).get("status") == DONE)
 
 
-def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> None:
+def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> int:
     for order, run in enumerate(runs):
         state = "to run" if run.key in todo else "done"
         print(f"{order:>4}  {run.key}  {state:<6}  block {run.trial.block}  {run}")
-    if todo:
-        print(f"\n{estimate([run.config for run in todo.values()], study.executor.workers)}")
+    if not todo:
+        return 0
+    found = estimate(study, [run.config for run in todo.values()])
+    print("\n" + "\n".join([*found.failures, found.lasting]))
+    return _FAILED_TRIALS if found.failures else 0
 
 
 class _Progress:
@@ -115,6 +120,8 @@ class _Progress:
         if record is None:  # another process is at it, or died while we waited for it
             return
         del self.todo[run.key]
+        if record["status"] == DONE:
+            self.study.check_response(record["metrics"])
         done = self.total - len(self.todo)
         bar.update()
         line = f"[{done}/{self.total}] {run}: {_said(record, self.study.response)}{self._left()}"
@@ -131,10 +138,7 @@ class _Progress:
 def _said(record: Record, response: str) -> str:
     if record["status"] != DONE:
         return f"failed: {record['error']}"
-    metrics = record["metrics"]
-    if response not in metrics:
-        return f"there is no {response} among {', '.join(metrics)}"
-    return f"{response} {metrics[response]:.4f}, {record['seconds']:.1f} s"
+    return f"{response} {record['metrics'][response]:.4f}, {record['seconds']:.1f} s"
 
 
 def _summary(study: Study, runs: list[Run]) -> int:

@@ -10,7 +10,8 @@ import yaml
 
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Request, read_config
-from hqlm.commands.study_file import flag_value, read_study, study_parser
+from hqlm.commands.study_file import flag_value, read_study, study_parser, trial_request
+from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError
 from hqlm.io import write_text
 from hqlm.studies.factors import Factor
@@ -28,10 +29,16 @@ studies are. A fractional design (Plackett-Burman, fractional factorial, definit
 hypercube) cannot be a grid of W&B: `hqlm study run` runs it as designed. With --method random or bayes W&B draws
 combinations itself; the design is then not used, and `hqlm study report` does not read the runs of a sweep.
 
-W&B optimises `val/acc`, which every `hqlm fit` logs: test data are for the study, not for the search.
+W&B optimises what `hqlm fit` chooses the best checkpoint by: `val/acc` of classifiers, `val/energy` of models without
+data. Test data are for the study, not for the search.
 """
 _LOGGER: Final = "hqlm.callbacks.WandbRun"
 _FILE: Final = "sweep.yaml"
+_HEAD: Final = """\
+# Start `wandb agent` in a folder where {bases} can be read: the command below names what it reads from there.
+# W&B optimises {score}, by which `hqlm fit` chooses the best checkpoint. The response of the study is {response}; test
+# data are for measuring what the search has found (`hqlm test`), never for the search itself.
+"""
 
 
 @quiet()
@@ -44,7 +51,8 @@ def main(args: list[str]) -> int:
     path = options["output"] or study.folder / _FILE
     sweep = sweep_config(study, options["method"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, yaml.safe_dump(sweep, sort_keys=False))
+    head = _HEAD.format(bases=", ".join(map(str, study.bases)), score=sweep["metric"]["name"], response=study.response)
+    write_text(path, head + yaml.safe_dump(sweep, sort_keys=False))
     print(f"{path}: method {sweep['method']} over {', '.join(sweep['parameters'])}\n\nnext:\n  wandb sweep {path}")
     return 0
 
@@ -59,7 +67,8 @@ def sweep_config(study: Study, method: str) -> dict[str, Any]:
         method: `grid`, `random` or `bayes`.
 
     Raises:
-        ConfigError: for a grid of a study that does not run all combinations of its levels.
+        ConfigError: for a grid of a study that does not run all combinations of its levels, or an experiment that
+            cannot run with the overrides of the study.
     """
     parameters = _grid(study) if method == "grid" else _drawn(study)
     files = [word for path in study.bases for word in ("--config", str(path))]
@@ -68,10 +77,18 @@ def sweep_config(study: Study, method: str) -> dict[str, Any]:
         "name": study.name,
         "program": "hqlm",
         "method": method,
-        "metric": {"name": "val/acc", "goal": "maximize"},
+        "metric": _metric(study),
         "parameters": parameters,
         "command": ["${env}", "hqlm", "fit", *files, *_logger(study), *fixed, "${args}"],
     }
+
+
+def _metric(study: Study) -> dict[str, str]:
+    """The score of the model."""
+    request = trial_request(study, study.overrides)
+    request.load_plugins()
+    model = HqlmCLI("study", "", request).model
+    return {"name": model.score, "goal": f"{model.score_mode}imize"}
 
 
 def _logger(study: Study) -> list[str]:

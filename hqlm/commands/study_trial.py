@@ -26,7 +26,8 @@ from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
 _PACKAGES: Final = ("torch", "lightning", "numpy", "numba")
-_FIGURES: Final = ("training_seconds", "step_seconds")
+TIMES: Final = ("training_seconds", "step_seconds")
+COUNTS: Final = ("parameters", "quantum_parameters")
 Task = dict[str, Any]
 Record = dict[str, Any]
 
@@ -91,11 +92,16 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
         try:
             record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}
         except Exception as err:  # whatever it is, the other trials go on
-            record |= _failure(str(user_mistake(err) or f"{type(err).__name__}: {err}"))
+            record |= _failure(reason(err))
             traceback.print_exc()
     record["seconds"] = round(time.perf_counter() - start, 3)
     write_record(folder, record)
     return record
+
+
+def reason(err: Exception) -> str:
+    """Why a trial failed, in a line of the table: the mistake of the user if it is one."""
+    return str(user_mistake(err) or f"{type(err).__name__}: {err}")
 
 
 def _failure(error: str) -> Record:
@@ -110,8 +116,8 @@ def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
     finish_open_run()
     counts = summary["parameters"]
-    own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in _FIGURES}}
-    return {**metrics, **own, "parameters": sum(counts.values()), "quantum_parameters": counts["quantum"]}
+    own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in TIMES}}
+    return {**metrics, **own, **dict(zip(COUNTS, (sum(counts.values()), counts["quantum"]), strict=True))}
 
 
 @cache

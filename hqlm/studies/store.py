@@ -66,7 +66,7 @@ def write_design(study: Path, trials: Sequence[tuple[Trial, str]]) -> None:
     write_text(study / DESIGN, text.getvalue())
 
 
-def read_results(study: Path) -> pandas.DataFrame:
+def read_results(study: str | Path) -> pandas.DataFrame:
     """The trials of a study: a row each in run order, as in `design.csv`, with what was measured.
 
     Columns: those of `design.csv`, the values of factors read from their JSON (None where a trial leaves the experiment
@@ -78,6 +78,7 @@ def read_results(study: Path) -> pandas.DataFrame:
     """
     import pandas
 
+    study = Path(study)
     path = study / DESIGN
     if not path.is_file():
         raise RunError(f"{study} holds no study: there is no {DESIGN}. `hqlm study run --config FILE` makes one")

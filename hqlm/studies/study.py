@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from hqlm.errors import ConfigError
+from hqlm.registry import suggestion
 from hqlm.studies.designs import Design, Trial
 from hqlm.studies.executors import Executor, LocalExecutor
 from hqlm.studies.factors import Factor, read_factors
@@ -67,6 +68,15 @@ class Study:
     def trials(self) -> tuple[Trial, ...]:
         """All trials in the order in which to run them."""
         return self.design.trials(self.what_varies, self.seeds)
+
+    def check_response(self, measured: Collection[str]) -> None:
+        """Refuse a response that a trial does not have; what trials measure is known only once one has run.
+
+        Raises:
+            ConfigError: naming the figures of the trial.
+        """
+        if self.response not in measured:
+            raise ConfigError(f"response: no trial has '{self.response}'. {suggestion(self.response, list(measured))}")
 
     def overrides_of(self, trial: Trial) -> Mapping[str, Any]:
         """Dotted keys of the experiment with the values of one trial, outer keys first."""

@@ -41,6 +41,7 @@ FLAGS = {
     "--trainer.max_epoch=3": "Did you mean 'trainer.max_epochs'?",
     "--trainer.max_epochs=few": "it must be a whole number or null",
     "--modl=3": "Did you mean 'model'?",
+    "--trainer.max_epochs=[3": "max_epochs=[3 is not possible",
     "--data.seed=x": "data.seed=x is not possible: it must be a whole number",
     "--data.folder=x": "no option data.folder of ReviewsData",
     "--data=FileData": "--data.folder is missing",
@@ -62,6 +63,8 @@ FILES = {
     "model: {class_path: HybridClassifier, init_args: {feature_encoder: {class_path: QuantumFeatureEncoder, "
     "n_qubits: 3}}}": "under init_args",
     "a: [1": "cannot read the configuration file bad.yaml",
+    "{a: 1}: 3": "cannot read the configuration file bad.yaml",
+    "a: !!int x": "cannot read the configuration file bad.yaml",
     "- 1": "must be a YAML mapping",
     "plugins: 3": "a list of module names is needed",
     "plugins: [nowhere]": "cannot import the plugin 'nowhere'",

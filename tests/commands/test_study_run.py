@@ -13,6 +13,7 @@ import yaml
 
 from hqlm.commands import main
 from hqlm.commands.study_trial import run_trial
+from hqlm.models import HybridClassifier
 from hqlm.studies.store import read_results, trial_folder
 from tests.studies.tasks import is_alive
 
@@ -137,7 +138,36 @@ def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_pa
     assert "no effect is aliased" in result.out
     assert sum(" to run " in line for line in result.out.splitlines()) == 4
     assert "for 4 trials, 1 at a time" in result.out
+    assert result.out.count("one would fail: ") == 2  # n_qubits=3 is too few for the embedding, as only data tell
+    assert result.code == 1
     assert not (tmp_path / "studies").exists()
+
+
+def test_a_dry_run_tells_whatever_would_fail_a_trial(study, monkeypatch):
+    def breaks(self, batch, batch_idx):
+        raise TypeError("no such thing as a step")
+
+    assert study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]}).code == 0
+    monkeypatch.setattr(HybridClassifier, "training_step", breaks)
+    result = study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]})
+    assert result.code == 1
+    assert result.out.count("one would fail: TypeError: no such thing as a step") == 2
+    assert "Traceback" not in result.out + result.err
+
+
+def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_its_first_trial(study, tmp_path):
+    changes = {"response": "test/nothing", "factors": {"model.feature_encoder.n_layers": [1, 2]}}
+    result = study("--dry-run", **changes)
+    assert (result.code, (tmp_path / "studies").exists()) == (2, False)
+    message = "no trial has 'test/nothing'. Known: parameters, quantum_parameters, step_seconds, test/acc"
+    assert message in result.err
+    result = study(**changes)
+    assert result.code == 2
+    assert message in result.err
+    assert len(list(tmp_path.glob("studies/tiny/trials/*/trial.json"))) == 1
+    again = study(**changes)
+    assert message in again.err
+    assert len(list(tmp_path.glob("studies/tiny/trials/*/trial.json"))) == 1
 
 
 @pytest.mark.parametrize(

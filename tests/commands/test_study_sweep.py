@@ -89,6 +89,19 @@ def test_an_ablation_is_a_grid_of_one_key(sweep):
     assert sorted(values) == [[], ["entanglement"], ["long_range"]]
 
 
+def test_the_file_says_where_to_run_it_and_what_it_optimises(sweep):
+    Path("chain.yaml").write_text(
+        "model: {class_path: VQE, init_args: {problem: {class_path: IsingChain, init_args: {n_qubits: 2}}}}\n"
+    )
+    factors = {"model.optimizer.lr": [0.1, 0.2]}
+    result, found = sweep(base="chain.yaml", overrides={}, factors=factors, response="test/energy")
+    assert result.code == 0, result.err
+    assert found["metric"] == {"name": "val/energy", "goal": "minimize"}
+    head = Path("studies/tiny/sweep.yaml").read_text().partition("\nname:")[0]
+    assert "in a folder where chain.yaml can be read" in head
+    assert "The response of the study is test/energy" in head
+
+
 def test_a_fractional_design_is_refused_with_what_would_work(sweep):
     factors = {f"model.{name}": [1, 2] for name in ("a", "b", "c", "d", "e")}
     result, found = sweep(design="PlackettBurman", factors=factors, seeds=[0])

@@ -189,8 +189,9 @@ def test_hypercubes_visit_every_part_of_every_range_once():
 
 @pytest.mark.parametrize("design", [PlackettBurman(), FractionalFactorial()])
 def test_more_than_two_levels_are_refused_with_what_would_work(design):
-    with pytest.raises(ConfigError, match=r"data.a has 3: \['x', 'y', 'z'\].*OrthogonalArray, FullFactorial"):
-        design.settings(MIXED)
+    for factors in (MIXED, MIXED[2:3]):  # also of one factor: a second would not mend it
+        with pytest.raises(ConfigError, match=r"data.a has 3: \['x', 'y', 'z'\].*OrthogonalArray, FullFactorial"):
+            design.settings(factors)
 
 
 def test_definitive_screening_refuses_levels_with_what_would_work():

@@ -11,7 +11,7 @@ import yaml
 from hqlm.commands import main
 from hqlm.studies.designs import Ablation, FullFactorial, LatinHypercube, PlackettBurman, Scaling
 from hqlm.studies.factors import read_factors
-from hqlm.studies.store import trial_folder, write_design, write_record
+from hqlm.studies.store import read_results, trial_folder, write_design, write_record
 
 pytest.importorskip("pydoe", reason="comes with the extra study, and wants a later NumPy than the rest")
 
@@ -112,6 +112,22 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
     said, page, _ = report(nothing, capsys)
     assert "Too few trials are done" in page
+
+
+@pytest.mark.parametrize("waiting", [range(2, 12), ()], ids=["few", "all"])
+def test_a_response_that_no_trial_has_is_told_with_what_there_is(tmp_path, capsys, waiting):
+    folder = make(tmp_path / "other", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=waiting)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(f"{text}response: test/nothing\n")
+    assert main(["study", "report", str(folder)]) == 2
+    told = "no trial has 'test/nothing'. Known: parameters, step_seconds, test/acc, test/loss\n"
+    assert told in capsys.readouterr().err
+    assert not (folder / "report.html").exists()
+
+
+def test_results_are_read_by_path_or_its_text(tmp_path):
+    folder = make(tmp_path / "s", PlackettBurman(), FACTORS, lambda values: 0.7)
+    assert read_results(str(folder)).equals(read_results(folder))
 
 
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):

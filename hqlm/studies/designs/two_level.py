@@ -59,7 +59,6 @@ def check_factors(design: Design, factors: Sequence[Factor], fewest: int = 2) ->
     Raises:
         ConfigError: saying which designs would work.
     """
-    check_keys(design, factors, fewest)
     many = [factor for factor in factors if len(factor.values) > 2]
     if many:
         title = type(design).__name__
@@ -67,6 +66,7 @@ def check_factors(design: Design, factors: Sequence[Factor], fewest: int = 2) ->
             f"{title} has two levels a factor; {many[0].key} has {len(many[0].values)}: {list(many[0].values)}. Leave "
             "two of them, or take OrthogonalArray, FullFactorial or RandomDesign, which take more"
         )
+    check_keys(design, factors, fewest)
 
 
 def check_keys(design: Design, factors: Sequence[Factor], fewest: int) -> None:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hqlm.errors import CheckpointError, ConfigError, PluginError
+from hqlm.errors import CheckpointError, PluginError
 from hqlm.io import load
-from hqlm.registry import suggestion
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
 from hqlm.studies.analysis.measures import Measure, measure
@@ -42,7 +41,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
     """The report of whatever trials are done.
 
     Raises:
-        ConfigError: when the response is no figure of the trials.
+        ConfigError: when trials are done and none has the response.
     """
     own = measure(study.response)
     done = results[results["status"] == DONE]
@@ -63,13 +62,12 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
 
 
 def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) -> Findings | None:
+    if len(done):
+        study.check_response(list(done.columns[done.columns.get_loc("seconds") + 1 :]))  # there the figures begin
+        done = done[done[own.key].notna()]
     if len(done) < _FEWEST:
         return None
-    if own.key not in done:
-        known = [name for name in done.columns if name not in _ABOUT and done[name].dtype.kind == "f"]
-        raise ConfigError(f"response: there is no '{own.key}'. {suggestion(own.key, known)}")
     factors, design = study.what_varies, study.design
-    done = done[done[own.key].notna()]
     if design.analysis == "ablation":
         correct = partial(_correct, folder)
         return ablation.describe(analyse_ablation(done, factors, own.key, correct), own)
