@@ -83,7 +83,7 @@ def _layers(module: LightningModule) -> list[QuantumLayer]:
 
 def _simulated(module: LightningModule) -> list[QuantumLayer]:
     """Layers that can be timed: rows on hardware are paid for, and queues make their time no measure of anything."""
-    return [layer for layer in _layers(module) if layer.backend.seeded]
+    return [layer for layer in _layers(module) if layer.backend.seeded and not isinstance(layer.backend, PaidBackend)]
 
 
 def _rows(loader: Any, n_batches: int) -> int:
