@@ -1,8 +1,8 @@
 """A study as a user runs it: every trial once, whatever happens in between, and one table in the end."""
 
 import json
-import re
 import os
+import re
 import signal
 import subprocess
 import sys
