@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,9 @@ def start(folder):
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", "hqlm", "study", "run", "--config=tiny.yaml"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, **pipes)
+    # tests that a shell runs in the background are deaf to Ctrl-C, and so would be what they start
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, preexec_fn=listen, **pipes)
 
 
 def wait_for(condition):

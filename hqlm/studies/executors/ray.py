@@ -72,9 +72,10 @@ class RayExecutor(Executor):
         import ray
 
         mine = {key: value for key, value in os.environ.items() if key.startswith(_ENVIRONMENT)}
-        sizes = {"num_cpus": self.workers, "object_store_memory": _OBJECTS, "include_dashboard": False}
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        options |= {"runtime_env": {"env_vars": mine}} | (sizes if self.address == _LOCAL else {})
+        options |= {"runtime_env": {"env_vars": mine}}
+        if self.address == _LOCAL:  # one that is there already has sizes of its own
+            options |= {"num_cpus": self.workers, "object_store_memory": _OBJECTS, "include_dashboard": False}
         try:
             ray.init(address=self.address, **options)
             yield ray
