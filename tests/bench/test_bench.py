@@ -141,7 +141,6 @@ def test_mistakes(flag: str, message: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     file = tmp_path / "cost.svg"
     assert main(["bench", *SMALL, "--parts=[train]", "--peers=[plain_torch]", f"--plot={file}"]) == 0
     assert "<svg" in file.read_text()

@@ -7,8 +7,6 @@ import torch
 
 from hqlm.callbacks import WandbRun, wandb_session
 
-pytest.importorskip("wandb")
-
 
 def trainer(**changes):
     return SimpleNamespace(**{"fast_dev_run": False, "is_global_zero": True, **changes})

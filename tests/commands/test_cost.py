@@ -38,7 +38,6 @@ def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
 
 
 def test_tables_and_what_is_assumed(run):
-    pytest.importorskip("qiskit")
     result = run("cost", *SMALL, "--qubits=[24,34,44]")
     assert result.code == 0, result.err
     assert "100 shots (assumed: the configuration is exact" in result.out
@@ -52,8 +51,6 @@ def test_tables_and_what_is_assumed(run):
 
 
 def test_a_figure_is_drawn(run, tmp_path):
-    pytest.importorskip("qiskit")
-    pytest.importorskip("matplotlib")
     result = run("cost", *SMALL, "--qubits=[8]", "--plot=cost.svg")
     assert result.code == 0, result.err
     assert "<svg" in (tmp_path / "cost.svg").read_text()

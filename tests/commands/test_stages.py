@@ -58,7 +58,6 @@ def plain(texts):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_run_leaves_a_body_that_plain_sentence_transformers_loads(run, flags, stage):
-    pytest.importorskip("peft")
     result = run("fit", *flags(*stage), "--name=tuned")
     assert result.code == 0, result.err
     summary = json.loads(Path("runs/tuned/summary.json").read_text())
@@ -97,7 +96,6 @@ def test_every_command_uses_the_tuned_body(run, flags, weights, stage):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_interrupted_run_goes_on_exactly(run, flags, monkeypatch, tmp_path, stage):
-    pytest.importorskip("peft")
     args = [*flags(*stage), "--trainer.max_epochs=4", "--data.batch_size=16"]
 
     def fit(*more):
@@ -150,8 +148,6 @@ def test_low_rank_updates_of_rank_0_are_refused(run, flags):
 
 @pytest.mark.slow
 def test_a_comparison_of_a_contrastive_model_tunes_once_a_draw(run, flags, monkeypatch):
-    pytest.importorskip("scipy")
-    pytest.importorskip("sklearn")
     tuned, tune = [], sentence_transformer.tune
     monkeypatch.setattr(sentence_transformer, "tune", lambda *args: tuned.append(args[2]) or tune(*args))
     few = [flag for flag in flags("contrastive") if "limit_t" not in flag]
@@ -168,7 +164,6 @@ def test_a_comparison_of_a_contrastive_model_tunes_once_a_draw(run, flags, monke
 
 
 def test_a_comparison_end_to_end_is_refused(run, flags):
-    pytest.importorskip("sklearn")
     result = run("compare", *flags("end_to_end"), "--name=both")
     assert result.code == 2
     assert "no embeddings to compare heads on" in result.err

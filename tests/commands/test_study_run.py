@@ -265,48 +265,45 @@ def check_same(folder, undisturbed):
     assert predictions(folder) == predictions(undisturbed)
 
 
-@pytest.mark.slow
-def test_killed_in_the_middle_of_a_trial_the_study_goes_on_to_the_same_table(tmp_path, undisturbed):
-    write(tmp_path, **FOUR)
-    process = start(tmp_path)
-    trials = tmp_path / "studies/tiny/trials"
-    # the second trial has finished an epoch and not its last
+def start_and_wait(folder):
+    """A study of which a trial is done and the second has finished an epoch but not its last, with its workers."""
+    write(folder, **FOUR)
+    process, trials = start(folder), folder / "studies/tiny/trials"
     wait_for(lambda: len(list(trials.glob("*/checkpoints/last.ckpt"))) == 2 or process.poll() is not None)
-    workers = children(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    return process, children(process.pid)
+
+
+def check_goes_on(folder, workers, undisturbed):
+    """That no worker is left, and the same command ends with the table of a study that nobody disturbed."""
+    trials = folder / "studies/tiny/trials"
     wait_for(lambda: not any(map(is_alive, workers)))
     states = [json.loads(path.read_text())["status"] for path in trials.glob("*/trial.json")]
     assert sorted(states) == ["done", "running"]
-    again = start(tmp_path)
+    again = start(folder)
     out, _ = again.communicate()
     assert again.returncode == 0, out
     assert "4 trials, 1 of them done" in out
     assert "going on with" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
-    check_same(tmp_path, undisturbed)
+    check_same(folder, undisturbed)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_a_trial_the_study_goes_on_to_the_same_table(tmp_path, undisturbed):
+    process, workers = start_and_wait(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    check_goes_on(tmp_path, workers, undisturbed)
 
 
 @pytest.mark.slow
 def test_after_ctrl_c_the_study_goes_on_to_the_same_table(tmp_path, undisturbed):
-    write(tmp_path, **FOUR)
-    process = start(tmp_path)
-    trials = tmp_path / "studies/tiny/trials"
-    wait_for(lambda: len(list(trials.glob("*/checkpoints/last.ckpt"))) == 2 or process.poll() is not None)
-    workers = children(process.pid)
+    process, workers = start_and_wait(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     assert "interrupted" in out
     assert "Traceback" not in out
-    wait_for(lambda: not any(map(is_alive, workers)))
-    states = [json.loads(path.read_text())["status"] for path in trials.glob("*/trial.json")]
-    assert sorted(states) == ["done", "running"]
-    again = start(tmp_path)
-    out, _ = again.communicate()
-    assert again.returncode == 0, out
-    assert "4 trials, 1 of them done" in out
-    assert "going on with" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
-    check_same(tmp_path, undisturbed)
+    check_goes_on(tmp_path, workers, undisturbed)
 
 
 @pytest.mark.slow
@@ -325,7 +322,6 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
 
 @pytest.mark.slow
 def test_ray_gives_the_same_table(tmp_path, undisturbed):
-    pytest.importorskip("ray")
     write(tmp_path, **FOUR | {"executor": {"class_path": "RayExecutor", "init_args": {"n_workers": 2}}})
     process = start(tmp_path)
     out, _ = process.communicate()

@@ -19,7 +19,6 @@ from hqlm.studies.store import trial_folder, write_design, write_record
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, TINY
 
-pytest.importorskip("wandb")
 OVERLAY = f"--config={ROOT / 'configs/logger/wandb.yaml'}"
 EVERY = "--trainer.log_every_n_steps=1"
 CLASSICAL = ["--model=ClassicalClassifier", *(flag for flag in TINY[1:] if "feature_encoder" not in flag)]

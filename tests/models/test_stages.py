@@ -107,7 +107,6 @@ def test_mixed_precision_trains(make, weights, tmp_path):
 
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2)], ids=["all", "lora"])
 def test_a_checkpoint_holds_what_was_trained_and_nothing_else(make, weights, tmp_path, lora):
-    pytest.importorskip("peft")
     model = make(encoder(weights, "end_to_end", lora=lora))
     fit(model, tmp_path).save_checkpoint(tmp_path / "model.ckpt")
     state = torch.load(tmp_path / "model.ckpt", weights_only=True)["state_dict"]
@@ -120,7 +119,6 @@ def test_a_checkpoint_holds_what_was_trained_and_nothing_else(make, weights, tmp
 
 @pytest.mark.slow
 def test_other_initial_weights_under_low_rank_updates_are_refused(weights, tmp_path):
-    pytest.importorskip("peft")
     model = ClassicalClassifier(encoder(weights, "end_to_end", lora=LoRA(rank=2)))
     trainer = fit(model, tmp_path)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
@@ -167,7 +165,6 @@ def test_a_contrastive_model_trains_its_head_on_the_tuned_embeddings(make, weigh
 
 
 def test_low_rank_updates_are_counted_apart(weights):
-    pytest.importorskip("peft")
     known = {"class_names": ["a", "b"], "embedding_dim": DIM}
     counts = []
     for stage, lora in (("frozen", None), ("contrastive", LoRA(rank=2)), ("end_to_end", LoRA(rank=2))):

@@ -21,8 +21,6 @@ from hqlm.studies.designs import (
 )
 from hqlm.studies.factors import Factor
 
-pytest.importorskip("pydoe", reason="comes with the extra study, and wants a later NumPy than the rest")
-
 TWO = [Factor(f"model.f{i}", (1, 3)) for i in range(8)]
 RANGES = [Factor(f"model.r{i}", low=1.0, high=3.0) for i in range(5)]
 MIXED = [*TWO[:3], Factor("data.a", ("x", "y", "z")), Factor("data.b", (1, 2, 3))]

@@ -24,8 +24,6 @@ from hqlm.studies.designs.orthogonal_array import is_orthogonal
 from hqlm.studies.factors import Factor, read_factors
 from tests.registries import shipped
 
-pytest.importorskip("pydoe", reason="comes with the extra study, and wants a later NumPy than the rest")
-
 LEVELS = [Factor(f"model.f{i}", (1, 3)) for i in range(8)]
 RANGES = [Factor(f"model.r{i}", low=1.0, high=3.0) for i in range(6)]
 MIXED = [*LEVELS[:2], Factor("data.a", ("x", "y", "z")), Factor("data.b", (1, 2, 3))]

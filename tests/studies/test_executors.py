@@ -45,7 +45,6 @@ def test_a_local_worker_is_used_again_and_killed_when_nobody_listens():
 @pytest.mark.slow
 @CLUSTER
 def test_ray_on_this_machine():
-    pytest.importorskip("ray")
     check(RayExecutor(n_workers=2))
 
 

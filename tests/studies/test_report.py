@@ -8,7 +8,6 @@ from hqlm.studies.comparison import compare
 from hqlm.studies.records import Outcome, Record
 from hqlm.studies.report import markdown
 
-pytest.importorskip("scipy")
 HASHES = {"train": "a", "val": "b", "test": "c"}
 
 

@@ -6,8 +6,6 @@ import pytest
 from hqlm.studies.rivals import CLASSIFIERS, fit_best
 from hqlm.studies.rows import Rows
 
-pytest.importorskip("sklearn")
-
 
 def blobs(n_classes, seed, rows=120, dim=5):
     generator = np.random.default_rng(seed)

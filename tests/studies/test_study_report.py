@@ -13,8 +13,6 @@ from hqlm.studies.designs import Ablation, FullFactorial, LatinHypercube, Placke
 from hqlm.studies.factors import read_factors
 from hqlm.studies.store import read_results, trial_folder, write_design, write_record
 
-pytest.importorskip("pydoe", reason="comes with the extra study, and wants a later NumPy than the rest")
-
 FACTORS = {
     "model.feature_encoder.n_layers": [2, 4],
     "model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True},
