@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hqlm.backends import StatevectorBackend
 from hqlm.backends.kernels import chunks
+from hqlm.backends.kernels.threads import share_out
 from tests.backends.random_circuits import REAL_GATES, random_circuit, random_parameters, random_states
 
 CIRCUIT = random_circuit(1, 6, 30, REAL_GATES)
@@ -100,14 +103,58 @@ def test_data_loader_worker(two_threads: None) -> None:
 
 
 def test_an_exception_in_a_share_is_raised(two_threads: None) -> None:
-    from hqlm.backends.kernels.threads import share_out
-
     def task(first: int, last: int) -> None:
         if first:
             raise ValueError("share")
 
     with pytest.raises(ValueError, match="share"):
         share_out(task, 2)
+
+
+def test_more_threads_than_cores_change_nothing(two_threads: None) -> None:
+    expected = step(batch=200)
+    torch.set_num_threads(5)
+    assert all(torch.equal(step(batch=200), expected) for _ in range(20))
+
+
+def test_threads_keep_nothing_of_what_they_did(two_threads: None) -> None:
+    class Task:
+        def __call__(self, first: int, last: int) -> None:
+            time.sleep(0.01)  # so that the other thread has some, too
+
+    task = Task()
+    gone = weakref.ref(task)
+    share_out(task, 8)
+    del task
+    for _ in range(100):  # the other thread drops it a moment after the last piece is done
+        if gone() is not None:
+            time.sleep(0.01)
+    assert gone() is None
+
+
+def test_threads_that_fell_asleep_are_woken(two_threads: None) -> None:
+    names = set()
+
+    def task(first: int, last: int) -> None:
+        names.add(threading.current_thread().name)
+        time.sleep(0.02)
+
+    share_out(task, 8)
+    names.clear()
+    time.sleep(0.05)
+    share_out(task, 8)
+    assert len(names) == 2
+
+
+def test_a_process_ends_while_its_threads_watch_out_for_more() -> None:
+    code = (
+        "import torch; torch.set_num_threads(4)\n"
+        "from hqlm.backends.kernels.threads import share_out\n"
+        "share_out(lambda first, last: None, 8)"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_recompilation_for_another_circuit_batch_or_depth() -> None:

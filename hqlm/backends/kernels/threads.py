@@ -1,76 +1,126 @@
-"""A small thread pool for kernels that release the interpreter lock.
+"""A few threads for kernels that release the interpreter lock.
 
 Not `prange`: its OpenMP layer dies after a fork, its own one aborts when two Python threads use it, and both fight
-with torch's threads for the cores.
+with torch's threads for the cores. Not an executor: its threads go to sleep between two kernels of one training step,
+and waking them takes as long as the kernel does.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Final
 
 import torch
 
+from hqlm.backends.kernels.counter import Counter
+
 _PIECES: Final = 4  # for each thread, so that a thread the machine holds up does not hold up the others
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_workers = 0
+_workers: list[_Worker] = []
 
 
 def share_out(task: Callable[[int, int], None], count: int, small: bool = False) -> None:
     """Call `task(first, last)` on ranges that cover `count`, in `torch.get_num_threads()` threads.
 
     The calling thread takes ranges too, and all of those no other thread has begun. An exception in any of them is
-    raised here. `small` work is not worth waking a thread for.
+    raised here. `small` work is not worth calling a thread for.
     """
     threads = min(torch.get_num_threads(), count)
     if small or threads <= 1:
         task(0, count)
         return
-    pieces = min(count, _PIECES * threads)
-    ranges = list(pairwise(count * piece // pieces for piece in range(pieces + 1)))
-    done = threading.Semaphore(0)
-    errors: list[BaseException] = []
+    shared = _Ranges(task, count, min(count, _PIECES * threads))
+    for worker in _first(threads - 1):
+        worker.give(shared)
+    shared.finished.add(shared.take())
+    shared.wait()
 
-    def take_ranges() -> None:
-        while ranges:
+
+class _Ranges:
+    """A task in pieces, and how many of them are finished."""
+
+    def __init__(self, task: Callable[[int, int], None], count: int, pieces: int) -> None:
+        self.finished = Counter()
+        self._task = task
+        self._pieces = pieces
+        self._left = list(pairwise(count * piece // pieces for piece in range(pieces + 1)))
+        self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def take(self) -> int:
+        """Do what no other thread has begun; the number of pieces done, not yet counted as finished."""
+        done = 0
+        while self._left:
             try:
-                first, last = ranges.pop()
+                first, last = self._left.pop()
             except IndexError:  # another thread was faster
-                return
+                break
+            done += 1
             try:
-                task(first, last)
+                self._task(first, last)
             except BaseException as err:
-                errors.append(err)
-            done.release()
+                self._outcomes.put(err)
+            else:
+                self._outcomes.put(None)
+        return done
 
-    for _ in range(threads - 1):
-        _executor(threads - 1).submit(take_ranges)
-    take_ranges()
-    for _ in range(pieces):  # ranges, not threads: one that the machine wakes too late has nothing left to do
-        done.acquire()
-    if errors:
-        raise errors[0]
+    def wait(self) -> None:
+        """Until all pieces are done; a thread that the machine wakes too late has nothing left to do."""
+        self.finished.watch(self._pieces)
+        for outcome in [self._outcomes.get() for _ in range(self._pieces)]:
+            if outcome is not None:
+                raise outcome
 
 
-def _executor(workers: int) -> ThreadPoolExecutor:
-    global _pool, _workers
+class _Worker(threading.Thread):
+    """Takes what it is given, and watches out for more a little before it sleeps."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(name=f"hqlm-{number}", daemon=True)
+        self._given = Counter()
+        self._tasks: SimpleQueue[_Ranges | None] = SimpleQueue()
+        self.start()
+
+    def give(self, task: _Ranges | None) -> None:
+        """Something to take ranges of; None is the end."""
+        self._tasks.put(task)
+        self._given.add(1)
+
+    def run(self) -> None:
+        """Work until the end is given."""
+        taken = 0
+        while (task := self._tasks.get()) is not None:
+            taken += 1
+            done, finished = task.take(), task.finished
+            del task  # its arrays may be large, and the next one may never come
+            finished.add_and_watch(done, self._given, taken + 1)
+
+
+def _first(count: int) -> list[_Worker]:
     with _lock:
-        if _pool is None or _workers < workers:
-            # an older, smaller pool finishes what it was given and ends with its last reference
-            _pool, _workers = ThreadPoolExecutor(workers, thread_name_prefix="hqlm"), workers
-        return _pool
+        while len(_workers) < count:
+            _workers.append(_Worker(len(_workers)))
+        return _workers[:count]
+
+
+def _end() -> None:
+    """Let no thread be inside a kernel when the interpreter goes."""
+    for worker in _workers:
+        worker.give(None)
+    for worker in _workers:
+        worker.join()
 
 
 def _forget() -> None:
     """Threads do not survive a fork; the child starts its own."""
-    global _lock, _pool
-    _lock, _pool = threading.Lock(), None
+    global _lock, _workers
+    _lock, _workers = threading.Lock(), []
 
 
+atexit.register(_end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
