@@ -58,6 +58,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
         study=(folder / STUDY).read_text(encoding="utf-8"),
         versions=_versions(folder, done),
         circuit=_circuit(folder, done),
+        experiment=_experiment(folder, done),
     )
 
 
@@ -157,9 +158,24 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
     return {name: " and ".join(versions) for name, versions in found.items()}
 
 
+def _experiment(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
+    """The resolved configuration of the base if it is done, else of the first trial; the base's file may change."""
+    for _, row in _base_first(done).iterrows():
+        path = trial_folder(folder, row["trial"]) / "config.yaml"
+        if path.is_file():
+            correct = _correct(folder, row["trial"])
+            rows = "" if correct is None else f", tested on {len(correct)} rows"
+            return f"The experiment, resolved, as trial {row['order']} had it{rows}", path.read_text(encoding="utf-8")
+    return None
+
+
+def _base_first(done: pandas.DataFrame) -> pandas.DataFrame:
+    return done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable")
+
+
 def _circuit(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
     """The circuit of the second module: of the base if it is done, else of the first trial that has one."""
-    for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
+    for _, row in _base_first(done).iterrows():
         try:
             model = load(trial_folder(folder, row["trial"]))
         except (CheckpointError, PluginError):  # a page without a drawing, where checkpoints were cleared away

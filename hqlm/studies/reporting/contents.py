@@ -80,6 +80,7 @@ class Report:
         study: the study file, resolved.
         versions: of software and code.
         circuit: a drawing in text, with what it shows.
+        experiment: what trials have in common, the configuration of one of them, with what it is.
     """
 
     title: str
@@ -93,3 +94,4 @@ class Report:
     study: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     circuit: tuple[str, str] | None = None
+    experiment: tuple[str, str] | None = None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MOST: Final = 20  # bars of the Pareto chart
 _PAIRS: Final = 4  # interactions drawn
 _VALUES: Final = 6  # values of a factor whose interactions are drawn
+_LONGEST: Final = 34  # letters of a label
+_ROW: Final = 24  # letters that stand side by side below a panel
 
 
 def figures(found: Effects, results: pandas.DataFrame, factors: Sequence[Factor], measure: Measure) -> list[Figure]:
@@ -49,7 +51,7 @@ def pareto(effects: Sequence[Effect], measure: Measure) -> Figure:
             if effect.estimate.high is not None:
                 half = measure.scale * (effect.estimate.high - effect.estimate.mean)
                 axes.errorbar(size, place, xerr=half, color=MIDDLE, capsize=3, linewidth=1.2)
-        axes.set_yticks(range(len(shown)), [_short(effect.name) for effect in shown], fontsize=8.5)
+        axes.set_yticks(range(len(shown)), [_wrapped(effect.name) for effect in shown], fontsize=8.5)
         axes.set_xlim(left=0.0)
         axes.set_xlabel(
             f"size of the effect on {measure.title} ({measure.difference_unit or 'as measured'})", loc="right"
@@ -74,7 +76,7 @@ def half_normal(effects: Sequence[Effect], measure: Measure) -> Figure:
             if clear or effect is ordered[-1]:
                 near_end = size > 0.5 * max(sizes)
                 axes.annotate(
-                    _short(effect.name), (size, place), (-8 if near_end else 8, 0), textcoords="offset points",
+                    _wrapped(effect.name), (size, place), (-8 if near_end else 8, 0), textcoords="offset points",
                     ha="right" if near_end else "left", va="center", fontsize=8,
                 )  # fmt: skip
         middle = float(np.median(sizes)) / float(halfnorm.ppf(0.5)) if count else 1.0
@@ -119,7 +121,13 @@ def _panel(axes: Any, results: pandas.DataFrame, factor: Factor, measure: Measur
         slope, offset = np.polyfit(places, values, 1)
         ends = np.array([known[0], known[-1]])
         axes.plot(ends, offset + slope * ends, "-", color=DARK)
-    axes.set_xticks(list(labels), list(labels.values()), fontsize=8)
+    _label(axes, labels)
+
+
+def _label(axes: Any, labels: dict[float, str]) -> None:
+    """Names of values below the axis, turned where they would overlap."""
+    turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, labels.values())) > _ROW else {}
+    axes.set_xticks(list(labels), list(labels.values()), fontsize=8, **turned)
     axes.margins(x=0.15)
 
 
@@ -130,7 +138,7 @@ def _places(results: pandas.DataFrame, factor: Factor) -> tuple[Any, dict[float,
         return codes, {-1.0: show(factor.low), 1.0: show(factor.high)}
     levels = list(factor.levels)
     inside = [levels.index(v) if v in levels else (len(levels) - 1) / 2 for v in results[factor.key]]
-    return np.array(inside, dtype=float), {float(place): _short(show(v), 14) for place, v in enumerate(levels)}
+    return np.array(inside, dtype=float), {float(place): _short(show(v)) for place, v in enumerate(levels)}
 
 
 def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor]], measure: Measure) -> Figure:
@@ -149,9 +157,8 @@ def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor
                 look = {"linestyle": LINES[number % 6], "marker": MARKERS[number % 6]}
                 if known:
                     axes.plot(*np.array(known).T, color=DARK, markersize=5, label=label, **look)
-            axes.set_xticks(list(labels), list(labels.values()), fontsize=8)
+            _label(axes, labels)
             axes.set_xlabel(names[one.key], fontsize=9)
-            axes.margins(x=0.15)
             axes.legend(title=names[other.key], fontsize=7.5, title_fontsize=7.5, frameon=False)
         for axes in panels[len(pairs) :]:
             axes.axis("off")
@@ -199,5 +206,13 @@ def _largest_pairs(
     return known[:_PAIRS]
 
 
-def _short(text: str, most: int = 34) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _wrapped(name: str) -> str:
+    """The name of an effect, on two lines where it is long."""
+    if len(name) <= _LONGEST:
+        return name
+    before, arrow, after = name.partition(" → ")
+    return f"{_short(before)}\n→ {_short(after)}" if arrow else _short(name)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -27,11 +27,18 @@ def describe(
 ) -> Findings:
     """Words, table and plots of an analysis."""
     return Findings(
-        summary(found, design, measure),
+        [_level(results, measure), *summary(found, design, measure)],
         [table(found, measure), checks_table(found.checks, results)],
         effect_plots.figures(found, results, factors, measure),
         [raw(effect) for effect in found.effects],
     )
+
+
+def _level(results: pandas.DataFrame, measure: Measure) -> str:
+    values = results[measure.key]
+    mean, low, high = (measure.show(float(value)) for value in (values.mean(), values.min(), values.max()))
+    unit = f" {measure.unit}" if measure.unit else ""
+    return f"The {measure.title} is {mean}{unit} on average over {len(values)} trials, {low} to {high}."
 
 
 def summary(found: Effects, design: Design, measure: Measure) -> list[str]:
