@@ -95,8 +95,8 @@ def _design(study: Study, results: pandas.DataFrame) -> str:
     blocks = results["block"].nunique()
     purpose = (study.design.__doc__ or "").partition("\n")[0]
     text = (
-        f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} blocks of "
-        f"{len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
+        f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} block{'s' * (blocks != 1)} "
+        f"of {len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
         f"experiment is {', '.join(map(str, study.bases))}."
     )
     return f"{text} Factors: {factors}." if factors else text

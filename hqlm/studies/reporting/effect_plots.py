@@ -15,7 +15,7 @@ from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.comparison import ALPHA
 from hqlm.studies.factors import Factor
 from hqlm.studies.reporting.contents import Figure
-from hqlm.studies.reporting.drawing import DARK, LIGHT, LINES, MARKERS, MIDDLE, canvas
+from hqlm.studies.reporting.drawing import DARK, LIGHT, LINES, MARKERS, MIDDLE, canvas, shortened, wrapped
 
 if TYPE_CHECKING:
     import pandas
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MOST: Final = 20  # bars of the Pareto chart
 _PAIRS: Final = 4  # interactions drawn
 _VALUES: Final = 6  # values of a factor whose interactions are drawn
-_LONGEST: Final = 34  # letters of a label
 _ROW: Final = 24  # letters that stand side by side below a panel
 
 
@@ -51,7 +50,7 @@ def pareto(effects: Sequence[Effect], measure: Measure) -> Figure:
             if effect.estimate.high is not None:
                 half = measure.scale * (effect.estimate.high - effect.estimate.mean)
                 axes.errorbar(size, place, xerr=half, color=MIDDLE, capsize=3, linewidth=1.2)
-        axes.set_yticks(range(len(shown)), [_wrapped(effect.name) for effect in shown], fontsize=8.5)
+        axes.set_yticks(range(len(shown)), [wrapped(effect.name, " → ", " × ") for effect in shown], fontsize=8.5)
         axes.set_xlim(left=0.0)
         axes.set_xlabel(
             f"size of the effect on {measure.title} ({measure.difference_unit or 'as measured'})", loc="right"
@@ -76,8 +75,8 @@ def half_normal(effects: Sequence[Effect], measure: Measure) -> Figure:
             if clear or effect is ordered[-1]:
                 near_end = size > 0.5 * max(sizes)
                 axes.annotate(
-                    _wrapped(effect.name), (size, place), (-8 if near_end else 8, 0), textcoords="offset points",
-                    ha="right" if near_end else "left", va="center", fontsize=8,
+                    wrapped(effect.name, " → ", " × "), (size, place), (-8 if near_end else 8, 0),
+                    textcoords="offset points", ha="right" if near_end else "left", va="center", fontsize=8,
                 )  # fmt: skip
         middle = float(np.median(sizes)) / float(halfnorm.ppf(0.5)) if count else 1.0
         axes.plot(
@@ -138,7 +137,7 @@ def _places(results: pandas.DataFrame, factor: Factor) -> tuple[Any, dict[float,
         return codes, {-1.0: show(factor.low), 1.0: show(factor.high)}
     levels = list(factor.levels)
     inside = [levels.index(v) if v in levels else (len(levels) - 1) / 2 for v in results[factor.key]]
-    return np.array(inside, dtype=float), {float(place): _short(show(v)) for place, v in enumerate(levels)}
+    return np.array(inside, dtype=float), {float(place): shortened(show(v)) for place, v in enumerate(levels)}
 
 
 def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor]], measure: Measure) -> Figure:
@@ -204,15 +203,3 @@ def _largest_pairs(
     pairs = estimated or list(combinations(list(mains)[:3], 2))
     known = [(drawable[one], drawable[other]) for one, other in pairs if one in drawable and other in drawable]
     return known[:_PAIRS]
-
-
-def _wrapped(name: str) -> str:
-    """The name of an effect, on two lines where it is long."""
-    if len(name) <= _LONGEST:
-        return name
-    before, arrow, after = name.partition(" → ")
-    return f"{_short(before)}\n→ {_short(after)}" if arrow else _short(name)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
