@@ -21,13 +21,13 @@ FACTORS = {
 }
 
 
-def make(folder, design, factors, accuracy, *, failed=(), waiting=()):
+def make(folder, design, factors, accuracy, *, failed=(), waiting=(), seeds=(0, 1, 2)):
     """A study folder as `study run` leaves it, with made-up results."""
     folder.mkdir(parents=True)
     recipe = {"class_path": type(design).__name__, "init_args": design.__getstate__()}
-    study = {"name": folder.name, "base": "base.yaml", "design": recipe, "factors": factors, "seeds": [0, 1, 2]}
+    study = {"name": folder.name, "base": "base.yaml", "design": recipe, "factors": factors, "seeds": [*seeds]}
     (folder / "study.yaml").write_text(yaml.safe_dump({**study, "design": _plain(recipe)}))
-    trials = design.trials(read_factors(factors), [0, 1, 2])
+    trials = design.trials(read_factors(factors), seeds)
     write_design(folder, [(trial, f"k{i}") for i, trial in enumerate(trials)])
     rng = np.random.default_rng(0)
     for place, trial in enumerate(trials):
@@ -142,6 +142,14 @@ def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):
     said, _, drawings = report(folder, capsys)
     assert "a: 1 → 30 raises test accuracy by 29" in said or "a: 1 → 30 raises test accuracy by 28" in said
     assert drawings == 4
+
+
+def test_with_one_seed_nothing_is_said_of_others(tmp_path, capsys):
+    folder = make(tmp_path / "one", PlackettBurman(), FACTORS, lambda values: 0.7, seeds=[3])
+    said, page, _ = report(folder, capsys)
+    assert "the one seed: other seeds may give other effects" in said
+    assert "seeds vary" not in said
+    assert "4 trials in 1 block of 4" in page
 
 
 def test_levels_of_one_class_are_told_by_their_options_and_the_experiment_is_kept(tmp_path, capsys):
