@@ -22,7 +22,7 @@ from hqlm.execution import Execution, Noise
 from hqlm.registry import Component
 
 _AT_ONCE: Final = 2**24  # amplitudes, or measured bits, held at a time
-EXACT: Final = "donot_use_mm_for_euclid_dist"  # a product of matrices would lose the digits of small distances
+EXACT_DISTANCE: Final = "donot_use_mm_for_euclid_dist"  # a product of matrices would lose the digits of small distances
 _KEPT: Final = 4  # sets of vectors whose states stay in memory: those of fit are asked for again by predict
 
 Gram = NDArray[np.float64]
@@ -108,16 +108,18 @@ class QuantumKernel(Component):
         """What is compared, differentiable: states `(rows, 2**n)`, or <X>, <Y>, <Z> of qubits `(rows, 3 n)`.
 
         Raises:
-            UnsupportedExecution: for a fidelity with shots or noise, whose samples no state stands for.
+            UnsupportedExecution: for a fidelity with shots, noise or a gradient other than that of states.
         """
         circuit, inputs, states = self._encoded(x)
         if self.kind == "projected":
             read = replace(circuit, observables=_single_qubit_paulis(circuit.n_qubits))
             return self.backend.expectations(read, weights, inputs, states, self._seeded(x))
-        if self.execution.shots is not None:
+        trained = torch.is_grad_enabled() and (weights.requires_grad or x.requires_grad)
+        other_rule = self.execution.gradient not in ("auto", "adjoint")
+        if self.execution.shots is not None or (trained and other_rule):
             raise UnsupportedExecution(
-                "a fidelity that is measured with shots has no gradient to align by. Align with execution.shots=null "
-                "and measure afterwards, or set kind=projected"
+                "a fidelity is aligned by the exact gradient of its states alone. Set execution.shots=null and "
+                "execution.gradient=auto, and measure afterwards; or set kind=projected"
             )
         if self.execution.noise_model != Noise():
             raise UnsupportedExecution(
@@ -130,7 +132,7 @@ class QuantumKernel(Component):
         if self.kind == "fidelity":
             return (one @ other.conj().T).abs().square()
         # |rho - sigma|^2 of one qubit is half the squared distance of their Bloch vectors
-        return torch.exp(-0.5 * self.gamma * torch.cdist(one, other, compute_mode=EXACT).square())
+        return torch.exp(-0.5 * self.gamma * torch.cdist(one, other, compute_mode=EXACT_DISTANCE).square())
 
     def _encoded(self, x: Tensor) -> tuple[Circuit, Tensor | None, Tensor | None]:
         circuit = self.feature_map.circuit(x.shape[1])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hqlm.algorithms.alignment import alignment
 from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
-from hqlm.algorithms.kernel import EXACT, QuantumKernel
+from hqlm.algorithms.kernel import EXACT_DISTANCE, QuantumKernel
 from hqlm.algorithms.kernel_parts import KernelAblation, KernelParts
 from hqlm.algorithms.support_vectors import SupportVectorMachine
 from hqlm.backends import QuantumBackend, StatevectorBackend
@@ -130,12 +130,12 @@ class KernelClassifier(TextClassifier):
         self.backend.gradient_rule(self.execution)
 
     def _settle_alignment(self) -> None:
-        """Freeze everything where nothing is to be aligned; ablations may leave nothing."""
+        """Freeze everything where nothing is to be aligned; an ablated feature encoder may leave nothing."""
         trainable = any(each.requires_grad for each in self.parameters())
-        if self.parts.aligned and not trainable and not self.ablate:
+        if self.parts.aligned and not trainable and "feature_encoder" not in self.ablate:
             raise ConfigError(
                 f"model.optimizer is that of the alignment, but {type(self.parts.feature_map).__name__} has no weights "
-                "to align. Leave it out, or choose UploadMap, whose ansatz has"
+                "to align, nor has what is before it. Leave it out, or choose UploadMap, whose ansatz has"
             )
         self.aligned = self.parts.aligned and trainable
         if not self.aligned:
@@ -233,7 +233,7 @@ class KernelClassifier(TextClassifier):
 
     def _gram(self, *vectors: Tensor) -> Tensor:
         if self.parts.feature_map is None:
-            return torch.exp(-torch.cdist(vectors[0], vectors[-1], compute_mode=EXACT).square())
+            return torch.exp(-torch.cdist(vectors[0], vectors[-1], compute_mode=EXACT_DISTANCE).square())
         gram = self.kernel(*(each.cpu().numpy() for each in vectors))
         return torch.from_numpy(gram).to(vectors[0].device)
 

@@ -64,7 +64,8 @@ def test_what_cannot_be_trained_is_refused():
         align(QuantumKernel(UploadMap()), X, ["a"] * len(X), steps=1)
     with pytest.raises(DataError, match="must be 2 or more"):
         align(QuantumKernel(UploadMap()), X, LABELS, batch_size=1)
-    with pytest.raises(UnsupportedExecution, match="no gradient to align by"):
-        align(QuantumKernel(UploadMap(), execution=Execution(shots=10)), X, LABELS)
+    for measured in (Execution(shots=10), Execution(gradient="parameter_shift")):
+        with pytest.raises(UnsupportedExecution, match="exact gradient of its states"):
+            align(QuantumKernel(UploadMap(), execution=measured), X, LABELS)
     with pytest.raises(TrainingError, match="not finite after step 1"):
         align(QuantumKernel(UploadMap()), X, LABELS, lr=float("inf"))

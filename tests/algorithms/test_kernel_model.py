@@ -126,8 +126,18 @@ def test_shots_align_a_projected_kernel_and_no_fidelity(tmp_path):
     options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": UploadMap(), "optimizer": ADAM}
     measured = Execution(shots=32)
     fitted(tmp_path, epochs=1, kind="projected", execution=measured, **options)
-    with pytest.raises(UnsupportedExecution, match=r"no gradient to align by.*kind=projected"):
+    with pytest.raises(UnsupportedExecution, match=r"exact gradient of its states.*kind=projected"):
         fitted(tmp_path, epochs=1, execution=measured, **options)
+
+
+@pytest.mark.parametrize("feature_map", [AmplitudeMap(), ZZFeatureMap(1)], ids=lambda each: type(each).__name__)
+def test_a_feature_encoder_is_aligned_under_a_map_without_weights(tmp_path, feature_map):
+    options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": feature_map, "optimizer": ADAM}
+    model = fitted(tmp_path, epochs=1, **options)
+    assert model.parameter_counts() == {"body": 0, "lora": 0, "quantum": 0, "classical": 32}
+    before = fitted(tmp_path, **options, ablate=["alignment"])
+    trained = dict(model.features.named_parameters())
+    assert all(not torch.equal(value, trained[name]) for name, value in before.features.named_parameters())
 
 
 def test_a_batch_of_one_class_or_row_teaches_too(tmp_path):
@@ -159,6 +169,7 @@ def gates(model):
 def test_words_remove_what_they_name():
     whole = built()
     assert whole.aligned
+    assert not built(feature_map=AmplitudeMap(), ablate=["feature_encoder"]).aligned
     assert not built(ablate=["alignment"]).aligned
     assert sum(each.requires_grad for each in built(ablate=["feature_encoder"]).features.parameters()) == 0
     assert "CNOT" not in gates(built(ablate=["entanglement"]))
@@ -180,6 +191,10 @@ def test_words_remove_what_they_name():
         ({"optimizer": None, "ablate": ["alignment"]}, "'alignment' changes nothing"),
         ({"optimizer": None, "schedule": "cosine"}, "schedule is that of the alignment"),
         ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "AmplitudeMap has no weights to align"),
+        (
+            {"feature_encoder": None, "feature_map": AmplitudeMap(), "ablate": ["offset"]},
+            "AmplitudeMap has no weights to align",
+        ),
         ({"feature_encoder": QuantumFeatureEncoder(4, n_encoders=2)}, "2 groups.*merge=concat"),
         ({"feature_encoder": None, "embedding_dim": 384}, "a qubit for each of the 384 values.*LinearFeatureEncoder"),
         ({"C": 0.0}, r"model\.C must be a number above 0"),

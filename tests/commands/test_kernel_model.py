@@ -70,6 +70,15 @@ def test_without_an_optimiser_one_epoch_is_all(run):
     assert KernelClassifier.from_pretrained("saved").predict(TEXTS) == model.predict(TEXTS)
 
 
+def test_a_flag_takes_the_feature_encoder_of_a_file_away(run):
+    Path("kernel.yaml").write_text(
+        "model: {class_path: KernelClassifier, init_args: {"
+        "feature_encoder: {class_path: LinearFeatureEncoder, init_args: {n_qubits: 2}}}}\n"
+    )
+    assert run("fit", "--config=kernel.yaml", *KERNEL, "--model.feature_encoder=null").code == 0
+    assert hqlm.load("kernel").features is None
+
+
 def test_an_interrupted_run_goes_on_to_the_same_machine(run):
     assert run("fit", *ALIGNED, "--model.schedule=constant", "--name=whole").code == 0
     assert run("fit", *ALIGNED, "--model.schedule=constant", "--trainer.max_epochs=1", "--name=half").code == 0
@@ -88,6 +97,7 @@ def test_an_interrupted_run_goes_on_to_the_same_machine(run):
         (["--model.ablate=[alignment]"], "'alignment' changes nothing here"),
         (["--model.feature_map=UploadMp"], "Did you mean 'UploadMap'?"),
         (["--model.kind=fidelty"], "fidelty"),
+        (["--model.optimizer.lr=0.05"], "model.optimizer"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run, flags, message):
