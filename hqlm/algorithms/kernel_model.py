@@ -142,7 +142,13 @@ class KernelClassifier(TextClassifier):
             self.requires_grad_(False)
 
     def setup(self, stage: str) -> None:
-        """As every text classifier; there is no machine to check before the first epoch."""
+        """As every text classifier; there is no machine to check before the first epoch.
+
+        Raises:
+            ConfigError: for several processes where nothing is trained.
+        """
+        if stage == "fit" and self.trainer.world_size > 1 and not self.parts.aligned:
+            raise ConfigError("without alignment nothing is trained that processes could share: set trainer.devices=1")
         super().setup(stage)
         if stage == "fit":
             self.trainer.num_sanity_val_steps = 0

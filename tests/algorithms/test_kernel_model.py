@@ -1,6 +1,7 @@
 """The kernel classifier: its numbers against scikit-learn, what its words remove, what it refuses."""
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,6 +216,10 @@ def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
         fitted(tmp_path, execution=Execution(shots=10))
     with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
         fitted(tmp_path, execution=Execution(noise=Noise(one_qubit=0.1)))
+    alone = built(ablate=["alignment"])
+    alone.trainer = SimpleNamespace(world_size=2)
+    with pytest.raises(ConfigError, match=r"trainer\.devices=1"):
+        alone.setup("fit")
     with pytest.raises(ConfigError, match="no vectors before a fit"):
         built().predict(["a film"])
     assert StatevectorBackend() == built().kernel.backend
