@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_to_the_same_machine(run):
         (["--model.ablate=[alignment]"], "'alignment' changes nothing here"),
         (["--model.feature_map=UploadMp"], "Did you mean 'UploadMap'?"),
         (["--model.kind=fidelty"], "fidelty"),
-        (["--model.optimizer.lr=0.05"], "model.optimizer"),
+        (["--model.optimizer.lr=0.05"], "Name its class, for example --model.optimizer=torch.optim.AdamW"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run, flags, message):
