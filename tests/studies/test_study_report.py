@@ -145,11 +145,11 @@ def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):
 
 
 def test_with_one_seed_nothing_is_said_of_others(tmp_path, capsys):
-    folder = make(tmp_path / "one", PlackettBurman(), FACTORS, lambda values: 0.7, seeds=[3])
+    folder = make(tmp_path / "one", FullFactorial(), FACTORS, lambda values: 0.7, seeds=[3])
     said, page, _ = report(folder, capsys)
     assert "the one seed: other seeds may give other effects" in said
     assert "seeds vary" not in said
-    assert "4 trials in 1 block of 4" in page
+    assert "8 trials in 1 block of 8" in page
 
 
 def test_levels_of_one_class_are_told_by_their_options_and_the_experiment_is_kept(tmp_path, capsys):
