@@ -65,4 +65,7 @@ def publish(folder: Path, logger: WandbRun) -> None:
     report, results = make_report(folder)
     with FileLock(folder / _LOCK):
         if publish_study(folder, report, results, logger):
-            print(f"summary run on W&B: what the study shows, in the group {logger.group or folder.resolve().name}")
+            name = folder.resolve().name
+            print(
+                f"recorded for W&B: what the study shows, as the run {name}-summary of the group {logger.group or name}"
+            )

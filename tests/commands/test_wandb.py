@@ -105,7 +105,7 @@ def logged_tables():
 def test_every_trial_is_one_run_and_the_study_another(study, run):
     result = study()
     assert result.code == 0, result.err
-    assert "summary run on W&B: what the study shows, in the group study" in result.out
+    assert "recorded for W&B: what the study shows, as the run study-summary of the group study" in result.out
     trials = [path.parent for path in Path("studies/study/trials").glob("*/trial.json")]
     assert len({check_trial(folder) for folder in trials}) == 4
     folder = Path("studies/study/wandb")
