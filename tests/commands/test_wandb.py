@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from hqlm.callbacks import WandbRun, finish_open_run
+from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, TINY
 
@@ -99,6 +102,42 @@ def logged_tables():
     tables = {path.name.split("_")[0]: json.loads(path.read_text()) for path in files}
     return {name: {key: [row[place] for row in table["data"]] for place, key in enumerate(table["columns"])}
             for name, table in tables.items()}  # fmt: skip
+
+
+def test_a_training_that_goes_on_offline_stays_one_run(fit, run):
+    assert fit(OVERLAY, "--name=w", "--trainer.max_epochs=1", "--model.schedule=constant", EVERY).code == 0
+    first = records(Path("runs/w/wandb"))
+    result = run("fit", "--ckpt_path=runs/w/checkpoints/last.ckpt", "--trainer.max_epochs=2")
+    assert result.code == 0, result.err
+    found = records(Path("runs/w/wandb"))  # which finds one run only
+    assert pick(found, "run")[0].run_id == pick(first, "run")[0].run_id
+    before, after = ([row for row in history(each) if "trainer/global_step" in row] for each in (first, found))
+    assert [row.get("val/acc") for row in after[: len(before)]] == [row.get("val/acc") for row in before]
+    assert [row["epoch"] for row in after if "val/acc" in row] == [0, 1]
+    assert all(len(values) == 1 for key, values in config_updates(found).items() if not key.startswith("_"))
+
+
+def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
+    monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
+    monkeypatch.setattr(study_run, "publish", lambda folder, logger: 1 / 0)
+    study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})])
+    told = capsys.readouterr().err
+    assert told == "no summary run on W&B: ZeroDivisionError: division by zero. `hqlm study publish s` makes it\n"
+
+
+@pytest.mark.slow
+def test_a_trial_that_was_stopped_before_its_test_stays_one_run(study, monkeypatch):
+    def stop(*args):
+        finish_open_run(failed=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study_trial, "measure", stop)
+        assert study("--seeds=[0]").code == 130
+    (folder,) = (path.parent for path in Path("studies/study/trials").glob("*/wandb.json"))
+    name = pick(records(folder), "run")[0].run_id
+    assert study("--seeds=[0]").code == 0
+    assert check_trial(folder) == name
 
 
 @pytest.mark.slow
