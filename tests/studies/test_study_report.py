@@ -138,7 +138,7 @@ def test_circuits_are_drawn_or_it_is_said_why_not(tmp_path, capsys, monkeypatch)
     _, page, drawings = report(folder, capsys)
     assert drawings == 1
     assert "No circuit" not in page
-    for text in ("Second module of trial 0", "2 qubits, depth 2; gates: 1 RY, 1 CNOT.", ">w0</text>", ">⟨Z⟩</text>"):
+    for text in ("Circuit quantum of trial 0", "2 qubits, depth 2; gates: 1 RY, 1 CNOT.", ">w0</text>", ">⟨Z⟩</text>"):
         assert text in page
     assert "0: ─RY(w0)──●─" in (folder / "report.md").read_text()
 

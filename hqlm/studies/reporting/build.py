@@ -16,6 +16,7 @@ from hqlm.circuits import Circuit
 from hqlm.errors import CheckpointError, PluginError
 from hqlm.io import load
 from hqlm.layer import circuits
+from hqlm.models import HybridClassifier
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
 from hqlm.studies.analysis.measures import Measure, measure
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 SCALED: Final = ("test/acc", "test/loss", "step_seconds", "parameters")  # what a scaling study looks at
 _FEWEST: Final = 3  # trials that an analysis takes
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status", "error", "seconds")
-_MODULES: Final = {"features": "First module", "quantum": "Second module"}  # of a hybrid head
+_MODULES: Final = {"features": "First module", "quantum": "Second module"}  # of a hybrid classifier
 
 
 def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
@@ -174,12 +175,13 @@ def _circuits(folder: Path, done: pandas.DataFrame) -> tuple[list[Drawing], str]
             continue
         found = circuits(model)
         if found:
-            return [_drawing(name, row["order"], circuit) for name, circuit in found.items()], ""
+            names = _MODULES if isinstance(model, HybridClassifier) else {}
+            titles = {name: names.get(name.partition(".")[0], f"Circuit {name}") for name in found}
+            return [_drawing(f"{titles[name]} of trial {row['order']}", found[name]) for name in found], ""
     return [], f"No circuit is drawn: {missing}."
 
 
-def _drawing(name: str, trial: int, circuit: Circuit) -> Drawing:
+def _drawing(title: str, circuit: Circuit) -> Drawing:
     counts = ", ".join(f"{number} {gate}" for gate, number in circuit.counts().items())
-    title = f"{_MODULES.get(name.partition('.')[0], name)} of trial {trial}"
     caption = f"{circuit.n_qubits} qubits, depth {circuit.depth}; gates: {counts or 'none'}."
     return Drawing(title, circuit.to_svg(), circuit.draw(), caption)
