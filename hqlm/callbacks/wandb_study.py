@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import yaml
 
 from hqlm.callbacks.wandb_run import WandbRun
 from hqlm.callbacks.wandb_session import Session, page
-from hqlm.studies.reporting.contents import Report
+from hqlm.studies.reporting.contents import Drawing, Figure, Report
 from hqlm.studies.reporting.page import html
 from hqlm.studies.store import STUDY
 
@@ -62,7 +63,7 @@ def _contents(report: Report, results: pandas.DataFrame) -> dict[str, Any]:
     rows = results.astype(object).where(results.notna(), None).values.tolist()
     found = {"study/trials": _table([str(name) for name in results.columns], rows), "study/report": page(html(report))}
     for drawing in report.circuits:
-        found[f"circuit/{_key(drawing.title)}"] = page(f"{drawing.svg}<p>{drawing.caption}</p>")
+        found[f"circuit/{_key(drawing.title)}"] = page(_captioned(drawing))
     if report.findings is None:
         return found
     raw = report.findings.raw
@@ -70,8 +71,12 @@ def _contents(report: Report, results: pandas.DataFrame) -> dict[str, Any]:
     for table in report.findings.tables:
         found[f"table/{_key(table.title)}"] = _table(table.header, table.rows)
     for figure in report.findings.figures:
-        found[f"plot/{_key(figure.title)}"] = page(f"{figure.svg}<p>{figure.caption}</p>")
+        found[f"plot/{_key(figure.title)}"] = page(_captioned(figure))
     return found
+
+
+def _captioned(drawing: Drawing | Figure) -> str:
+    return f"{drawing.svg}<p>{escape(drawing.caption)}</p>"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:

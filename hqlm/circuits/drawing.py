@@ -28,17 +28,17 @@ def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
 
 def layers(n_qubits: int, gates: Sequence[Gate]) -> list[list[Gate]]:
     """Gates side by side wherever the wires they span (a vertical line crosses those between) are free."""
-    layers: list[list[Gate]] = []
+    found: list[list[Gate]] = []
     free = [0] * n_qubits
     for gate in gates:
         span = range(min(gate.wires), max(gate.wires) + 1)
         place = max(free[wire] for wire in span)
-        if place == len(layers):
-            layers.append([])
-        layers[place].append(gate)
+        if place == len(found):
+            found.append([])
+        found[place].append(gate)
         for wire in span:
             free[wire] = place + 1
-    return layers
+    return found
 
 
 def _column(n_qubits: int, layer: list[Gate]) -> list[str]:

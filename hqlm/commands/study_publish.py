@@ -24,7 +24,9 @@ _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run
 These are the words, tables, plots and circuits of `hqlm study report`, its page, and all trials as a table. Given
 again, it renews the same run. Where the trials are reported to W&B (configs/logger/wandb.yaml among the base files of
 the study), `hqlm study run` does this itself when it is through. Without an account, or while the server does not
-answer, the run is kept in the study's folder for `wandb sync`.
+answer, records are kept in the folders of the study and its trials, until this sends them:
+
+  wandb sync studies/ablation/wandb studies/ablation/trials/*/wandb
 """
 _LOCK: Final = "wandb.lock"
 

@@ -74,7 +74,7 @@ def main(args: list[str]) -> int:
 
 def _publish(study: Study, runs: list[Run]) -> None:
     """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
-    logger = wandb_logger(runs[0].config)
+    logger = wandb_logger(runs[0].config) if runs else None
     if logger is None:
         return
     try:
