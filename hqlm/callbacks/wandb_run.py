@@ -16,8 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.wandb_session import Mode, Session, check, page
 from hqlm.io import run_folder
-from hqlm.layer import circuits
-from hqlm.models import TextClassifier
+from hqlm.models import HqlmModule, TextClassifier
 from hqlm.studies.store import RUNNING, read_record
 
 _STEP: Final = "trainer/global_step"
@@ -154,9 +153,8 @@ class WandbRun(Logger, Callback):
     def _describe(self, session: Session) -> None:
         assert self._module is not None
         session.plot_against(_STEP)
-        pictures = {f"circuit/{name}": page(circuit.to_svg()) for name, circuit in circuits(self._module).items()}
-        if pictures:
-            session.log(pictures)
+        if isinstance(self._module, HqlmModule) and (found := self._module.circuits()):
+            session.log({f"circuit/{name}": page(circuit.to_svg()) for name, circuit in found.items()})
         if isinstance(self._module, TextClassifier):
             counts = self._module.parameter_counts()
             session.summarize({f"parameters/{kind}": count for kind, count in counts.items()})

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hqlm.circuits import Circuit
 from hqlm.errors import CheckpointError, PluginError
 from hqlm.io import load
-from hqlm.layer import circuits
 from hqlm.models import HybridClassifier
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
@@ -173,7 +172,7 @@ def _circuits(folder: Path, done: pandas.DataFrame) -> tuple[list[Drawing], str]
         except PluginError as err:
             missing = str(err)
             continue
-        found = circuits(model)
+        found = model.circuits()
         if found:
             names = _MODULES if isinstance(model, HybridClassifier) else {}
             titles = {name: names.get(name.partition(".")[0], f"Circuit {name}") for name in found}
