@@ -216,7 +216,7 @@ def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, c
     folder = make(tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.ablate"] == ["quantum"]))
     said, _, _ = report(folder, capsys)
     assert re.search("The test accuracy without quantum is significantly lower, by (29|30)", said)
-    assert re.search(r"Not significantly different from the base: without offset [+-]0\.\d\d \(\[", said)
+    assert re.search(r"Not significantly different from the base: without offset [+-]0\.\d\d points \(\[", said)
     rng = np.random.default_rng(0)
     for place in range(9):
         test = trial_folder(folder, f"k{place}") / "test"
@@ -225,6 +225,7 @@ def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, c
         (test / "predictions.tsv").write_text(f"text\tlabel\tpredicted\tp_no\tp_yes\n{rows}")
     said, _, _ = report(folder, capsys)
     assert "from the base: without offset" in said
+    assert "interval over test rows" in said
     assert "; without quantum" in said  # the rows speak of the same accuracy for all
 
 

@@ -40,15 +40,16 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
             by = f"{unit.show(abs(found.mean))} {unit.difference_unit}".strip()
             sentences.append(f"{what} is significantly {word}, by {by} ({figures}).")
         else:
-            alike.append(f"{variant.name} {size} ({figures})")
+            alike.append(f"{variant.name} {size} {unit.difference_unit}".rstrip() + f" ({figures})")
     if alike:
         sentences.append(
             f"Not significantly different from the base: {'; '.join(alike)}. That is no proof that these change "
             "nothing; the intervals say how much they may still do."
         )
+    over = "test rows" if any(variant.over_examples for variant in variants) else "seeds"
     sentences.append(
-        f"In brackets: 95 % interval, not adjusted, and p adjusted for {len(variants) - 1} variants. All this holds "
-        "for these training rows and these settings."
+        f"In brackets: 95 % interval over {over}, not adjusted, and p adjusted for {len(variants) - 1} variants. All "
+        "this holds for these training rows and these settings."
     )
     return sentences
 
