@@ -6,6 +6,7 @@ from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap,
 from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
 from hqlm.algorithms.molecule import Molecule
+from hqlm.algorithms.openfermion import MolecularDataFile, OpenFermionMolecule, from_openfermion
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
 from hqlm.algorithms.qaoa import QAOA, Solution
@@ -27,7 +28,9 @@ __all__ = [
     "IsingChain",
     "MaxCut",
     "MaxIndependentSet",
+    "MolecularDataFile",
     "Molecule",
+    "OpenFermionMolecule",
     "PauliTerms",
     "Problem",
     "QuantumKernel",
@@ -41,4 +44,5 @@ __all__ = [
     "ZZFeatureMap",
     "align",
     "alignment",
+    "from_openfermion",
 ]

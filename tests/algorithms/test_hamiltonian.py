@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from hqlm.algorithms import Hamiltonian, HamiltonianFile, IsingChain, Molecule, PauliTerms
+from hqlm.algorithms import (
+    Hamiltonian,
+    HamiltonianFile,
+    IsingChain,
+    MolecularDataFile,
+    Molecule,
+    OpenFermionMolecule,
+    PauliTerms,
+)
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit
 from hqlm.errors import DataError
@@ -118,7 +126,17 @@ def test_a_file_without_terms_is_refused(tmp_path, text):
         Hamiltonian.read(tmp_path / "no.json")
 
 
-@pytest.mark.parametrize("problem", [PauliTerms(), HamiltonianFile("h.json"), IsingChain(3), Molecule()], ids=repr)
+RECIPES = [
+    PauliTerms(),
+    HamiltonianFile("h.json"),
+    IsingChain(3),
+    Molecule(),
+    OpenFermionMolecule(),
+    MolecularDataFile("m.hdf5"),
+]
+
+
+@pytest.mark.parametrize("problem", RECIPES, ids=repr)
 def test_a_problem_is_a_recipe(problem):
     assert_is_recipe(problem)
 
