@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -85,5 +86,15 @@ def _edges(graph: nx.Graph) -> dict[tuple[int, int], float]:
         if one == other:
             raise ConfigError(f"node {one} has an edge to itself")
         i, j = sorted((place[one], place[other]))
-        found[i, j] = found.get((i, j), 0.0) + float(weight)
+        found[i, j] = found.get((i, j), 0.0) + _finite(one, other, weight)
     return found
+
+
+def _finite(one: Any, other: Any, weight: Any) -> float:
+    try:
+        value = float(weight)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"the edge between {one} and {other} has the weight {weight}, which is no finite number")
+    return value

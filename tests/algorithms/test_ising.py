@@ -109,6 +109,8 @@ def test_graphs_from_files(tmp_path):
         (lambda: max_cut(nx.Graph()), "no edges"),
         (lambda: max_cut(nx.Graph([(0, 1), (2, 3)])), "in 2 pieces"),
         (lambda: max_cut(nx.Graph([(0, 0), (0, 1)])), "edge to itself"),
+        (lambda: max_cut(nx.Graph([("a", "b", {"weight": float("nan")})])), "between a and b has the weight nan"),
+        (lambda: max_cut(nx.Graph([("a", "b", {"weight": "much"})])), "between a and b has the weight much"),
         (lambda: max_independent_set(PETERSEN, penalty=1.0), "penalty must be above 1"),
         (lambda: Ising.from_qubo(np.ones((2, 3))), "square matrix"),
         (lambda: Ising.from_qubo(np.full((2, 2), np.nan)), "square matrix of finite"),

@@ -14,6 +14,7 @@ from hqlm.algorithms.ising import all_bits
 from hqlm.backends import CirqBackend
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
+from hqlm.testing.recipes import assert_is_recipe
 from tests.commands.conftest import ROOT, run  # noqa: F401 (a fixture)
 
 EDGES = [[float(node) for node in edge] for edge in nx.random_regular_graph(3, 8, seed=1).edges]
@@ -85,11 +86,15 @@ def test_refining_helps_poor_samples():
         (["--model.problem.graph=[[0, 1], [2, 3]]"], "in 2 pieces"),
         (["--model.problem.graph=[]"], "no edges"),
         (["--model.problem.graph=[[0]]"], "an edge is [node, node]"),
+        (["--model.problem.graph=[[0, 0.5]]"], "an edge is [node, node]"),
+        (["--model.problem.graph=[[0, 1, .nan]]"], "the edge between 0 and 1 has the weight nan"),
         (["--model.n_layers=0"], "n_layers must be 1 or more"),
         (["--model.samples=0"], "model.samples must be 1 or more"),
         (["--model.start=greedy", "--model.doubt=0"], "doubt must lie above 0"),
         (["--model.problem=Qubo", "--model.problem.matrix=[[1, 2]]"], "square matrix"),
+        (["--model.problem=Qubo", "--model.problem.matrix=[[.nan]]"], "model.problem.matrix=nan is not possible"),
         (["--model.problem=Qubo", "--model.problem.matrix=absent.txt"], "there is no file absent.txt"),
+        (["--model.problem=IsingChain"], "is no SpinProblem. Known: MaxCut, MaxIndependentSet, Qubo"),
         (["--data=ReviewsData"], "reads no data"),
     ],
 )
@@ -104,6 +109,25 @@ def test_nodes_keep_their_names(tmp_path):
     found = built(problem=MaxCut(str(tmp_path / "edges.txt")), n_layers=1).solution()
     assert set(found.chosen) in ({"oslo"}, {"rome"}, {"oslo", "bonn"}, {"rome", "bonn"})
     assert found.energy == found.exact == -6.0
+
+
+def test_graphs_of_networkx_keep_their_nodes_and_weights():
+    graph = nx.Graph()
+    graph.add_weighted_edges_from([("oslo", "rome", 5), (3, "bonn", 1), ("oslo", "bonn", 1), (3, 1, 2)])
+    problem = MaxCut(graph)
+    assert problem.names() == ("1", "3", "bonn", "oslo", "rome")
+    assert nx.utils.graphs_equal(problem.read(), graph)
+    assert_is_recipe(problem)
+    graph.add_node("cork")
+    with pytest.raises(ConfigError, match="node cork of the graph has no edge"):
+        MaxCut(graph)
+
+
+@pytest.mark.parametrize(("name", "comma"), [("q.txt", " "), ("q.csv", ",")])
+def test_a_matrix_is_read_from_a_file(tmp_path, name, comma):
+    matrix = np.array([[-1.0, 2.0], [0.5, -3.0]])
+    np.savetxt(tmp_path / name, matrix, delimiter=comma)
+    assert Qubo(str(tmp_path / name)).ising() == Qubo(matrix.tolist()).ising()
 
 
 def test_a_matrix_of_unequal_rows_is_refused(tmp_path):
