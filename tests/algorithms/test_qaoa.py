@@ -79,6 +79,15 @@ def test_refining_helps_poor_samples():
     assert found.refined < found.sampled
 
 
+def test_without_entanglement_nothing_is_learned_of_a_cut():
+    model = built(problem=CUT, n_layers=2, ablate=["entanglement"])
+    assert {len(gate.wires) for gate in model.quantum.circuit.gates} == {1}
+    assert model().item() == pytest.approx(-len(EDGES) / 2)  # a random cut, whatever the angles
+    assert model.hparams["ablate"] == ["entanglement"]
+    with pytest.raises(ConfigError, match="'entanglement' changes nothing: no two spins are coupled"):
+        built(problem=Qubo([[1.0, 0.0], [0.0, -1.0]]), ablate=["entanglement"])
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
