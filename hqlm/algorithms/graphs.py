@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def read_graph(path: str | Path) -> nx.Graph:
     """A graph from a file: JSON in networkx's node-link form, GraphML, or lines `node node [weight]`.
 
     Raises:
-        ConfigError: for a file that is not there or not such a graph.
+        ConfigError: for a file that is not there or not such a graph, or an edge that stands there twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -62,9 +64,24 @@ def read_graph(path: str | Path) -> nx.Graph:
         elif path.suffix == ".graphml":
             graph = nx.read_graphml(path)
         else:
-            graph = nx.read_weighted_edgelist(path) if _has_weights(path) else nx.read_edgelist(path, data=False)
+            read = nx.read_weighted_edgelist if _has_weights(path) else partial(nx.read_edgelist, data=False)
+            graph = read(path, create_using=nx.MultiGraph)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, nx.NetworkXError, SyntaxError) as err:
         raise ConfigError(f"{path} is not a graph that networkx reads: {err}") from err
+    return without_directions(graph)
+
+
+def without_directions(graph: nx.Graph) -> nx.Graph:
+    """The same nodes and edges, at most one between two nodes.
+
+    Raises:
+        ConfigError: where there are two, of which one would be lost.
+    """
+    times = Counter(frozenset(edge[:2]) for edge in graph.edges)
+    for ends, count in times.items():
+        if count > 1:
+            names = " and ".join(sorted(map(str, ends)))
+            raise ConfigError(f"the edge between {names} stands {count} times: give it once, with its whole weight")
     return nx.Graph(graph)
 
 

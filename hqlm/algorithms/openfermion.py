@@ -118,7 +118,7 @@ class OpenFermionMolecule(Molecule):
                 molecule = run_pyscf(
                     openfermion.MolecularData(geometry, self.basis, self.multiplicity, self.charge, filename=place)
                 )
-            except (RuntimeError, ValueError, KeyError, TypeError) as err:
+            except (RuntimeError, ValueError, LookupError, TypeError) as err:
                 raise DataError(
                     f"PySCF cannot make the Hamiltonian of {self}: {err}. An odd number of electrons needs an even "
                     "multiplicity"

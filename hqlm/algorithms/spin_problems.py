@@ -9,7 +9,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 
-from hqlm.algorithms.graphs import max_cut, max_independent_set, read_graph
+from hqlm.algorithms.graphs import max_cut, max_independent_set, read_graph, without_directions
 from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.algorithms.ising import Ising
 from hqlm.algorithms.problems import Problem
@@ -77,16 +77,16 @@ class GraphProblem(SpinProblem):
         """The graph.
 
         Raises:
-            ConfigError: for a file or edges that are no graph.
+            ConfigError: for a file or edges that are no graph, or an edge that stands there twice.
         """
         if isinstance(self.graph, str):
             return read_graph(self.graph)
         edges = [_named(edge) for edge in self.graph]
-        graph = nx.Graph()
+        graph = nx.MultiGraph()
         nodes = {node for edge in edges for node in edge[:2]}
         graph.add_nodes_from(sorted(nodes, key=lambda node: (isinstance(node, str), node)))  # numbers first
         graph.add_weighted_edges_from(edges)
-        return graph
+        return without_directions(graph)
 
 
 def _named(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:

@@ -118,6 +118,7 @@ def test_what_is_no_hamiltonian_is_refused(operator, n_qubits, message):
         (OpenFermionMolecule(basis="none"), "PySCF cannot make"),
         (OpenFermionMolecule(charge=1), "PySCF cannot make"),  # one electron is no singlet
         (OpenFermionMolecule((("Xx", 0.0, 0.0, 0.0),)), "PySCF cannot make"),
+        (OpenFermionMolecule(()), "PySCF cannot make"),
         (OpenFermionMolecule(active_electrons=1), "an even number freezes"),
         (OpenFermionMolecule(active_electrons=4), "an even number freezes"),
         (OpenFermionMolecule(active_orbitals=3), "an even number freezes"),
