@@ -118,13 +118,21 @@ class HqlmModule(LightningModule, ABC):
         Raises:
             TrainingError: when a weight is not finite, so that the last good checkpoint is not overwritten.
         """
+        self.check_weights()
+        checkpoint["planned_steps"] = self._planned_steps
+
+    def check_weights(self) -> None:
+        """Refuse weights that training has spoilt.
+
+        Raises:
+            TrainingError: naming the first that is not finite.
+        """
         spoilt = [name for name, weight in self.named_parameters() if not weight.isfinite().all()]
         if spoilt:
             raise TrainingError(
                 f"{spoilt[0]} is not finite after step {self.global_step}: it is not saved, earlier checkpoints are "
                 f"kept. {LOWER_RATE}"
             )
-        checkpoint["planned_steps"] = self._planned_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the number of steps that the schedule was made for."""
