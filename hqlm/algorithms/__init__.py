@@ -11,7 +11,7 @@ from hqlm.algorithms.openfermion import MolecularDataFile, OpenFermionMolecule, 
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
 from hqlm.algorithms.qaoa import QAOA, Solution
-from hqlm.algorithms.spin_problems import MaxCut, MaxIndependentSet, Qubo, SpinProblem
+from hqlm.algorithms.spin_problems import IsingTerms, MaxCut, MaxIndependentSet, Qubo, SpinProblem
 from hqlm.algorithms.vqe import VQE
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Hamiltonian",
     "HamiltonianFile",
     "IsingChain",
+    "IsingTerms",
     "KernelClassifier",
     "MaxCut",
     "MaxIndependentSet",

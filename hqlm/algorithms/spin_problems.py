@@ -150,3 +150,28 @@ class Qubo(SpinProblem):
             return Ising.from_qubo(np.loadtxt(self.matrix, ndmin=2, delimiter=comma))
         except ValueError as err:
             raise ConfigError(f"problem.matrix: {self.matrix} is no matrix of numbers: {err}") from err
+
+
+@dataclass(frozen=True)
+class IsingTerms(SpinProblem):
+    """An Ising energy written out as Pauli strings of I and at most two Z.
+
+    Args:
+        terms: coefficient of each string, one letter a spin, spin 0 first: `{ZZI: 0.5, IZI: -1.0}`.
+    """
+
+    terms: dict[str, float | str] = field(default_factory=lambda: {"ZZ": 1.0}, hash=False)
+
+    def ising(self) -> Ising:
+        """Strings of one Z as fields, of two as couplings."""
+        written = Hamiltonian.of(self.terms)
+        fields, couplings = {}, {}
+        for letters, value in written.terms:
+            places = [place for place, letter in enumerate(letters) if letter == "Z"]
+            if set(letters) - set("IZ") or len(places) > 2:
+                raise ConfigError(f"problem.terms: an Ising energy is made of I and at most two Z, given {letters}")
+            if len(places) == 1:
+                fields[places[0]] = value
+            elif places:
+                couplings[places[0], places[1]] = value
+        return Ising(written.n_qubits, fields, couplings, written.constant)

@@ -11,10 +11,14 @@ from hqlm.algorithms import (
     Hamiltonian,
     HamiltonianFile,
     IsingChain,
+    IsingTerms,
+    MaxCut,
+    MaxIndependentSet,
     MolecularDataFile,
     Molecule,
     OpenFermionMolecule,
     PauliTerms,
+    Qubo,
 )
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit
@@ -133,6 +137,10 @@ RECIPES = [
     Molecule(),
     OpenFermionMolecule(),
     MolecularDataFile("m.hdf5"),
+    MaxCut(),
+    MaxIndependentSet(),
+    Qubo(),
+    IsingTerms(),
 ]
 
 

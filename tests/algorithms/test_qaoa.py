@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import hqlm
-from hqlm.algorithms import QAOA, MaxCut, MaxIndependentSet, Qubo
-from hqlm.algorithms.ising import all_bits
+from hqlm.algorithms import QAOA, IsingTerms, MaxCut, MaxIndependentSet, Qubo
+from hqlm.algorithms.ising import Ising, all_bits
 from hqlm.backends import CirqBackend
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
@@ -19,6 +19,7 @@ from tests.commands.conftest import ROOT, run  # noqa: F401 (a fixture)
 
 EDGES = [[float(node) for node in edge] for edge in nx.random_regular_graph(3, 8, seed=1).edges]
 CUT = MaxCut(EDGES)
+SPINS = IsingTerms({"ZZI": 0.5, "IZZ": "-1e-1", "IZI": -1.0, "III": 2.0})
 
 
 def built(**options):
@@ -27,7 +28,7 @@ def built(**options):
     return model
 
 
-@pytest.mark.parametrize("problem", [CUT, MaxIndependentSet(EDGES), Qubo()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("problem", [CUT, MaxIndependentSet(EDGES), Qubo(), SPINS], ids=lambda p: type(p).__name__)
 def test_the_hamiltonian_is_the_energy_of_the_bits(problem):
     ising = problem.ising()
     values = problem.hamiltonian().moments(torch.eye(2**ising.n_spins, dtype=torch.complex128))[0]
@@ -103,7 +104,9 @@ def test_without_entanglement_nothing_is_learned_of_a_cut():
         (["--model.problem=Qubo", "--model.problem.matrix=[[1, 2]]"], "square matrix"),
         (["--model.problem=Qubo", "--model.problem.matrix=[[.nan]]"], "model.problem.matrix=nan is not possible"),
         (["--model.problem=Qubo", "--model.problem.matrix=absent.txt"], "there is no file absent.txt"),
-        (["--model.problem=IsingChain"], "is no SpinProblem. Known: MaxCut, MaxIndependentSet, Qubo"),
+        (["--model.problem=IsingChain"], "is no SpinProblem. Known: IsingTerms, MaxCut, MaxIndependentSet, Qubo"),
+        (["--model.problem=IsingTerms", "--model.problem.terms={ZZZ: 1}"], "at most two Z, given ZZZ"),
+        (["--model.problem=IsingTerms", "--model.problem.terms={ZX: 1}"], "at most two Z, given ZX"),
         (["--data=ReviewsData"], "reads no data"),
     ],
 )
@@ -137,6 +140,11 @@ def test_a_matrix_is_read_from_a_file(tmp_path, name, comma):
     matrix = np.array([[-1.0, 2.0], [0.5, -3.0]])
     np.savetxt(tmp_path / name, matrix, delimiter=comma)
     assert Qubo(str(tmp_path / name)).ising() == Qubo(matrix.tolist()).ising()
+
+
+def test_terms_name_spins_from_the_left():
+    assert SPINS.ising() == Ising(3, {1: -1.0}, {(0, 1): 0.5, (1, 2): -0.1}, 2.0)
+    assert dict(SPINS.hamiltonian().terms) == {"ZZI": 0.5, "IZZ": -0.1, "IZI": -1.0, "III": 2.0}
 
 
 def test_a_matrix_of_unequal_rows_is_refused(tmp_path):
