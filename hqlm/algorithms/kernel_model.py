@@ -228,6 +228,11 @@ class KernelClassifier(TextClassifier):
             logits: Tensor = self.machine(self._gram(self._vectors(embeddings), self.machine.vectors))
         return logits.to(embeddings)
 
+    def circuits(self) -> dict[str, Circuit]:
+        """As of every model, and that of the feature map."""
+        circuit = None if self.embedding_dim is None else self.parts.circuit(self.embedding_dim)
+        return super().circuits() | ({} if circuit is None else {"feature_map": circuit})
+
     def parameter_counts(self) -> dict[str, int]:
         """As every text classifier; weights of the feature map are quantum."""
         counts = super().parameter_counts()

@@ -15,8 +15,9 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
 
+from hqlm.circuits import Circuit
 from hqlm.errors import CheckpointError, ConfigError, TrainingError
-from hqlm.layer import QuantumLayer
+from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
 
@@ -151,6 +152,10 @@ class HqlmModule(LightningModule, ABC):
                 f"the weights of the checkpoint do not fit {type(self).__name__} as it is configured. Leave what "
                 f"shapes it as it was trained: {' '.join(str(err).split())}"
             ) from err
+
+    def circuits(self) -> dict[str, Circuit]:
+        """The circuits that it runs once it is built, equal ones once, by the names of its modules."""
+        return circuits(self)
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable parameters: of quantum circuits, and of everything else."""

@@ -69,6 +69,7 @@ def test_without_the_quantum_part_it_is_the_rbf_kernel_of_scikit_learn(tmp_path)
         atol=1e-5,
         rtol=1e-5,
     )
+    assert model.circuits() == {}
     with pytest.raises(ConfigError, match="leaves no quantum kernel"):
         _ = model.kernel
 
@@ -84,6 +85,10 @@ def test_alignment_rises_and_trains_encoder_and_map(tmp_path, kind):
         vectors = model.features(torch.from_numpy(train)).detach().numpy()
         found.append(float(alignment(torch.from_numpy(model.kernel(vectors)), labels)))
     assert found[1] > 4.0 * found[0] > 0.0
+    assert after.circuits() == {
+        "features.encoders.0": after.features.encoders[0].circuit,
+        "feature_map": UploadMap().circuit(4),
+    }
     drawn, trained = dict(before.named_parameters()), dict(after.named_parameters())
     assert all(not torch.equal(drawn[name], trained[name]) for name in drawn)
     assert before.parameter_counts()["quantum"] == 0
