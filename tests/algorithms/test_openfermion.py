@@ -132,6 +132,12 @@ def test_an_impossible_molecule_is_refused(problem, message):
         problem.hamiltonian()
 
 
+def test_a_field_that_does_not_settle_is_refused(monkeypatch):
+    monkeypatch.setattr("pyscf.scf.hf.SCF.max_cycle", 1)
+    with pytest.raises(DataError, match="does not settle"):
+        OpenFermionMolecule((("Li", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 1.6))).hamiltonian()
+
+
 @pytest.mark.parametrize("kind", [MolecularDataFile, OpenFermionMolecule])
 def test_without_openfermion_its_extra_is_named(monkeypatch, kind):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
