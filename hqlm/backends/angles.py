@@ -138,7 +138,7 @@ def _check_inputs(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> N
     if inputs.dtype != weights.dtype or inputs.device != weights.device:
         raise CircuitError(
             f"inputs are {inputs.dtype} on {inputs.device}, weights {weights.dtype} on {weights.device}; "
-            "they must agree"
+            "they must agree: pass inputs.to(weights), or trainer.precision=32-true where mixed precision made them so"
         )
 
 
