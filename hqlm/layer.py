@@ -96,6 +96,13 @@ class QuantumLayer(nn.Module):
         )
 
 
+def circuits(module: nn.Module) -> dict[str, Circuit]:
+    """The circuits of the quantum layers within a module, equal ones once, each under the name of its first layer."""
+    layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, QuantumLayer)]
+    first = {layer.circuit: name for name, layer in reversed(layers)}
+    return {name: layer.circuit for name, layer in layers if first[layer.circuit] == name}
+
+
 def _rank() -> int:
     distributed = torch.distributed
     return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0

@@ -11,8 +11,9 @@ from hqlm.commands.study_file import plan, read_study, study_parser
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-WHOLE = sorted(CONFIGS.glob("*.yaml"))
-ALGORITHMS = sorted(CONFIGS.glob("algorithms/*.yaml"))
+KERNEL = CONFIGS / "algorithms" / "kernel_sst2.yaml"
+WHOLE = [*sorted(CONFIGS.glob("*.yaml")), KERNEL]
+ALGORITHMS = sorted(set(CONFIGS.glob("algorithms/*.yaml")) - {KERNEL})
 OVERLAYS = sorted(CONFIGS.glob("backend/*.yaml")) + sorted(CONFIGS.glob("noise/*.yaml"))
 LOGGERS = sorted(CONFIGS.glob("logger/*.yaml"))
 STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
@@ -34,6 +35,7 @@ NEEDS_A_FOLDER = {
     "text.yaml",
     "contrastive.yaml",
     "end_to_end.yaml",
+    "kernel_sst2.yaml",
 }
 FEW_ROWS = {  # what the configurations for few rows need where there are 32 a class
     "few_shot": ["--data.samples_per_class=16", "--data.limit_val=32"],
@@ -80,7 +82,8 @@ def test_a_configuration_says_what_it_is_for(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("study", "trials"), [("ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)]
+    ("study", "trials"),
+    [("ablation", 27), ("kernel_ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)],
 )
 def test_every_trial_of_a_study_is_sound(monkeypatch, study, trials):
     monkeypatch.chdir(CONFIGS.parent)

@@ -8,7 +8,7 @@ from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit, Gate, Input, PauliString, RepeatedUpload, RingAnsatz, Weight
 from hqlm.errors import UnsupportedExecution
 from hqlm.execution import Execution
-from hqlm.layer import QuantumLayer
+from hqlm.layer import QuantumLayer, circuits
 
 CIRCUIT = RepeatedUpload().circuit(3, 1, RingAnsatz(), [PauliString("ZII"), PauliString("IZI")])
 X = torch.linspace(-1.0, 1.0, 12).view(4, 3)
@@ -99,3 +99,10 @@ def test_copies_compute_the_same(duplicate):
 def test_description_names_sizes_and_backend():
     assert "3 qubits" in repr(layer())
     assert "StatevectorBackend" in repr(layer())
+
+
+def test_circuits_of_a_model_are_told_once_under_their_first_name():
+    other = Circuit(1, (Gate("RY", (0,), Weight(0)),), (PauliString("Z"),))
+    model = torch.nn.ModuleDict({"a": torch.nn.Linear(1, 1), "b": layer(), "c": layer(circuit=other), "d": layer()})
+    assert circuits(model) == {"b": CIRCUIT, "c": other}
+    assert circuits(model["a"]) == {}

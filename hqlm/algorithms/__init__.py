@@ -5,6 +5,7 @@ from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap
 from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.algorithms.kernel_model import KernelClassifier
 from hqlm.algorithms.molecule import Molecule
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
@@ -25,6 +26,7 @@ __all__ = [
     "Hamiltonian",
     "HamiltonianFile",
     "IsingChain",
+    "KernelClassifier",
     "MaxCut",
     "MaxIndependentSet",
     "Molecule",

@@ -15,23 +15,25 @@ from hqlm.algorithms.kernel import QuantumKernel
 from hqlm.errors import ConfigError, DataError, TrainingError
 
 
-def alignment(gram: Tensor, labels: Sequence[object]) -> Tensor:
-    """`<K, T> / (|K| |T|)`, from -1 to 1, with T = 1 within a class and -1 / (classes - 1) between two.
+def alignment(gram: Tensor, labels: Sequence[object], n_classes: int | None = None) -> Tensor:
+    """`<K, T> / (|K| |T|)`, from -1 to 1, with T = 1 within a class and -1 / (n_classes - 1) between two.
 
     Source: Cristianini et al. (2001), On kernel-target alignment.
 
     Args:
         gram: K `(rows, rows)`.
         labels: class of each row.
+        n_classes: how many classes there are, of which a batch may lack some; by default those of the labels.
 
     Raises:
         DataError: with fewer than two classes.
     """
     classes, numbers = np.unique(np.asarray(labels), return_inverse=True)
-    if len(classes) < 2:
-        raise DataError(f"alignment needs two classes or more, given {len(classes)}")
+    count = len(classes) if n_classes is None else n_classes
+    if count < 2:
+        raise DataError(f"alignment needs two classes or more, given {count}")
     same = torch.from_numpy(numbers[:, None] == numbers)
-    target = torch.where(same, 1.0, -1.0 / (len(classes) - 1)).to(gram)
+    target = torch.where(same, 1.0, -1.0 / (count - 1)).to(gram)
     found: Tensor = (gram * target).sum() / (torch.linalg.norm(gram) * torch.linalg.norm(target))
     return found
 

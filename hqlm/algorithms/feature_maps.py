@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Final, Literal
 
@@ -35,6 +35,10 @@ class FeatureMap(Component):
     def states(self, x: Tensor) -> Tensor | None:
         """Initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
         return None
+
+    def ablated(self, word: str) -> FeatureMap:
+        """This map without what the word names; itself where the word means nothing here."""
+        return self
 
 
 FEATURE_MAPS: Final[Registry[FeatureMap]] = Registry(FeatureMap, "feature map")  # type: ignore[type-abstract]
@@ -82,6 +86,10 @@ class AmplitudeMap(FeatureMap):
         states: Tensor = amplitudes / norms
         return states
 
+    def ablated(self, word: str) -> FeatureMap:
+        """No offset for `offset`."""
+        return replace(self, offset=0.0) if word == "offset" else self
+
 
 @dataclass(frozen=True)
 class UploadMap(FeatureMap):
@@ -95,9 +103,17 @@ class UploadMap(FeatureMap):
     reuploading: Reuploading = field(default_factory=lambda: InterleavedUpload(scale=1.0))
     ansatz: Ansatz = field(default_factory=RingAnsatz)
 
+    def __post_init__(self) -> None:
+        if self.reuploading.trains_scale:
+            raise ConfigError("UploadMap: the scale of a feature map is fixed. Set reuploading.trainable_scale=false")
+
     def circuit(self, dim: int) -> Circuit:
         """The scheme's circuit on `dim` qubits."""
         return self.reuploading.circuit(dim, 1, self.ansatz, ())
+
+    def ablated(self, word: str) -> FeatureMap:
+        """As scheme and ansatz."""
+        return replace(self, reuploading=self.reuploading.ablated(word), ansatz=self.ansatz.ablated(word))
 
 
 @dataclass(frozen=True)
@@ -108,11 +124,11 @@ class ZZFeatureMap(FeatureMap):
 
     Args:
         n_layers: repetitions.
-        pairs: `all` pairs of qubits or `neighbours` only.
+        pairs: `all` pairs of qubits, `neighbours` only or `none`.
     """
 
     n_layers: int = 2
-    pairs: Literal["all", "neighbours"] = "all"
+    pairs: Literal["all", "neighbours", "none"] = "all"
 
     def __post_init__(self) -> None:
         if self.n_layers < 1:
@@ -133,5 +149,13 @@ class ZZFeatureMap(FeatureMap):
         first, second = x[:, [i for i, _ in pairs]], x[:, [j for _, j in pairs]]
         return torch.cat((x, (math.pi - first) * (math.pi - second)), dim=1)
 
+    def ablated(self, word: str) -> FeatureMap:
+        """No pairs for `entanglement`, neighbours alone for `long_range`."""
+        if word == "entanglement":
+            return replace(self, pairs="none")
+        return replace(self, pairs="neighbours") if word == "long_range" and self.pairs == "all" else self
+
     def _pairs(self, dim: int) -> list[tuple[int, int]]:
+        if self.pairs == "none":
+            return []
         return list(combinations(range(dim), 2) if self.pairs == "all" else pairwise(range(dim)))

@@ -22,7 +22,7 @@ from hqlm.execution import Execution, Noise
 from hqlm.registry import Component
 
 _AT_ONCE: Final = 2**24  # amplitudes, or measured bits, held at a time
-_EXACT: Final = "donot_use_mm_for_euclid_dist"  # a product of matrices would lose the digits of small distances
+EXACT_DISTANCE: Final = "donot_use_mm_for_euclid_dist"  # a product of matrices would lose the digits of small distances
 _KEPT: Final = 4  # sets of vectors whose states stay in memory: those of fit are asked for again by predict
 
 Gram = NDArray[np.float64]
@@ -40,6 +40,9 @@ class QuantumKernel(Component):
 
     Sources: Havlicek et al. (2019), arXiv:1804.11326 (fidelity); Huang et al. (2021), Power of data in quantum machine
     learning, arXiv:2011.01938 (projected).
+
+    What is drawn depends on the seed of the execution and on the vectors, so that equal calls give equal matrices, and
+    other vectors errors of their own.
 
     Args:
         feature_map: from vectors to states.
@@ -102,11 +105,22 @@ class QuantumKernel(Component):
         return torch.tensor(self.weights, dtype=torch.float64)
 
     def represent(self, x: Tensor, weights: Tensor) -> Tensor:
-        """What is compared, differentiable in the weights: states `(rows, 2**n)`, or <X>, <Y>, <Z> `(rows, 3 n)`."""
+        """What is compared, differentiable: states `(rows, 2**n)`, or <X>, <Y>, <Z> of qubits `(rows, 3 n)`.
+
+        Raises:
+            UnsupportedExecution: for a fidelity with shots, noise or a gradient other than that of states.
+        """
         circuit, inputs, states = self._encoded(x)
         if self.kind == "projected":
             read = replace(circuit, observables=_single_qubit_paulis(circuit.n_qubits))
-            return self.backend.expectations(read, weights, inputs, states, self.execution)
+            return self.backend.expectations(read, weights, inputs, states, self._seeded(x))
+        trained = torch.is_grad_enabled() and (weights.requires_grad or x.requires_grad)
+        other_rule = self.execution.gradient not in ("auto", "adjoint")
+        if self.execution.shots is not None or (trained and other_rule):
+            raise UnsupportedExecution(
+                "a fidelity is aligned by the exact gradient of its states alone. Set execution.shots=null and "
+                "execution.gradient=auto, and measure afterwards; or set kind=projected"
+            )
         if self.execution.noise_model != Noise():
             raise UnsupportedExecution(
                 "the exact fidelity of noisy states is not computed: set execution.shots, or kind=projected"
@@ -118,7 +132,7 @@ class QuantumKernel(Component):
         if self.kind == "fidelity":
             return (one @ other.conj().T).abs().square()
         # |rho - sigma|^2 of one qubit is half the squared distance of their Bloch vectors
-        return torch.exp(-0.5 * self.gamma * torch.cdist(one, other, compute_mode=_EXACT).square())
+        return torch.exp(-0.5 * self.gamma * torch.cdist(one, other, compute_mode=EXACT_DISTANCE).square())
 
     def _encoded(self, x: Tensor) -> tuple[Circuit, Tensor | None, Tensor | None]:
         circuit = self.feature_map.circuit(x.shape[1])
@@ -130,11 +144,21 @@ class QuantumKernel(Component):
 
     def _kept(self, x: Tensor, weights: Tensor) -> Tensor:
         key = hashlib.sha256(x.numpy().tobytes()).hexdigest(), tuple(x.shape)
-        if key not in self._memory:
+        found = self._memory.pop(key, None)
+        if found is None:
+            found = self.represent(x, weights)
             while len(self._memory) >= _KEPT:
                 self._memory.pop(next(iter(self._memory)))
-            self._memory[key] = self.represent(x, weights)
-        return self._memory[key]
+        self._memory[key] = found  # at the end: what was asked for last is dropped last
+        return found
+
+    def _seeded(self, *vectors: Tensor) -> Execution:
+        """The execution with a seed for these vectors."""
+        if not self.execution.is_random:
+            return self.execution
+        seen = hashlib.sha256(b"".join(each.detach().cpu().numpy().tobytes() for each in vectors)).digest()
+        path = [self.execution.seed or 0, int.from_bytes(seen[:8], "big")]
+        return replace(self.execution, seed=int(np.random.SeedSequence(path).generate_state(1)[0]))
 
     @cached_property
     def _memory(self) -> dict[Any, Tensor]:
@@ -152,13 +176,14 @@ class QuantumKernel(Component):
         assert others is not None
         grid = np.triu_indices(len(left), 1) if symmetric else np.indices((len(left), len(right))).reshape(2, -1)
         shares = np.empty(len(grid[0]))
-        shots, seed = self.execution.shots or 0, self.execution.seed or 0
+        execution = self._seeded(left, right)
+        shots, seed = execution.shots or 0, execution.seed or 0
         step = max(1, _AT_ONCE // (shots * one.n_qubits))
         for first in range(0, len(shares), step):
             part = slice(first, first + step)
             pairs = torch.cat((inputs[grid[0][part]], others[grid[1][part]]), dim=1)
             own = int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
-            bits = self.backend.sample(both, weights, pairs, None, replace(self.execution, seed=own))
+            bits = self.backend.sample(both, weights, pairs, None, replace(execution, seed=own))
             shares[part] = (~bits.bool().any(-1)).double().mean(-1).numpy()
         if not symmetric:
             return shares.reshape(len(left), len(right))

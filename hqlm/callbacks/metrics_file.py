@@ -50,6 +50,14 @@ class MetricsFile(Logger):
         """Folder of the run."""
         return str(self.folder)
 
+    @property
+    def rows(self) -> list[tuple[int, dict[str, float]]]:
+        """The step and the metrics of every row so far."""
+        return [
+            (int(row[_STEP]), {name: float(value) for name, value in row.items() if name != _STEP and value != ""})
+            for row in self._rows
+        ]
+
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Nothing: they are in config.yaml."""
 

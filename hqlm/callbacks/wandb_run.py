@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +14,12 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.callbacks.metrics_file import MetricsFile
-from hqlm.callbacks.wandb_session import Mode, Session, check
-from hqlm.io import run_folder, write_text
-from hqlm.layer import QuantumLayer
-from hqlm.models import TextClassifier
-from hqlm.studies.store import RECORD, read_record
+from hqlm.callbacks.wandb_session import Mode, Session, check, page
+from hqlm.io import run_folder
+from hqlm.models import HqlmModule, TextClassifier
+from hqlm.studies.store import RUNNING, read_record
 
 _STEP: Final = "trainer/global_step"
-_ID: Final = "wandb.json"  # of a run that was online, so that its test and its continuation add to it
 _TAG: Final = 64  # characters that W&B allows
 _open: list[Session] = []  # the one of this process; a test that follows its training in one process adds to it
 
@@ -94,19 +92,26 @@ class WandbRun(Logger, Callback):
             self._session = _open[0]
             return
         finish_open_run()
-        known = self._folder / _ID
-        session = Session(self._folder, self.mode, self.timeout, **{**self._about(params), **_identity(known)})
+        record = read_record(self._folder)
+        trains = self._module.trainer.state.fn == TrainerFn.FITTING
+        is_part = not trains and record.get("status") != RUNNING  # a trial is its training and its test
+        session = Session(self._folder, self.mode, self.timeout, is_part, **self._about(params, record))
         self._session = session
         _open.append(session)
-        if session.is_online:
-            write_text(known, json.dumps({"id": session.id}) + "\n")
         session.try_to(lambda: self._describe(session))
+        if not (is_part or session.is_known):  # what went before an interruption is recorded again
+            for step, metrics in _metrics_file(self._module.trainer, self._folder).rows:
+                session.log({**metrics, _STEP: step})
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add a row to the history."""
-        if self._session is not None:
+        """Add a row to the history; a test stands at the last step of the training before it."""
+        if self._session is None or self._module is None:
+            return
+        if self._module.trainer.state.fn == TrainerFn.FITTING:
             self._session.log({**metrics, _STEP: step})
+        else:
+            self._session.log({name: value for name, value in metrics.items() if name != "epoch"})
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as a failed one."""
@@ -130,12 +135,11 @@ class WandbRun(Logger, Callback):
         self._pairs = []
         session.try_to(lambda: session.log({"test/confusion_matrix": _confusion_matrix(actual, predicted, names)}))
 
-    def _about(self, config: Any) -> dict[str, Any]:
+    def _about(self, config: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         """What W&B files the run under."""
         assert self._folder is not None
-        record = read_record(self._folder) if (self._folder / RECORD).is_file() else None
-        study = None if record is None else self._folder.parent.parent.name
-        overrides = {} if record is None else record["overrides"]
+        study = self._folder.parent.parent.name if record else None
+        overrides = record.get("overrides", {})
         return {
             "project": self.project,
             "entity": self.entity,
@@ -147,16 +151,10 @@ class WandbRun(Logger, Callback):
         }
 
     def _describe(self, session: Session) -> None:
-        import wandb
-
         assert self._module is not None
-        layers = [(name, part) for name, part in self._module.named_modules() if isinstance(part, QuantumLayer)]
-        pictures = {
-            f"circuit/{name}": wandb.Html(f"<pre>{html.escape(part.circuit.draw())}</pre>", inject=False)
-            for name, part in layers
-        }
-        if pictures:
-            session.log(pictures)
+        session.plot_against(_STEP)
+        if isinstance(self._module, HqlmModule) and (found := self._module.circuits()):
+            session.log({f"circuit/{name}": page(circuit.to_svg()) for name, circuit in found.items()})
         if isinstance(self._module, TextClassifier):
             counts = self._module.parameter_counts()
             session.summarize({f"parameters/{kind}": count for kind, count in counts.items()})
@@ -175,11 +173,10 @@ def _folder(trainer: Trainer) -> Path:
     return next(logger.folder for logger in trainer.loggers if isinstance(logger, MetricsFile)).resolve()
 
 
-def _identity(path: Path) -> dict[str, Any]:
-    """That of a run that was online, which this one then adds to."""
-    if not path.is_file():
-        return {}
-    return {"id": json.loads(path.read_text(encoding="utf-8"))["id"], "resume": "allow", "config": None}
+def _metrics_file(trainer: Trainer, folder: Path) -> MetricsFile:
+    """That of the training at hand, which goes on from a checkpoint; in a test that of the training before it."""
+    found = (logger for logger in trainer.loggers if isinstance(logger, MetricsFile))
+    return next(found, None) or MetricsFile(folder, sys.maxsize)
 
 
 def _tags(config: Any, overrides: Mapping[str, Any]) -> list[str]:

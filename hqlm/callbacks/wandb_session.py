@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import netrc
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,58 +17,98 @@ from urllib.parse import urlsplit
 from lightning.pytorch.utilities import rank_zero_info
 
 from hqlm.errors import ConfigError, MissingDependency
+from hqlm.io import write_text
 
 if TYPE_CHECKING:
     from wandb import Run
 
 Mode = Literal["auto", "online", "offline"]
 _ENVIRONMENT: Final = "WANDB_MODE"
+_ID: Final = "wandb.json"  # in the folder of a run
 _unreachable: set[str] = set()  # servers that did not answer this process; later runs do not wait for them again
 
 
 class Session:
     """One run on W&B.
 
-    Whatever the client raises is told once, and then nothing more is sent: the caller goes on.
+    Whatever the client raises is told once, and then nothing more is sent: the caller goes on. The folder keeps the
+    identity of the run, so that what is recorded there later belongs to the same run on W&B.
 
     Args:
         folder: an existing one, as an absolute path, where its records lie in `wandb/`.
         mode: `online`, `offline`, or `auto`: what WANDB_MODE says, else online with an account and offline without.
         timeout: seconds that its start, and again its end, may wait for the server.
-        settings: what else `wandb.init` takes: project, entity, group, job_type, name, tags, config, id.
+        is_part: whether only a part of the run is recorded now, which is added to what the server has of it, and is a
+            run of its own where it has nothing. Otherwise the whole run is recorded, which replaces offline records of
+            the folder from before.
+        unharmed: what goes on when W&B fails, as the user is told.
+        settings: what else `wandb.init` takes: project, entity, group, job_type, name, tags, notes, config.
 
     Attributes:
         is_online: whether records are sent as they come.
+        is_known: whether the server has what the folder recorded before, to which this is added.
 
     Raises:
         ConfigError: for `online` without an account.
         MissingDependency: without wandb.
     """
 
-    def __init__(self, folder: Path, mode: Mode, timeout: float, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mode: Mode,
+        timeout: float,
+        is_part: bool = False,
+        unharmed: str = "training goes on",
+        **settings: Any,
+    ) -> None:
         self.folder = folder
-        self.is_online = False
+        self.is_online = self.is_known = False
+        self._unharmed = unharmed
         self._run: Run | None = None
         check(mode)
+        known = _identity(folder)
         chosen = _resolved(mode)
-        if chosen == "online" and _server() in _unreachable:
-            chosen = "offline"
         if chosen == "online":
-            try:
-                self._run = _start(folder, "online", timeout, settings)
-                self.is_online = True
-                rank_zero_info(f"W&B: {self._run.url}")
-            except Exception as err:
-                _unreachable.add(_server())
-                rank_zero_info(
-                    f"W&B did not answer ({_first_line(err)}): training goes on, and what would be sent is written to "
-                    f"{folder / 'wandb'}; `wandb sync` sends it later"
-                )
-                chosen = "offline"
-        if self._run is None:
-            self.try_to(lambda: setattr(self, "_run", _start(folder, chosen, timeout, settings)))
+            self.is_known = known.get("online", False)
+            self.is_online = self._start_online(timeout, settings | _same(known, self.is_known, is_part))
+            chosen = "online" if self.is_online else "offline"
+        if not self.is_online:
+            self.is_known = False
+            self.try_to(lambda: self._start(chosen, timeout, settings | _same(known, False, is_part)))
         if self._run is not None and chosen == "offline":
             rank_zero_info(f"W&B is offline: {folder / 'wandb'}; `wandb sync` sends it")
+        if not is_part:
+            self.try_to(self._keep_identity)
+
+    def _start_online(self, timeout: float, settings: Mapping[str, Any]) -> bool:
+        """Whether the server answered; one that did not is not waited for again by this process."""
+        if _server() in _unreachable:
+            return False
+        try:
+            self._start("online", timeout, settings)
+        except Exception as err:
+            _unreachable.add(_server())
+            rank_zero_info(
+                f"W&B did not answer ({_first_line(err)}): {self._unharmed}, and what would be sent is written to "
+                f"{self.folder / 'wandb'}; `wandb sync` sends it later"
+            )
+            return False
+        assert self._run is not None
+        rank_zero_info(f"W&B: {self._run.url}")
+        return True
+
+    def _start(self, mode: str, timeout: float, settings: Mapping[str, Any]) -> None:
+        self._run = _start(self.folder, mode, timeout, settings)
+
+    def _keep_identity(self) -> None:
+        """Write it down, and remove what this run records again."""
+        if self._run is None:
+            return
+        write_text(self.folder / _ID, json.dumps({"id": self._run.id, "online": self.is_online}) + "\n")
+        for old in (self.folder / "wandb").glob(f"offline-run-*-{self._run.id}"):
+            if old != Path(self._run.dir).parent and not self.is_known:
+                shutil.rmtree(old)
 
     @property
     def id(self) -> str | None:
@@ -81,6 +123,11 @@ class Session:
         """Set figures of the summary."""
         self.try_to(lambda: self._run and self._run.summary.update(dict(values)))
 
+    def plot_against(self, key: str) -> None:
+        """Make a logged figure the horizontal axis of all others; rows without it have its last value."""
+        self.try_to(lambda: self._run and self._run.define_metric(key))
+        self.try_to(lambda: self._run and self._run.define_metric("*", step_metric=key, step_sync=True))
+
     def finish(self, failed: bool) -> None:
         """End the run; waits for the server as long as the timeout says."""
         self.try_to(lambda: self._run and self._run.finish(exit_code=int(failed)))
@@ -92,7 +139,28 @@ class Session:
             action()
         except Exception as err:
             self._run = None
-            rank_zero_info(f"W&B failed ({_first_line(err)}): training goes on, and nothing more is sent to it")
+            rank_zero_info(f"W&B failed ({_first_line(err)}): {self._unharmed}, and nothing more is sent to it")
+
+
+def _identity(folder: Path) -> dict[str, Any]:
+    """Of the run that was recorded in a folder: `id`, and whether it was `online`; empty where there was none."""
+    path = folder / _ID
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _same(known: Mapping[str, Any], is_there: bool, is_part: bool) -> dict[str, Any]:
+    """What makes a run the one that is known: the server has it, or offline records of it are replaced."""
+    if is_there:
+        return {"id": known["id"], "resume": "allow"} | ({"config": None} if is_part else {})
+    return {"id": known["id"]} if known and not is_part else {}
+
+
+def page(content: str) -> Any:
+    """Elements of HTML, such as a vector drawing, as a picture of W&B."""
+    import wandb
+
+    return wandb.Html(f"<!doctype html><meta charset='utf-8'>{content}", inject=False)
 
 
 def check(mode: Mode) -> None:

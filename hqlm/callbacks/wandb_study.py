@@ -1,66 +1,91 @@
-"""The summary of a study on W&B, beside the runs of its trials: tables, and the report with its plots."""
+"""The summary of a study on W&B, beside the runs of its trials: its words, tables, plots, circuits and its report."""
 
 from __future__ import annotations
 
-import csv
+import re
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hqlm.callbacks.wandb_session import Mode, Session
-from hqlm.studies.store import STUDY, read_results
+from hqlm.callbacks.wandb_run import WandbRun
+from hqlm.callbacks.wandb_session import Session, page
+from hqlm.studies.reporting.contents import Drawing, Figure, Report
+from hqlm.studies.reporting.page import html
+from hqlm.studies.store import STUDY
 
-PAGE: Final = "report.html"  # what `hqlm study report` writes: the page, with its plots in it, and its main table
-_TABLE: Final = "report.csv"
+if TYPE_CHECKING:
+    import pandas
 
 
-def publish_study(
-    folder: Path, project: str = "hqlm", entity: str | None = None, mode: Mode = "auto", timeout: float = 20.0
-) -> None:
-    """Send a run of job type `summary` in the study's group: the study file as configuration, all trials as a table.
+def publish_study(folder: Path, report: Report, results: pandas.DataFrame, logger: WandbRun) -> bool:
+    """Record a run of job type `summary` in the study's group, or record it anew: a study has one.
 
-    The main table and the page of `hqlm study report` go with it where they have been written.
+    Its configuration is the study file; its notes are the report's words.
 
     Args:
         folder: of the study.
-        project: on W&B; arguments are those of `WandbRun`.
-        entity: user or team.
-        mode: `auto`, `online` or `offline`.
-        timeout: seconds that the start, and again the end, may wait for the server.
+        report: what is to be told.
+        results: all trials.
+        logger: where the trials are reported: project, entity, group, mode and timeout.
+
+    Returns:
+        Whether it was recorded; what W&B fails at is told and stops nothing.
 
     Raises:
         ConfigError: for `online` without an account.
         MissingDependency: without wandb.
-        RunError: when the folder holds no study.
     """
-    results = read_results(folder)
+    name = folder.resolve().name
     session = Session(
         folder.resolve(),
-        mode,
-        timeout,
-        project=project,
-        entity=entity,
-        group=folder.resolve().name,
+        logger.mode,
+        logger.timeout,
+        unharmed="the study is complete all the same",
+        project=logger.project,
+        entity=logger.entity,
+        group=logger.group or name,
         job_type="summary",
-        name=f"{folder.resolve().name}-summary",
+        name=f"{name}-summary",
+        notes="\n\n".join([report.progress, *(report.findings.summary if report.findings else ())]),
         config=yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")),
     )
-    session.try_to(lambda: session.log(_contents(folder, results)))
+    session.try_to(lambda: session.log(_contents(report, results)))
+    session.summarize({f"trials/{status}": int(count) for status, count in results["status"].value_counts().items()})
+    recorded = session.id is not None
     session.finish(failed=False)
+    return recorded
 
 
-def _contents(folder: Path, results: Any) -> dict[str, Any]:
+def _contents(report: Report, results: pandas.DataFrame) -> dict[str, Any]:
+    rows = results.astype(object).where(results.notna(), None).values.tolist()
+    found = {"study/trials": _table([str(name) for name in results.columns], rows), "study/report": page(html(report))}
+    for drawing in report.circuits:
+        found[f"circuit/{_key(drawing.title)}"] = page(_captioned(drawing))
+    if report.findings is None:
+        return found
+    raw = report.findings.raw
+    found["study/table"] = _table([*raw[0]], [[*row.values()] for row in raw])
+    for table in report.findings.tables:
+        found[f"table/{_key(table.title)}"] = _table(table.header, table.rows)
+    for figure in report.findings.figures:
+        found[f"plot/{_key(figure.title)}"] = page(_captioned(figure))
+    return found
+
+
+def _captioned(drawing: Drawing | Figure) -> str:
+    return f"{drawing.svg}<p>{escape(drawing.caption)}</p>"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     import wandb
 
-    rows = results.astype(object).where(results.notna(), None)
-    data = [[str(value) if isinstance(value, list | dict) else value for value in row] for row in rows.values.tolist()]
-    columns: list[str | int] = [str(name) for name in rows.columns]
-    found: dict[str, Any] = {"study/trials": wandb.Table(columns=columns, data=data)}
-    if (folder / _TABLE).is_file():
-        with (folder / _TABLE).open(encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file)
-        found["study/table"] = wandb.Table(columns=[*header], data=lines)
-    if (folder / PAGE).is_file():
-        found["study/report"] = wandb.Html((folder / PAGE).read_text(encoding="utf-8"), inject=False)
-    return found
+    cells = [[str(value) if isinstance(value, list | dict) else value for value in row] for row in rows]
+    return wandb.Table(columns=[*header], data=cells, allow_mixed_types=True)  # levels of a factor may be mixed
+
+
+def _key(title: str) -> str:
+    """A title as W&B names what is logged."""
+    return re.sub(r"\W+", "_", title.lower()).strip("_")

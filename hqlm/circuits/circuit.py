@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from hqlm.circuits import drawing, openqasm
+from hqlm.circuits import drawing, openqasm, picture
 from hqlm.circuits.gates import Gate, Input, Weight, whole_number
 from hqlm.errors import CircuitError
 
@@ -148,6 +148,14 @@ class Circuit:
     def draw(self, width: int = 100) -> str:
         """The circuit as text, one line a qubit, wrapped at `width` characters."""
         return drawing.draw(self.n_qubits, self.gates, width)
+
+    def to_svg(self, width: float = 960.0) -> str:
+        """The circuit as a vector drawing, an `<svg>` element wrapped at `width` pixels.
+
+        Boxes that take features are shaded; at the end stand the letters of the observables that read a qubit.
+        """
+        read = (sorted({each.letters[wire] for each in self.observables} - {"I"}) for wire in range(self.n_qubits))
+        return picture.svg(self.n_qubits, self.gates, ["".join(letters) for letters in read], width)
 
     def to_openqasm(self) -> str:
         """The circuit as an OpenQASM 3 program whose parameters are `input` declarations, in radians."""

@@ -12,7 +12,7 @@ _SYMBOLS = {"CNOT": "X", "CZ": "●", "SWAP": "x", "CRX": "RX", "CRY": "RY", "CR
 
 def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
     """Lines of at most about `width` characters; a long circuit goes on in further blocks below."""
-    columns = [_column(n_qubits, layer) for layer in _layers(n_qubits, gates)]
+    columns = [_column(n_qubits, layer) for layer in layers(n_qubits, gates)]
     names = [f"{wire}: " for wire in range(n_qubits)]
     margin = max(map(len, names))
     blocks, block, used = [], [name.rjust(margin) for name in names], margin
@@ -26,19 +26,19 @@ def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
     return "\n\n".join(blocks)
 
 
-def _layers(n_qubits: int, gates: Sequence[Gate]) -> list[list[Gate]]:
+def layers(n_qubits: int, gates: Sequence[Gate]) -> list[list[Gate]]:
     """Gates side by side wherever the wires they span (a vertical line crosses those between) are free."""
-    layers: list[list[Gate]] = []
+    found: list[list[Gate]] = []
     free = [0] * n_qubits
     for gate in gates:
         span = range(min(gate.wires), max(gate.wires) + 1)
         place = max(free[wire] for wire in span)
-        if place == len(layers):
-            layers.append([])
-        layers[place].append(gate)
+        if place == len(found):
+            found.append([])
+        found[place].append(gate)
         for wire in span:
             free[wire] = place + 1
-    return layers
+    return found
 
 
 def _column(n_qubits: int, layer: list[Gate]) -> list[str]:
@@ -55,11 +55,16 @@ def _column(n_qubits: int, layer: list[Gate]) -> list[str]:
 def _symbol(gate: Gate, wire: int) -> str:
     if gate.kind.controlled and wire == gate.wires[0]:
         return _CONTROL
-    label = _SYMBOLS.get(gate.name, gate.name)
-    return label if gate.angle is None else f"{label}({_angle(gate.angle)})"
+    return label(gate) if gate.angle is None else f"{label(gate)}({angle_text(gate.angle)})"
 
 
-def _angle(angle: Angle) -> str:
+def label(gate: Gate) -> str:
+    """What stands on the wires that are no controls."""
+    return _SYMBOLS.get(gate.name, gate.name)
+
+
+def angle_text(angle: Angle) -> str:
+    """A number in radians, or its weight or feature with the factor before it: `0.5·w3`, `x0`."""
     if isinstance(angle, Weight | Input):
         letter = "w" if isinstance(angle, Weight) else "x"
         return f"{letter}{angle.index}" if angle.scale == 1.0 else f"{angle.scale:.3g}·{letter}{angle.index}"

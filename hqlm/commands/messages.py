@@ -75,6 +75,9 @@ def _unknown_option(message: str, key: str, options: list[str]) -> str:
         known = sorted({option.removeprefix(prefix).split(".")[0] for option in options if option.startswith(prefix)})
         return f"there is no option {where}. {suggestion(name, known)}"
     component = import_class(owner)
+    if component is Optimizer:
+        optimizer = where.rpartition(".")[0]
+        return f"{where}: there is no optimiser to have it. Name its class, for example --{optimizer}=torch.optim.AdamW"
     if group:
         component = get_type_hints(component.__init__)[group]
     return f"there is no option {where} of {component.__name__}. {suggestion(name, _options(component))}"

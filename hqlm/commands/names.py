@@ -38,5 +38,5 @@ def class_path(name: str, slot: str) -> str:
 
 
 def is_short(name: str) -> bool:
-    """Whether a word can be the short name of a class, and no path, file or JSON."""
-    return name.isidentifier()
+    """Whether a word can be the short name of a class, and no path, file, JSON or null."""
+    return name.isidentifier() and name != "null"

@@ -122,7 +122,7 @@ class Request:
         for flag in self.flags:
             key = flag.key.removeprefix("--").replace(".init_args", "").removesuffix(".class_path")
             value = _expanded(flag) if flag.value else None
-            if key in places and isinstance(value, str) and value[:1].isalpha():
+            if key in places and value is not None and value != "null" and value[:1].isalpha():
                 flags.classes[key] = value.rpartition(".")[2]
             else:
                 flags.options[key] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hqlm.algorithms import PROBLEMS
+from hqlm.algorithms import FEATURE_MAPS, PROBLEMS
 from hqlm.backends import BACKENDS
 from hqlm.circuits import ANSATZE, REUPLOADINGS
 from hqlm.data import DATA_MODULES
@@ -22,6 +22,7 @@ SLOTS: Final[dict[str, Registry[Any]]] = {
     "reuploading": REUPLOADINGS,
     "ansatz": ANSATZE,
     "backend": BACKENDS,
+    "feature_map": FEATURE_MAPS,
     "problem": PROBLEMS,
     "design": DESIGNS,
     "executor": EXECUTORS,

@@ -1,44 +1,73 @@
-"""`hqlm study publish`: the tables and the report of a study on W&B."""
+"""`hqlm study publish`: what a study shows, as one run on W&B."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock
 from jsonargparse import ArgumentParser
 
+from hqlm.callbacks import WandbRun
 from hqlm.callbacks.wandb_session import Mode
-from hqlm.callbacks.wandb_study import PAGE, publish_study
+from hqlm.callbacks.wandb_study import publish_study
+from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import quiet
-from hqlm.errors import RunError
-from hqlm.studies.store import STUDY
-from hqlm.studies.study import STUDIES
+from hqlm.commands.request import Config, Request, read_config
+from hqlm.commands.study_report import make_report, study_folder
+from hqlm.commands.training_cli import HqlmCLI
 
-_DESCRIPTION: Final = """Send the tables and the report of a study to Weights & Biases, as one run in the study's group.
+_DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run in the study's group.
 
-  hqlm study report ablation
   hqlm study publish ablation
 
-Its trials are runs of the same group when the study has configs/logger/wandb.yaml among its base files. Without an
-account, or while the server does not answer, the run is kept in the study's folder for `wandb sync`.
+These are the words, tables, plots and circuits of `hqlm study report`, its page, and all trials as a table. Given
+again, it renews the same run. Where the trials are reported to W&B (configs/logger/wandb.yaml among the base files of
+the study), `hqlm study run` does this itself when it is through. Without an account, or while the server does not
+answer, records are kept in the folders of the study and its trials, until this sends them:
+
+  wandb sync studies/ablation/wandb studies/ablation/trials/*/wandb
 """
+_LOCK: Final = "wandb.lock"
 
 
 @quiet()
 def main(args: list[str]) -> int:
-    """Send what there is."""
+    """Send it."""
     parser = ArgumentParser(prog="hqlm study publish", description=_DESCRIPTION)
     parser.add_argument("folder", type=Path, help="of a study, or its name below studies/")
-    parser.add_argument("--project", type=str, default="hqlm", help="on W&B")
-    parser.add_argument("--entity", type=str | None, default=None, help="user or team on W&B")
-    parser.add_argument("--mode", type=Mode, default="auto", help="offline: write records for `wandb sync`")
+    parser.add_argument("--project", type=str | None, default=None, help="on W&B; by default that of the trials")
+    parser.add_argument("--entity", type=str | None, default=None, help="user or team; by default that of the trials")
+    parser.add_argument("--mode", type=Mode | None, default=None, help="offline: write records for `wandb sync`")
     options = parser.parse_args(args)
-    folder = next((each for each in (options.folder, STUDIES / options.folder) if (each / STUDY).is_file()), None)
-    if folder is None:
-        raise RunError(
-            f"{options.folder} holds no study: there is no {STUDY}. `hqlm study run --config FILE` makes one"
-        )
-    publish_study(folder, options.project, options.entity, options.mode)
-    if not (folder / PAGE).is_file():
-        print(f"there is no {PAGE} yet, so trials were sent without it: hqlm study report {folder.name} writes it")
+    folder = study_folder(options.folder)
+    trained = next(folder.glob("trials/*/config.yaml"), None)
+    logger = (trained and wandb_logger(read_config(trained))) or WandbRun()
+    for name in ("project", "entity", "mode"):
+        if options[name] is not None:
+            setattr(logger, name, options[name])
+    publish(folder, logger)
     return 0
+
+
+def wandb_logger(config: Config) -> WandbRun | None:
+    """What reports the run of a resolved configuration to W&B; None where nothing does."""
+    load_named(config)
+    loggers = HqlmCLI("study", "", Request([], [], config)).loggers
+    return next((each for each in loggers if isinstance(each, WandbRun)), None)
+
+
+def publish(folder: Path, logger: WandbRun) -> None:
+    """Send what a study shows, and say so; one process at a time.
+
+    Raises:
+        ConfigError: for `online` without an account.
+        MissingDependency: without what a report needs.
+    """
+    report, results = make_report(folder)
+    with FileLock(folder / _LOCK):
+        if publish_study(folder, report, results, logger):
+            name = folder.resolve().name
+            print(
+                f"recorded for W&B: what the study shows, as the run {name}-summary of the group {logger.group or name}"
+            )

@@ -13,7 +13,8 @@ from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Request
 from hqlm.commands.study_estimate import embed_all, estimate, words
 from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_text
-from hqlm.commands.study_trial import LOG, Record, Task, record_death, run_trial, wait_for_other
+from hqlm.commands.study_publish import publish, wandb_logger
+from hqlm.commands.study_trial import LOG, Record, Task, reason, record_death, run_trial, wait_for_other
 from hqlm.io import write_text
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import Study
@@ -66,7 +67,20 @@ def main(args: list[str]) -> int:
     write_design(study.folder, [(run.trial, run.key) for run in runs])
     embed_all([run.config for run in todo.values()])
     _Progress(study, n_done, todo).run()
-    return _summary(study, runs)
+    code = _summary(study, runs)
+    _publish(study, runs)
+    return code
+
+
+def _publish(study: Study, runs: list[Run]) -> None:
+    """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
+    logger = wandb_logger(runs[0].config) if runs else None
+    if logger is None:
+        return
+    try:
+        publish(study.folder, logger)
+    except Exception as err:  # whatever it is, the trials are done
+        print(f"no summary run on W&B: {reason(err)}. `hqlm study publish {study.name}` makes it", file=sys.stderr)
 
 
 def _is_done(study: Study, run: Run) -> bool:

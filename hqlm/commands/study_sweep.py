@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 
 import yaml
 
+from hqlm.callbacks import WandbRun
 from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Request, read_config
+from hqlm.commands.request import Request
 from hqlm.commands.study_file import flag_value, read_study, study_parser, trial_request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError
@@ -71,31 +72,27 @@ def sweep_config(study: Study, method: str) -> dict[str, Any]:
             cannot run with the overrides of the study.
     """
     parameters = _grid(study) if method == "grid" else _drawn(study)
+    request = trial_request(study, study.overrides)
+    request.load_plugins()
+    cli = HqlmCLI("study", "", request)
     files = [word for path in study.bases for word in ("--config", str(path))]
     fixed = [f"--{key}={flag_value(key, value)}" for key, value in sorted(study.overrides.items())]
     return {
         "name": study.name,
         "program": "hqlm",
         "method": method,
-        "metric": _metric(study),
+        "metric": {"name": cli.model.score, "goal": f"{cli.model.score_mode}imize"},
         "parameters": parameters,
-        "command": ["${env}", "hqlm", "fit", *files, *_logger(study), *fixed, "${args}"],
+        "command": ["${env}", "hqlm", "fit", *files, *_logger(cli, study), *fixed, "${args}"],
     }
 
 
-def _metric(study: Study) -> dict[str, str]:
-    """The score of the model."""
-    request = trial_request(study, study.overrides)
-    request.load_plugins()
-    model = HqlmCLI("study", "", request).model
-    return {"name": model.score, "goal": f"{model.score_mode}imize"}
-
-
-def _logger(study: Study) -> list[str]:
-    """W&B as the logger, unless the experiment has one."""
-    if any((read_config(path).get("trainer") or {}).get("logger") for path in study.bases):
-        return []
-    return [f"--trainer.logger={_LOGGER}", f"--trainer.logger.group={study.name}"]
+def _logger(cli: HqlmCLI, study: Study) -> list[str]:
+    """W&B as the logger unless the experiment has others, and the study as its group unless it names one."""
+    given, group = cli.config_init["trainer"]["logger"], f"--trainer.logger.group={study.name}"
+    if isinstance(given, WandbRun):
+        return [group] if given.group is None else []
+    return [] if cli.loggers else [f"--trainer.logger={_LOGGER}", group]
 
 
 def _grid(study: Study) -> dict[str, Any]:

@@ -113,6 +113,12 @@ class HqlmCLI(LightningCLI):
         """Whether this is a trial of a few steps, which writes nothing."""
         return bool(self.config["trainer"]["fast_dev_run"])
 
+    @property
+    def loggers(self) -> list[Any]:
+        """The loggers of the configuration; none where it leaves the choice to Lightning or wants none."""
+        given = self.config_init["trainer"]["logger"]
+        return [] if given in (None, True, False) else _listed(given)
+
     def config_text(self) -> str:
         """The resolved configuration, without what belongs to this one run, as YAML."""
         config = self.config.clone()
@@ -123,12 +129,11 @@ class HqlmCLI(LightningCLI):
     def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None) -> Trainer:
         """The trainer as configured, with `callbacks` and `logger` beside those of the configuration."""
         config = dict(self.config_init["trainer"])
-        watching = [each for each in _listed(config["logger"]) if isinstance(each, Callback)]  # a logger may be both
+        watching = [each for each in self.loggers if isinstance(each, Callback)]  # a logger may be both
         config["callbacks"] = [*_listed(config["callbacks"]), *watching, *callbacks]
         config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles()]
         if config["logger"] is not False:
-            others = [] if config["logger"] in (None, True) else _listed(config["logger"])
-            config["logger"] = [*([logger] if logger is not None else []), *others] or False
+            config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:
             return Trainer(**config)
         except (ValueError, MisconfigurationException) as err:

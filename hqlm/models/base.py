@@ -15,8 +15,9 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
 
+from hqlm.circuits import Circuit
 from hqlm.errors import CheckpointError, ConfigError, TrainingError
-from hqlm.layer import QuantumLayer
+from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
 
@@ -118,13 +119,21 @@ class HqlmModule(LightningModule, ABC):
         Raises:
             TrainingError: when a weight is not finite, so that the last good checkpoint is not overwritten.
         """
+        self.check_weights()
+        checkpoint["planned_steps"] = self._planned_steps
+
+    def check_weights(self) -> None:
+        """Refuse weights that training has spoilt.
+
+        Raises:
+            TrainingError: naming the first that is not finite.
+        """
         spoilt = [name for name, weight in self.named_parameters() if not weight.isfinite().all()]
         if spoilt:
             raise TrainingError(
                 f"{spoilt[0]} is not finite after step {self.global_step}: it is not saved, earlier checkpoints are "
                 f"kept. {LOWER_RATE}"
             )
-        checkpoint["planned_steps"] = self._planned_steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the number of steps that the schedule was made for."""
@@ -143,6 +152,10 @@ class HqlmModule(LightningModule, ABC):
                 f"the weights of the checkpoint do not fit {type(self).__name__} as it is configured. Leave what "
                 f"shapes it as it was trained: {' '.join(str(err).split())}"
             ) from err
+
+    def circuits(self) -> dict[str, Circuit]:
+        """The circuits that it runs once it is built, equal ones once, by the names of its modules."""
+        return circuits(self)
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable parameters: of quantum circuits, and of everything else."""

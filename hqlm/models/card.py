@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hqlm.models.text_classifier import TextClassifier
 
 _METRICS: Final = {"acc": ("accuracy", "accuracy"), "f1": ("f1", "macro-F1"), "loss": ("loss", "cross-entropy")}
-_SLOTS: Final = ("text_encoder", "feature_encoder", "reuploading", "ansatz", "backend")
+_SLOTS: Final = ("text_encoder", "feature_encoder", "feature_map", "reuploading", "ansatz", "backend")
 
 _TEMPLATE: Final = """---
 {front}
@@ -23,8 +23,8 @@ _TEMPLATE: Final = """---
 # {name}
 
 A text classifier of hqlm {version} (hybrid quantum language models; the head is that of
-[arXiv:2504.08732](https://arxiv.org/abs/2504.08732) and its variants): {kind} with {total} trainable parameters
-({counts}), for the classes {classes}.
+[arXiv:2504.08732](https://arxiv.org/abs/2504.08732) and its variants): {kind} with {total} trainable
+parameters{counts}, for the classes {classes}.
 
 ## Use
 
@@ -60,6 +60,7 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
     counts = model.parameter_counts()
     rows = list(_measured(model.run_folder, model.checkpoint))
     config = _text(model.run_folder, "config.yaml")
+    of_kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
     assert model.class_names is not None
     return _TEMPLATE.format(
         front=_front_matter(name, options, rows, config),
@@ -67,9 +68,9 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
         version=metadata.version("hqlm"),
         kind=type(model).__name__,
         total=sum(counts.values()),
-        counts=", ".join(f"{number} {kind}" for kind, number in counts.items() if number),
+        counts=f" ({of_kinds})" if of_kinds else "",
         classes=", ".join(f"`{each}`" for each in model.class_names),
-        parts="\n".join(f"| {slot} | {_component(options[slot])} |" for slot in _SLOTS if slot in options),
+        parts="\n".join(f"| {slot} | {_component(options[slot])} |" for slot in _SLOTS if options.get(slot)),
         measured=_table(rows),
         made=_made(model.run_folder, config),
     )

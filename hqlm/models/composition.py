@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
@@ -85,15 +86,8 @@ class Composition:
         Raises:
             ConfigError: for an unknown word or one that changes nothing.
         """
-        result = self._without_all(words)
-        for place, word in enumerate(words):
-            others = self._without_all(words[:place] + words[place + 1 :])
-            if others._structure == result._structure:
-                raise ConfigError(
-                    f"model.ablate: '{word}' changes nothing here, so the run would repeat the one without it. "
-                    "Leave the word out"
-                )
-        return result
+        refuse_idle(words, lambda those: self._without_all(those)._structure)
+        return self._without_all(words)
 
     def _without_all(self, words: tuple[str, ...]) -> Composition:
         return functools.reduce(Composition._without, words, self)
@@ -115,3 +109,21 @@ class Composition:
         """What is equal for two compositions that compute the same."""
         features = self.feature_encoder.structure if self.feature_encoder and self.reads_features else None
         return features, self.feature_encoder is None, self.circuit(2), self.skip and self.reuploading is not None
+
+
+def refuse_idle(words: tuple[str, ...], structure: Callable[[tuple[str, ...]], object]) -> None:
+    """Refuse a word beside which the others leave the same.
+
+    Args:
+        words: of `model.ablate`.
+        structure: what is equal for two tuples of words that leave models which compute the same.
+
+    Raises:
+        ConfigError: naming the first such word.
+    """
+    for place, word in enumerate(words):
+        if structure(words[:place] + words[place + 1 :]) == structure(words):
+            raise ConfigError(
+                f"model.ablate: '{word}' changes nothing here, so the run would repeat the one without it. "
+                "Leave the word out"
+            )

@@ -235,7 +235,14 @@ class TextClassifier(TextModel):
         return logits
 
     def _loss(self, split: Split, logits: Tensor, batch: Batch) -> Tensor:
-        loss = nn.functional.cross_entropy(logits, batch[2])
+        return self.checked_loss(split, nn.functional.cross_entropy(logits, batch[2]))
+
+    def checked_loss(self, split: Split, loss: Tensor) -> Tensor:
+        """The loss of a batch of a split.
+
+        Raises:
+            TrainingError: when it is not finite.
+        """
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"the loss on a {split} batch is {loss.item()} at step {self.global_step}; checkpoints of finished "

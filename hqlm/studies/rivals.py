@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hqlm.algorithms import AmplitudeMap, QuantumKernel
+from hqlm.algorithms.support_vectors import best_temperature
 from hqlm.errors import ConfigError, MissingDependency
 from hqlm.models import HeadShape, match_parameters
 from hqlm.registry import suggestion
@@ -93,8 +95,7 @@ class LogisticRegression(Classifier):
 class SupportVectors(Classifier):
     """Support-vector classifier; a subclass chooses the kernel.
 
-    Its scores become probabilities by one temperature, fitted on the validation rows: Guo et al. (2017), On
-    Calibration of Modern Neural Networks, arXiv:1706.04599. The temperature changes no prediction.
+    Its scores become probabilities by one temperature, fitted on the validation rows, which changes no prediction.
     """
 
     counted = "support vectors"
@@ -115,19 +116,13 @@ class SupportVectors(Classifier):
 
     def calibrate(self, rows: Rows) -> None:
         """Choose the temperature that makes the validation labels most probable."""
-        from scipy.optimize import minimize_scalar
-
-        scores, own = self._scores(rows.embeddings), np.arange(len(rows.labels))
-
-        def surprise(log_temperature: float) -> float:
-            chosen: Array = _softmax(scores / np.exp(log_temperature))[own, rows.labels]
-            return float(-np.log(np.maximum(chosen, np.finfo(float).tiny)).mean())
-
-        self.temperature = float(np.exp(minimize_scalar(surprise, bounds=(-7.0, 7.0), method="bounded").x))
+        scores, labels = self._scores(rows.embeddings), torch.from_numpy(rows.labels)
+        self.temperature = best_temperature(torch.from_numpy(scores), labels)
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> Array:
         """Softmax of scores over temperature."""
-        return _softmax(self._scores(embeddings) / self.temperature)
+        table: Array = torch.from_numpy(self._scores(embeddings) / self.temperature).softmax(1).numpy()
+        return table
 
     def _scores(self, embeddings: NDArray[np.float32]) -> Array:
         scores: Array = self.model.decision_function(embeddings)
@@ -219,9 +214,3 @@ def check_rivals(names: Sequence[str]) -> None:
     missing = [title for package, title in _PACKAGES.items() if find_spec(package) is None]
     if missing:
         raise MissingDependency(f"a comparison needs {' and '.join(missing)}: pip install 'hqlm[study]'")
-
-
-def _softmax(scores: Array) -> Array:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    total: Array = powers / powers.sum(axis=1, keepdims=True)
-    return total

@@ -1,5 +1,7 @@
 """Kernel-target alignment against PennyLane, and that training raises it."""
 
+import math
+
 import numpy as np
 import pennylane as qml
 import pytest
@@ -7,7 +9,8 @@ import torch
 
 from hqlm.algorithms import QuantumKernel, UploadMap, ZZFeatureMap, align, alignment
 from hqlm.backends import PennyLaneBackend
-from hqlm.errors import ConfigError, DataError, TrainingError
+from hqlm.errors import ConfigError, DataError, TrainingError, UnsupportedExecution
+from hqlm.execution import Execution
 
 X = np.random.default_rng(0).uniform(-1.5, 1.5, size=(24, 2))
 LABELS = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
@@ -30,6 +33,12 @@ def test_a_kernel_that_is_its_target_has_alignment_one():
     labels = [0, 1, 2, 0]
     same = torch.tensor([[float(a == b) for a in labels] for b in labels])
     assert float(alignment(1.5 * same - 0.5, labels)) == pytest.approx(1.0)
+
+
+def test_a_batch_may_lack_classes():
+    gram = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
+    assert float(alignment(gram, [1, 1], 2)) == pytest.approx(3.0 / math.sqrt(2.5 * 4.0))
+    assert float(alignment(gram, [0, 1], 3)) == pytest.approx(1.5 / math.sqrt(2.5 * 2.5))
 
 
 @pytest.mark.parametrize("kind", ["fidelity", "projected"])
@@ -55,5 +64,8 @@ def test_what_cannot_be_trained_is_refused():
         align(QuantumKernel(UploadMap()), X, ["a"] * len(X), steps=1)
     with pytest.raises(DataError, match="must be 2 or more"):
         align(QuantumKernel(UploadMap()), X, LABELS, batch_size=1)
+    for measured in (Execution(shots=10), Execution(gradient="parameter_shift")):
+        with pytest.raises(UnsupportedExecution, match="exact gradient of its states"):
+            align(QuantumKernel(UploadMap(), execution=measured), X, LABELS)
     with pytest.raises(TrainingError, match="not finite after step 1"):
         align(QuantumKernel(UploadMap()), X, LABELS, lr=float("inf"))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hqlm.algorithms import FEATURE_MAPS, AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap
+from hqlm.circuits import InterleavedUpload
 from hqlm.errors import ConfigError, DataError
 
 X = np.random.default_rng(0).normal(size=(7, 3))
@@ -32,6 +33,11 @@ def test_the_zz_map_is_that_of_qiskit(pairs, entanglement):
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
+def test_without_pairs_the_zz_map_is_a_product():
+    found = QuantumKernel(ZZFeatureMap(n_layers=1, pairs="none"))(X)
+    np.testing.assert_allclose(found, np.cos(X[:, None] - X[None]).prod(-1) ** 2, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", list(FEATURE_MAPS))
 def test_every_map_makes_normalised_states_of_any_rows(name):
     feature_map = FEATURE_MAPS[name]()
@@ -53,5 +59,7 @@ def test_what_no_state_holds_is_refused():
     assert QuantumKernel(AmplitudeMap(offset=1.0))([[0.0, 0.0]]) == 1.0
     with pytest.raises(ConfigError, match="offset must be 0 or more"):
         AmplitudeMap(offset=-1.0)
+    with pytest.raises(ConfigError, match=r"trainable_scale=false"):
+        UploadMap(InterleavedUpload(trainable_scale=True))
     with pytest.raises(ConfigError, match="n_layers must be 1 or more"):
         ZZFeatureMap(n_layers=0)

@@ -99,6 +99,22 @@ def test_each_vector_becomes_a_state_once(monkeypatch):
     assert rows == [len(X), len(Y)]
 
 
+def test_vectors_that_are_asked_for_again_stay_known(monkeypatch):
+    represent, rows = QuantumKernel.represent, []
+    monkeypatch.setattr(QuantumKernel, "represent", lambda *args: rows.append(len(args[1])) or represent(*args))
+    quantum = QuantumKernel(UploadMap())
+    for shift in range(6):
+        quantum(Y + shift, X)
+    assert sorted(rows) == [len(Y)] * 6 + [len(X)]
+
+
+@pytest.mark.parametrize("kind", ["fidelity", "projected"])
+def test_other_calls_have_errors_of_their_own(kind):
+    sampled = QuantumKernel(UploadMap(), kind=kind, execution=Execution(shots=50))
+    np.testing.assert_array_equal(sampled(X[:1], Y), sampled(X[:1], Y))
+    assert (sampled(X[:1], Y) != sampled(X[:2], Y)[:1]).any()
+
+
 def test_it_pickles_without_the_states_it_keeps():
     quantum = QuantumKernel(UploadMap(), weights=tuple(range(UploadMap().circuit(3).n_weights)))
     gram = quantum(X)

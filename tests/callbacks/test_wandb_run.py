@@ -34,7 +34,7 @@ def test_a_server_that_did_not_answer_is_not_waited_for_again(tmp_path, monkeypa
     monkeypatch.setattr(wandb_session, "_start", start)
     monkeypatch.setattr(wandb_session, "_server", lambda: "http://nowhere")
     monkeypatch.setattr(wandb_session, "_unreachable", set())
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setattr(wandb_session, "_has_account", lambda: True)  # a key in the environment would be kept
     monkeypatch.delenv("WANDB_MODE", raising=False)
     with caplog.at_level("INFO"):
         for _ in range(2):
@@ -57,3 +57,61 @@ def test_what_wandb_fails_at_ends_the_reporting_and_nothing_else(tmp_path, monke
         session.log({"a": 2})
         session.finish(failed=False)
     assert caplog.text.count("W&B failed (the service is gone)") == 1
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """What W&B is started with, as (mode, settings); `online` says whether the server answers."""
+    found, online = [], {"answers": True}
+
+    def start(folder, mode, timeout, settings):
+        if mode == "online" and not online["answers"]:
+            raise ConnectionError("refused")
+        found.append((mode, settings))
+        run_id = settings.get("id", f"new{len(found)}")
+        name = f"{'offline-' if mode == 'offline' else ''}run-{len(found)}-{run_id}"
+        files = folder / "wandb" / name / "files"
+        files.mkdir(parents=True)
+        return SimpleNamespace(id=run_id, url="", dir=str(files), finish=lambda exit_code: None)
+
+    monkeypatch.setattr(wandb_session, "_start", start)
+    monkeypatch.setattr(wandb_session, "_server", lambda: "http://nowhere")
+    monkeypatch.setattr(wandb_session, "_unreachable", set())
+    monkeypatch.setattr(wandb_session, "_has_account", lambda: True)  # a key in the environment would be kept
+    return found, online
+
+
+def folders(folder):
+    return sorted(path.name for path in (folder / "wandb").iterdir())
+
+
+def test_a_whole_run_that_is_recorded_again_offline_stays_one_run(tmp_path, starts):
+    for _ in range(2):
+        assert not wandb_session.Session(tmp_path, "offline", 1.0, config={"a": 1}).is_known
+    assert starts[0] == [("offline", {"config": {"a": 1}}), ("offline", {"config": {"a": 1}, "id": "new1"})]
+    assert folders(tmp_path) == ["offline-run-2-new1"]
+
+
+def test_a_part_that_is_recorded_offline_is_a_run_of_its_own(tmp_path, starts):
+    for part in (False, True, False):
+        wandb_session.Session(tmp_path, "offline", 1.0, is_part=part)
+    assert [settings.get("id") for _, settings in starts[0]] == [None, None, "new1"]
+    assert folders(tmp_path) == ["offline-run-2-new2", "offline-run-3-new1"]
+
+
+def test_what_the_server_knows_is_added_to(tmp_path, starts):
+    known = [wandb_session.Session(tmp_path, "online", 1.0, part, config={}).is_known for part in (False, True, False)]
+    assert known == [False, True, True]
+    again = {"id": "new1", "resume": "allow"}
+    assert [settings for _, settings in starts[0]] == [{"config": {}}, again | {"config": None}, again | {"config": {}}]
+    starts[1]["answers"] = False
+    session = wandb_session.Session(tmp_path, "online", 1.0, config={})
+    assert not session.is_known  # records of the whole run, which then replace what the server has
+    assert starts[0][-1] == ("offline", {"config": {}, "id": "new1"})
+
+
+def test_what_was_offline_before_is_told_anew_online(tmp_path, starts):
+    wandb_session.Session(tmp_path, "offline", 1.0)
+    assert not wandb_session.Session(tmp_path, "online", 1.0).is_known
+    assert starts[0][1:] == [("online", {"id": "new1"})]
+    assert folders(tmp_path) == ["run-2-new1"]

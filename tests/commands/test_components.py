@@ -43,7 +43,7 @@ def test_an_unknown_slot_is_refused(run):
 @pytest.mark.parametrize(("slot", "name"), ALL)
 def test_every_option_is_checked_and_described(run, slot, name):
     key = slot if slot in ("model", "data", "design", "executor") else f"model.{slot}"
-    model = "VQE" if slot == "problem" else "HybridClassifier"
+    model = {"problem": "VQE", "feature_map": "KernelClassifier"}.get(slot, "HybridClassifier")
     command = ["study", "run"] if slot in ("design", "executor") else ["fit", f"--model={model}"]
     result = run(*command, f"--{key}.help={name}")
     assert result.code == 0

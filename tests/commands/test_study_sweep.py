@@ -131,8 +131,18 @@ def test_ranges_are_drawn_by_wandb(sweep, method):
     }  # fmt: skip
 
 
-def test_a_logger_of_the_experiment_stays(sweep):
-    Path("logger.yaml").write_text(yaml.safe_dump({"trainer": {"logger": {"class_path": "hqlm.callbacks.WandbRun"}}}))
-    _, found = sweep(base=["base.yaml", "logger.yaml"])
-    assert not [word for word in found["command"] if word.startswith("--trainer.logger")]
+@pytest.mark.parametrize(
+    ("logger", "flags"),
+    [
+        ({"class_path": "hqlm.callbacks.WandbRun"}, ["--trainer.logger.group=tiny"]),
+        ({"class_path": "hqlm.callbacks.WandbRun", "init_args": {"group": "mine"}}, []),
+        ([{"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "logs"}}], []),
+    ],
+    ids=["wandb", "wandb with a group", "another"],
+)
+def test_a_logger_of_the_experiment_stays(sweep, logger, flags):
+    Path("logger.yaml").write_text(yaml.safe_dump({"trainer": {"logger": logger}}))
+    result, found = sweep(base=["base.yaml", "logger.yaml"])
+    assert result.code == 0, result.err
+    assert [word for word in found["command"] if word.startswith("--trainer.logger")] == flags
     assert found["command"][3:7] == ["--config", "base.yaml", "--config", "logger.yaml"]

@@ -3,19 +3,16 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from hqlm.commands.request import Request
-from hqlm.commands.study_file import plan, read_study, study_parser
-from hqlm.commands.study_trial import run_trial
-from hqlm.studies.designs import Trial
-from hqlm.studies.store import trial_folder, write_design, write_record
+from hqlm.callbacks import WandbRun, finish_open_run
+from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, TINY
 
@@ -26,8 +23,9 @@ KEY = "0123456789abcdef" * 3
 STUDY = {
     "base": ["base.yaml", str(ROOT / "configs/logger/wandb.yaml")],
     "design": {"class_path": "Ablation", "init_args": {"words": ["long_range"]}},
-    "seeds": [0],
-    "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
+    "seeds": [0, 1],
+    "plugins": ["tests.studies.inline"],
+    "executor": "InlineExecutor",
 }
 
 
@@ -63,59 +61,118 @@ def test_a_training_offline_and_what_it_holds(fit, caplog):
     assert pick(found, "exit")[0].exit_code == 0
 
 
-def test_a_trial_of_a_study_is_one_run_with_its_test(run):
+@pytest.fixture
+def study(run):
+    """Run a study of two settings and two seeds in this process: `study("--flag")`; its folder is studies/study."""
     flags = dict(flag.removeprefix("--").split("=") for flag in TINY)
     Path("base.yaml").write_text(yaml.safe_dump({"model": flags.pop("model"), "data": flags.pop("data")}))
     overrides = {key: yaml.safe_load(value) for key, value in flags.items()}
     Path("study.yaml").write_text(yaml.safe_dump(STUDY | {"overrides": overrides}))
-    study, _ = read_study(study_parser("run", ""), Request.read(["--config=study.yaml"]))
-    for each in plan(study):  # as a worker does, one after the other in one process
-        folder = trial_folder(study.folder, each.key)
-        run_trial({"folder": str(folder), "config": each.config, "record": each.record, "since": 0.0, "wait": False})
-    trials = sorted(Path("studies/study/trials").glob("*/trial.json"))
-    assert len(trials) == 2
-    for path in trials:
-        trial = json.loads(path.read_text())
-        found = records(path.parent)
-        (about,) = {(run.run_group, run.job_type, run.display_name) for run in pick(found, "run")}
-        assert about == ("study", "trial", path.parent.name)
-        words = trial["overrides"].get("model.ablate", [])
-        assert [tag for tag in pick(found, "run")[0].tags if "without" in tag] == [f"without {word}" for word in words]
-        rows = history(found)
-        assert [row["test/acc"] for row in rows if "test/acc" in row] == [pytest.approx(trial["metrics"]["test/acc"])]
-        assert any(key.startswith("test/confusion_matrix") for row in rows for key in row)
-        (table,) = path.parent.rglob("confusion_matrix*.table.json")
-        counts = json.loads(table.read_text())["data"]
-        right = sum(count for actual, predicted, count in counts if actual == predicted)
-        assert sum(count for *_, count in counts) == 32
-        assert right / 32 == pytest.approx(trial["metrics"]["test/acc"])
-        assert all(len(values) == 1 for key, values in config_updates(found).items() if not key.startswith("_"))
+    return lambda *flags: run("study", "run", "--config=study.yaml", *flags)
 
 
-def test_the_summary_of_a_study_is_a_run_of_its_group(run):
-    folder = Path("studies/small")
-    trials = [Trial((("model.skip", value),), seed=0) for value in (False, True)]
-    folder.mkdir(parents=True)
-    (folder / "study.yaml").write_text("name: small\nseeds: [0]\n")
-    write_design(folder, [(trial, str(place)) for place, trial in enumerate(trials)])
-    write_record(trial_folder(folder, "1"), {"status": "done", "metrics": {"test/acc": 0.75}})
-    assert "there is no report.html yet" in run("study", "publish", "small").out
-    shutil.rmtree(folder / "wandb")
-    (folder / "report.html").write_text("<p>what it shows</p>")
-    (folder / "report.csv").write_text("effect,size\nskip,0.1\n")
-    result = run("study", "publish", "studies/small")
-    assert result.code == 0, result.err
+def check_trial(folder):
+    """That the records of a trial are one run with everything in it; its identity."""
+    trial = json.loads((folder / "trial.json").read_text())
     found = records(folder)
-    (about,) = {(each.run_group, each.job_type) for each in pick(found, "run")}
-    assert about == ("small", "summary")
-    assert config_updates(found)["seeds"] == [[0]]
-    tables = {path.name.split("_")[0]: json.loads(path.read_text()) for path in folder.rglob("*.table.json")}
-    columns, rows = tables["trials"]["columns"], tables["trials"]["data"]
-    assert [row[columns.index("test/acc")] for row in rows] == [None, 0.75]
-    assert [row[columns.index("model.skip")] for row in rows] == [False, True]
-    assert tables["table"]["data"] == [["skip", "0.1"]]
-    assert "what it shows" in next(folder.rglob("report_*.html")).read_text()
-    assert run("study", "publish", "other").code == 2
+    (about,) = {(run.run_group, run.job_type, run.display_name) for run in pick(found, "run")}
+    assert about == ("study", "trial", folder.name)
+    words = trial["overrides"].get("model.ablate", [])
+    assert [tag for tag in pick(found, "run")[0].tags if "without" in tag] == [f"without {word}" for word in words]
+    rows = history(found)
+    assert sum("val/acc" in row for row in rows) == 2  # epochs
+    (test,) = (row for row in rows if "test/acc" in row)
+    assert test["test/acc"] == pytest.approx(trial["metrics"]["test/acc"])
+    assert "epoch" not in test
+    assert test["trainer/global_step"] == max(row["trainer/global_step"] for row in rows if "val/acc" in row)
+    assert any(key.startswith("test/confusion_matrix") for row in rows for key in row)
+    (table,) = folder.rglob("confusion_matrix*.table.json")
+    counts = json.loads(table.read_text())["data"]
+    assert sum(count for *_, count in counts) == 32
+    right = sum(count for actual, predicted, count in counts if actual == predicted)
+    assert right / 32 == pytest.approx(trial["metrics"]["test/acc"])
+    assert len(list(folder.rglob("media/html/circuit/*.html"))) == 2
+    assert all(len(values) == 1 for key, values in config_updates(found).items() if not key.startswith("_"))
+    return pick(found, "run")[0].run_id
+
+
+def logged_tables():
+    """Tables of the summary run by name, as columns."""
+    files = Path("studies/study/wandb").rglob("*.table.json")
+    tables = {path.name.split("_")[0]: json.loads(path.read_text()) for path in files}
+    return {name: {key: [row[place] for row in table["data"]] for place, key in enumerate(table["columns"])}
+            for name, table in tables.items()}  # fmt: skip
+
+
+def test_a_training_that_goes_on_offline_stays_one_run(fit, run):
+    assert fit(OVERLAY, "--name=w", "--trainer.max_epochs=1", "--model.schedule=constant", EVERY).code == 0
+    first = records(Path("runs/w/wandb"))
+    result = run("fit", "--ckpt_path=runs/w/checkpoints/last.ckpt", "--trainer.max_epochs=2")
+    assert result.code == 0, result.err
+    found = records(Path("runs/w/wandb"))  # which finds one run only
+    assert pick(found, "run")[0].run_id == pick(first, "run")[0].run_id
+    before, after = ([row for row in history(each) if "trainer/global_step" in row] for each in (first, found))
+    assert [row.get("val/acc") for row in after[: len(before)]] == [row.get("val/acc") for row in before]
+    assert [row["epoch"] for row in after if "val/acc" in row] == [0, 1]
+    assert all(len(values) == 1 for key, values in config_updates(found).items() if not key.startswith("_"))
+
+
+def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
+    monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
+    monkeypatch.setattr(study_run, "publish", lambda folder, logger: 1 / 0)
+    study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})])
+    told = capsys.readouterr().err
+    assert told == "no summary run on W&B: ZeroDivisionError: division by zero. `hqlm study publish s` makes it\n"
+
+
+@pytest.mark.slow
+def test_a_trial_that_was_stopped_before_its_test_stays_one_run(study, monkeypatch):
+    def stop(*args):
+        finish_open_run(failed=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study_trial, "measure", stop)
+        assert study("--seeds=[0]").code == 130
+    (folder,) = (path.parent for path in Path("studies/study/trials").glob("*/wandb.json"))
+    name = pick(records(folder), "run")[0].run_id
+    assert study("--seeds=[0]").code == 0
+    assert check_trial(folder) == name
+
+
+@pytest.mark.slow
+def test_every_trial_is_one_run_and_the_study_another(study, run):
+    result = study()
+    assert result.code == 0, result.err
+    assert "recorded for W&B: what the study shows, as the run study-summary of the group study" in result.out
+    trials = [path.parent for path in Path("studies/study/trials").glob("*/trial.json")]
+    assert len({check_trial(folder) for folder in trials}) == 4
+    folder = Path("studies/study/wandb")
+    found = records(folder)
+    (about,) = pick(found, "run")
+    assert (about.run_group, about.job_type, about.display_name) == ("study", "summary", "study-summary")
+    assert "All 4 trials are done" in about.notes
+    assert {key: values for key, values in config_updates(found).items() if not key.startswith("_")} == {
+        key: [value] for key, value in yaml.safe_load(Path("studies/study/study.yaml").read_text()).items()
+    }
+    pages = {re.sub(r"(_of_trial_\d)?_\d_\w+$", "", path.stem): path.read_text() for path in folder.rglob("*.html")}
+    assert set(pages) == {"report", "differences_to_the_base", "first_module", "second_module"}
+    assert all("<svg" in page for page in pages.values())
+    tables = logged_tables()
+    assert set(tables) == {"trials", "table", "ablation"}
+    measured = [json.loads((each / "trial.json").read_text())["metrics"]["test/acc"] for each in trials]
+    assert sorted(tables["trials"]["test/acc"]) == sorted(measured)
+    assert tables["table"]["runs"] == [2, 2]
+
+    assert study("--seeds=[0,1,2]").code == 0
+    again = records(folder)  # which finds one run only
+    assert [(each.run_id, each.run_group) for each in pick(again, "run")] == [(about.run_id, "study")]
+    assert config_updates(again)["seeds"] == [[0, 1, 2]]
+    assert len(logged_tables()["trials"]["seed"]) == 6
+    result = run("study", "publish", "study", "--project=other")
+    assert result.code == 0, result.err
+    assert [(each.run_id, each.project) for each in pick(records(folder), "run")] == [(about.run_id, "other")]
+    assert run("study", "publish", "nothing").code == 2
 
 
 def test_a_key_is_in_nothing_that_is_written(fit, monkeypatch):

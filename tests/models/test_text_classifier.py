@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 
 import hqlm.encoders.cache as cache
+from hqlm.algorithms import KernelClassifier, UploadMap
 from hqlm.callbacks import LastCheckpoint
 from hqlm.circuits import RingAnsatz
 from hqlm.data import FileData, ReviewsData
@@ -24,6 +25,9 @@ MAKERS = {
         **options,
     ),
     "ClassicalClassifier": lambda **options: ClassicalClassifier(TEXT, hidden=[4], **options),
+    "KernelClassifier": lambda optimizer=torch.optim.AdamW, **options: KernelClassifier(
+        TEXT, QuantumFeatureEncoder(n_qubits=4, center=True, offset=1.0), UploadMap(), optimizer=optimizer, **options
+    ),
 }
 
 

@@ -3,14 +3,17 @@
 import csv
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 
+from hqlm.circuits import Circuit, Gate, PauliString, Weight
 from hqlm.commands import main
 from hqlm.studies.designs import Ablation, FullFactorial, LatinHypercube, PlackettBurman, Scaling
 from hqlm.studies.factors import read_factors
+from hqlm.studies.reporting import build
 from hqlm.studies.store import read_results, trial_folder, write_design, write_record
 
 FACTORS = {
@@ -110,6 +113,26 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
     said, page, _ = report(nothing, capsys)
     assert "Too few trials are done" in page
+
+
+def test_circuits_are_drawn_or_it_is_said_why_not(tmp_path, capsys, monkeypatch):
+    folder = make(tmp_path / "gone", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(1, 12))
+    _, page, _ = report(folder, capsys)
+    why = "No circuit is drawn: circuits are read from checkpoints, and those of the trials are gone or cannot be read."
+    assert why in page
+    assert why in (folder / "report.md").read_text()
+    nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
+    assert "No circuit is drawn: no trial is done yet." in report(nothing, capsys)[1]
+    drawn = {}
+    monkeypatch.setattr(build, "load", lambda folder: SimpleNamespace(circuits=lambda: drawn))
+    assert "No circuit is drawn: no trial that is done has one." in report(folder, capsys)[1]
+    drawn["quantum"] = Circuit(2, (Gate("RY", (0,), Weight(0)), Gate("CNOT", (0, 1))), (PauliString("IZ"),))
+    _, page, drawings = report(folder, capsys)
+    assert drawings == 1
+    assert "No circuit" not in page
+    for text in ("Circuit quantum of trial 0", "2 qubits, depth 2; gates: 1 RY, 1 CNOT.", ">w0</text>", ">⟨Z⟩</text>"):
+        assert text in page
+    assert "0: ─RY(w0)──●─" in (folder / "report.md").read_text()
 
 
 @pytest.mark.parametrize("waiting", [range(2, 12), ()], ids=["few", "all"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, ClassVar, Final
 
+from hqlm.algorithms.kernel_parts import KERNEL_ABLATIONS
 from hqlm.errors import ConfigError
 from hqlm.models.composition import ABLATIONS
 from hqlm.registry import suggestion
@@ -15,6 +16,7 @@ from hqlm.studies.designs.two_level import check_keys
 from hqlm.studies.factors import Factor
 
 KEY: Final = "model.ablate"
+_WORDS: Final = {*ABLATIONS, *KERNEL_ABLATIONS}  # of any model
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Ablation(Design):
 
     def __post_init__(self) -> None:
         for word in self.words:
-            if word not in ABLATIONS:
-                raise ConfigError(f"Ablation: there is no word '{word}'. {suggestion(word, list(ABLATIONS))}")
+            if word not in _WORDS:
+                raise ConfigError(f"Ablation: there is no word '{word}'. {suggestion(word, sorted(_WORDS))}")
         if len(set(self.words)) < len(self.words):
             raise ConfigError(f"Ablation: a word stands twice in {list(self.words)}")
 

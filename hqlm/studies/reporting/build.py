@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hqlm.circuits import Circuit
 from hqlm.errors import CheckpointError, PluginError
 from hqlm.io import load
+from hqlm.models import HybridClassifier
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
 from hqlm.studies.analysis.measures import Measure, measure
@@ -22,7 +23,7 @@ from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.analysis.trend import analyse_trends
 from hqlm.studies.designs import Scaling
 from hqlm.studies.reporting import ablation, effects, trend
-from hqlm.studies.reporting.contents import Findings, Report, Table
+from hqlm.studies.reporting.contents import Drawing, Findings, Report, Table
 from hqlm.studies.store import DESIGN, DONE, FAILED, STUDY, read_record, trial_folder
 from hqlm.studies.study import Study
 
@@ -34,7 +35,7 @@ Array = NDArray[np.float64]
 SCALED: Final = ("test/acc", "test/loss", "step_seconds", "parameters")  # what a scaling study looks at
 _FEWEST: Final = 3  # trials that an analysis takes
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status", "error", "seconds")
-_WIDEST: Final = 4_000  # letters of a line of a drawing
+_MODULES: Final = {"features": "First module", "quantum": "Second module"}  # of a hybrid classifier
 
 
 def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
@@ -46,6 +47,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
     own = measure(study.response)
     done = results[results["status"] == DONE]
     failed = results[results["status"] == FAILED]
+    drawings, no_circuit = _circuits(folder, done)
     return Report(
         title=f"Study {folder.name}: {own.title}",
         design=_design(study, results),
@@ -57,7 +59,8 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
         commands=_commands(folder),
         study=(folder / STUDY).read_text(encoding="utf-8"),
         versions=_versions(folder, done),
-        circuit=_circuit(folder, done),
+        circuits=drawings,
+        no_circuit=no_circuit,
     )
 
 
@@ -157,18 +160,27 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
     return {name: " and ".join(versions) for name, versions in found.items()}
 
 
-def _circuit(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
-    """The circuit of the second module: of the base if it is done, else of the first trial that has one."""
+def _circuits(folder: Path, done: pandas.DataFrame) -> tuple[list[Drawing], str]:
+    """The circuits of the base if it is done, else of the first trial that has some; and why there are none."""
+    missing = "no trial is done yet" if done.empty else "no trial that is done has one"
     for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
         try:
             model = load(trial_folder(folder, row["trial"]))
-        except (CheckpointError, PluginError):  # a page without a drawing, where checkpoints were cleared away
+        except CheckpointError:
+            missing = "circuits are read from checkpoints, and those of the trials are gone or cannot be read"
             continue
-        composition = getattr(model, "composition", None)
-        circuit = composition.circuit(len(model.class_names)) if composition is not None else None
-        if circuit is not None:
-            lines = [line[:_WIDEST] for line in circuit.draw().splitlines()]
-            about = f"Second module of trial {row['order']}: {circuit.n_qubits} qubits, depth {circuit.depth}, "
-            counts = json.dumps(dict(circuit.counts())).strip("{}").replace('"', "")
-            return f"{about}gates {counts}.", "\n".join(lines)
-    return None
+        except PluginError as err:
+            missing = str(err)
+            continue
+        found = model.circuits()
+        if found:
+            names = _MODULES if isinstance(model, HybridClassifier) else {}
+            titles = {name: names.get(name.partition(".")[0], f"Circuit {name}") for name in found}
+            return [_drawing(f"{titles[name]} of trial {row['order']}", found[name]) for name in found], ""
+    return [], f"No circuit is drawn: {missing}."
+
+
+def _drawing(title: str, circuit: Circuit) -> Drawing:
+    counts = ", ".join(f"{number} {gate}" for gate, number in circuit.counts().items())
+    caption = f"{circuit.n_qubits} qubits, depth {circuit.depth}; gates: {counts or 'none'}."
+    return Drawing(title, circuit.to_svg(), circuit.draw(), caption)

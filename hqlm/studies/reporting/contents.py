@@ -48,6 +48,23 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A circuit.
+
+    Args:
+        title: whose it is.
+        svg: the drawing, an `<svg>` element.
+        text: the same in letters.
+        caption: what it is made of.
+    """
+
+    title: str
+    svg: str
+    text: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Findings:
     """What an analysis found.
 
@@ -79,7 +96,8 @@ class Report:
         commands: how to repeat it.
         study: the study file, resolved.
         versions: of software and code.
-        circuit: a drawing in text, with what it shows.
+        circuits: of one trial.
+        no_circuit: why there is none.
     """
 
     title: str
@@ -92,4 +110,5 @@ class Report:
     commands: Sequence[str] = ()
     study: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    circuit: tuple[str, str] | None = None
+    circuits: Sequence[Drawing] = ()
+    no_circuit: str = ""

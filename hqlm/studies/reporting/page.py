@@ -53,8 +53,9 @@ def markdown(report: Report) -> str:
     if report.failures:
         parts += ["## Failed trials", "\n".join(f"- {failure}" for failure in report.failures)]
     parts += ["## What the design cannot tell apart", _fenced(report.aliasing)]
-    if report.circuit:
-        parts += ["## Circuit", report.circuit[0], _fenced(report.circuit[1])]
+    parts += ["## Circuits", *([report.no_circuit] if report.no_circuit else [])]
+    for drawing in report.circuits:
+        parts += [f"### {drawing.title}", drawing.caption, _fenced(drawing.text)]
     parts += ["## How to repeat it", _fenced("\n".join(report.commands)), "study.yaml:", _fenced(report.study)]
     parts.append("Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
     return "\n\n".join(parts) + "\n"

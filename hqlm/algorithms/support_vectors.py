@@ -1,0 +1,146 @@
+"""A support-vector machine as tensors: scikit-learn solves it, torch evaluates it and keeps it in checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hqlm.errors import DataError, MissingDependency
+
+Array = NDArray[np.float64]
+
+
+class SupportVectorMachine(nn.Module):
+    """`sum_s a_sp K(x, x_s) + b_p` for each pair p of classes, over the support vectors x_s; positive for the first.
+
+    Two classes have the scores `(d, -d) / 2`. Of more classes each has its wins over the others, and the sum s of its
+    decisions as `s / (3 (|s| + 1))` beside them, as in scikit-learn. Everything is in float64.
+
+    Args:
+        dim: values of a vector.
+        n_classes: number of classes.
+    """
+
+    vectors: Tensor
+    coefficients: Tensor
+    intercepts: Tensor
+    temperature: Tensor
+
+    def __init__(self, dim: int, n_classes: int) -> None:
+        super().__init__()
+        self.n_classes = n_classes
+        n_pairs = n_classes * (n_classes - 1) // 2
+        self.register_buffer("vectors", torch.zeros(0, dim, dtype=torch.float64))
+        self.register_buffer("coefficients", torch.zeros(0, n_pairs, dtype=torch.float64))
+        self.register_buffer("intercepts", torch.zeros(n_pairs, dtype=torch.float64))
+        self.register_buffer("temperature", torch.ones((), dtype=torch.float64))
+        self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
+
+    def fit(self, vectors: Tensor, gram: Tensor, labels: Tensor, strength: float) -> None:
+        """Solve the dual problem and keep its support vectors; the temperature is 1 again.
+
+        Args:
+            vectors: training rows `(rows, dim)`.
+            gram: kernel of each with each `(rows, rows)`.
+            labels: class numbers `(rows,)`.
+            strength: C, the largest multiplier that a row may get.
+
+        Raises:
+            DataError: when a class has no row.
+            MissingDependency: without scikit-learn.
+        """
+        missing = set(range(self.n_classes)) - set(labels.tolist())
+        if missing:
+            raise DataError(
+                f"there are {self.n_classes} classes, but no training row of class number {min(missing)}: a "
+                "support-vector machine needs rows of each. Raise data.limit_train or data.samples_per_class"
+            )
+        solved = _svc(strength).fit(gram.cpu().numpy(), labels.cpu().numpy())
+        sign = -1.0 if self.n_classes == 2 else 1.0  # scikit-learn turns the decisions of two classes around
+        coefficients = sign * _by_pair(solved.dual_coef_, solved.n_support_)
+        place = self.intercepts.device
+        self.vectors = vectors[torch.from_numpy(solved.support_).long()].to(place, torch.float64)
+        self.coefficients = torch.from_numpy(coefficients).to(place)
+        self.intercepts = torch.from_numpy(sign * solved.intercept_).to(place)
+        self.temperature = torch.ones_like(self.temperature)
+
+    def calibrate(self, gram: Tensor, labels: Tensor) -> None:
+        """Choose the temperature that makes the labels of other rows most probable.
+
+        Args:
+            gram: kernel of those rows with the support vectors `(rows, n_support)`.
+            labels: their class numbers `(rows,)`.
+        """
+        self.temperature = torch.full_like(self.temperature, best_temperature(self.scores(gram), labels))
+
+    def scores(self, gram: Tensor) -> Tensor:
+        """Scores `(rows, n_classes)` of rows whose kernel with the support vectors is given, `(rows, n_support)`."""
+        decisions = gram @ self.coefficients + self.intercepts
+        if self.n_classes == 2:
+            return torch.cat((decisions, -decisions), dim=1) / 2.0
+        first, second = torch.triu_indices(self.n_classes, self.n_classes, 1, device=gram.device)
+        pairs = torch.eye(self.n_classes, dtype=gram.dtype, device=gram.device)
+        duel = pairs[first] - pairs[second]  # (pairs, classes): who gains by a positive decision, and who loses
+        sides = 1.0 - 2.0 * (decisions < 0.0).to(decisions)
+        wins = (sides @ duel + self.n_classes - 1) / 2.0
+        sums = decisions @ duel
+        found: Tensor = wins + sums / (3.0 * (sums.abs() + 1.0))
+        return found
+
+    def forward(self, gram: Tensor) -> Tensor:
+        """Logits `(rows, n_classes)`: scores over temperature."""
+        return self.scores(gram) / self.temperature
+
+
+def best_temperature(scores: Tensor, labels: Tensor) -> float:
+    """The T for which `softmax(scores / T)` makes the labels most probable; it changes no prediction.
+
+    Source: Guo et al. (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599.
+
+    Args:
+        scores: `(rows, n_classes)`.
+        labels: class numbers `(rows,)`.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def surprise(log_temperature: float) -> float:
+        return float(nn.functional.cross_entropy(scores / float(np.exp(log_temperature)), labels))
+
+    return float(np.exp(minimize_scalar(surprise, bounds=(-7.0, 7.0), method="bounded").x))
+
+
+def _svc(strength: float) -> Any:
+    try:
+        from sklearn.svm import SVC
+    except ImportError as err:
+        raise MissingDependency(
+            f"a support-vector machine is solved by scikit-learn ({err}): pip install 'hqlm[study]'"
+        ) from err
+    return SVC(C=strength, kernel="precomputed")
+
+
+def _by_pair(dual: Array, counts: NDArray[np.int32]) -> Array:
+    """Coefficients `(n_support, pairs)` from `(n_classes - 1, n_support)`, those of a row against each other class."""
+    n_classes = len(counts)
+    own = np.split(np.arange(dual.shape[1]), np.cumsum(counts)[:-1])  # support vectors come class by class
+    columns = []
+    for first in range(n_classes):
+        for second in range(first + 1, n_classes):
+            column = np.zeros(dual.shape[1])
+            column[own[first]] = dual[second - 1, own[first]]
+            column[own[second]] = dual[first, own[second]]
+            columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def _make_room(machine: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """How many support vectors there are is known to the checkpoint alone."""
+    for name in ("vectors", "coefficients"):
+        kept = state.get(prefix + name)
+        if kept is not None:
+            buffer = getattr(machine, name)
+            setattr(machine, name, buffer.new_zeros(len(kept), buffer.shape[1]))

@@ -1,0 +1,230 @@
+"""The kernel classifier: its numbers against scikit-learn, what its words remove, what it refuses."""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from sklearn.svm import SVC
+
+from hqlm.algorithms import AmplitudeMap, KernelClassifier, QuantumKernel, UploadMap, ZZFeatureMap, alignment
+from hqlm.backends import StatevectorBackend
+from hqlm.circuits import InterleavedUpload, RingAnsatz
+from hqlm.data import ReviewsData
+from hqlm.encoders import HashingEncoder, LinearFeatureEncoder, QuantumFeatureEncoder, SentenceTransformerEncoder
+from hqlm.errors import ConfigError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
+
+ADAM = functools.partial(torch.optim.Adam, lr=0.05)
+ROWS = {"limit_train": 40, "limit_val": 24, "limit_test": 24, "batch_size": 16}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
+
+
+def fitted(tmp_path, epochs=2, data=None, **options):
+    seed_everything(0, verbose=False)
+    model = KernelClassifier(HashingEncoder(dim=15), **options)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(
+        default_root_dir=tmp_path, accelerator="cpu", max_epochs=epochs, enable_checkpointing=False, **quiet
+    )
+    trainer.fit(model, data or ReviewsData(**ROWS))
+    return model.eval()
+
+
+def rows(model):
+    """Training embeddings, their labels, validation embeddings."""
+    labels = np.array(model.trainer.datamodule.labels("train"))
+    return model._embeddings["train"].numpy(), labels, model._embeddings["val"].numpy()
+
+
+def probabilities(model, scores):
+    table = torch.from_numpy(np.stack((-scores, scores), axis=1) / 2) / model.machine.temperature
+    return table.softmax(1).float()
+
+
+def test_it_predicts_as_scikit_learn_does_with_the_same_gram_matrix(tmp_path):
+    model = fitted(tmp_path, feature_map=AmplitudeMap(0.5), C=3.0)
+    train, labels, val = rows(model)
+    kernel = QuantumKernel(AmplitudeMap(0.5))
+    known = SVC(C=3.0, kernel="precomputed").fit(kernel(train), labels)
+    expected = probabilities(model, known.decision_function(kernel(val, train)))
+    torch.testing.assert_close(model(model._embeddings["val"]).softmax(1), expected)
+    assert model.trainer.current_epoch == 1
+    assert sum(model.parameter_counts().values()) == 0
+
+
+def test_without_the_quantum_part_it_is_the_rbf_kernel_of_scikit_learn(tmp_path):
+    model = fitted(tmp_path, ablate=["quantum"])
+    train, labels, val = rows(model)
+    known = SVC().fit(train, labels)
+    torch.testing.assert_close(
+        model(model._embeddings["val"]).softmax(1),
+        probabilities(model, known.decision_function(val)),
+        atol=1e-5,
+        rtol=1e-5,
+    )
+    assert model.circuits() == {}
+    with pytest.raises(ConfigError, match="leaves no quantum kernel"):
+        _ = model.kernel
+
+
+@pytest.mark.parametrize("kind", ["fidelity", "projected"])
+def test_alignment_rises_and_trains_encoder_and_map(tmp_path, kind):
+    options = {"feature_encoder": QuantumFeatureEncoder(4, offset=1.0), "feature_map": UploadMap(), "kind": kind}
+    before = fitted(tmp_path, ablate=["alignment"], optimizer=ADAM, **options)
+    after = fitted(tmp_path, epochs=8, optimizer=ADAM, **options)
+    found = []
+    for model in (before, after):
+        train, labels, _ = rows(model)
+        vectors = model.features(torch.from_numpy(train)).detach().numpy()
+        found.append(float(alignment(torch.from_numpy(model.kernel(vectors)), labels)))
+    assert found[1] > 4.0 * found[0] > 0.0
+    assert after.circuits() == {
+        "features.encoders.0": after.features.encoders[0].circuit,
+        "feature_map": UploadMap().circuit(4),
+    }
+    drawn, trained = dict(before.named_parameters()), dict(after.named_parameters())
+    assert all(not torch.equal(drawn[name], trained[name]) for name in drawn)
+    assert before.parameter_counts()["quantum"] == 0
+    assert after.parameter_counts() == {
+        "body": 0,
+        "lora": 0,
+        "quantum": sum(each.numel() for each in trained.values()),
+        "classical": 0,
+    }
+
+
+def test_the_machine_is_that_of_the_trained_weights(tmp_path):
+    model = fitted(tmp_path, feature_encoder=LinearFeatureEncoder(3), feature_map=UploadMap(), optimizer=ADAM)
+    train, labels, val = rows(model)
+    with torch.no_grad():
+        train, val = (model.features(torch.from_numpy(each)).double().numpy() for each in (train, val))
+    kernel = QuantumKernel(UploadMap(), weights=tuple(model.weight.tolist()))
+    known = SVC(kernel="precomputed").fit(kernel(train), labels)
+    expected = probabilities(model, known.decision_function(kernel(val, train)))
+    torch.testing.assert_close(model(model._embeddings["val"]).softmax(1), expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "execution"),
+    [
+        ("fidelity", Execution(shots=64)),
+        ("fidelity", Execution(shots=64, noise=Noise(two_qubit=0.05))),
+        ("projected", Execution(shots=64)),
+        ("projected", Execution(noise=Noise(two_qubit=0.05))),
+    ],
+)
+def test_shots_and_noise_move_it_and_repeat_themselves(tmp_path, kind, execution):
+    options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": ZZFeatureMap(1), "kind": kind}
+    exact, model = (fitted(tmp_path, **options, execution=each) for each in (Execution(), execution))
+    found = model(model._embeddings["val"])
+    assert torch.equal(model(model._embeddings["val"]), found)
+    assert not torch.allclose(exact(exact._embeddings["val"]), found, atol=1e-4)
+
+
+def test_shots_align_a_projected_kernel_and_no_fidelity(tmp_path):
+    options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": UploadMap(), "optimizer": ADAM}
+    measured = Execution(shots=32)
+    fitted(tmp_path, epochs=1, kind="projected", execution=measured, **options)
+    with pytest.raises(UnsupportedExecution, match=r"exact gradient of its states.*kind=projected"):
+        fitted(tmp_path, epochs=1, execution=measured, **options)
+
+
+@pytest.mark.parametrize("feature_map", [AmplitudeMap(), ZZFeatureMap(1)], ids=lambda each: type(each).__name__)
+def test_a_feature_encoder_is_aligned_under_a_map_without_weights(tmp_path, feature_map):
+    options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": feature_map, "optimizer": ADAM}
+    model = fitted(tmp_path, epochs=1, **options)
+    assert model.parameter_counts() == {"body": 0, "lora": 0, "quantum": 0, "classical": 32}
+    before = fitted(tmp_path, **options, ablate=["alignment"])
+    trained = dict(model.features.named_parameters())
+    assert all(not torch.equal(value, trained[name]) for name, value in before.features.named_parameters())
+
+
+def test_a_batch_of_one_class_or_row_teaches_too(tmp_path):
+    data = ReviewsData(**{**ROWS, "limit_train": 17})  # the last batch of an epoch has one row
+    model = fitted(tmp_path, 1, data, feature_encoder=LinearFeatureEncoder(2), feature_map=UploadMap(), optimizer=ADAM)
+    assert model.weight.isfinite().all()
+
+
+MAP = UploadMap(InterleavedUpload(n_uploads=2), RingAnsatz(2, ry_column=False))
+WHOLE = {
+    "feature_encoder": QuantumFeatureEncoder(4, offset=1.0),
+    "feature_map": MAP,
+    "optimizer": ADAM,
+    "class_names": ["a", "b"],
+    "embedding_dim": 15,
+}
+
+
+def built(**options):
+    model = KernelClassifier(HashingEncoder(dim=15), **{**WHOLE, **options})
+    model.configure_model()
+    return model
+
+
+def gates(model):
+    return model.parts.circuit(15).counts()
+
+
+def test_words_remove_what_they_name():
+    whole = built()
+    assert whole.aligned
+    assert not built(feature_map=AmplitudeMap(), ablate=["feature_encoder"]).aligned
+    assert not built(ablate=["alignment"]).aligned
+    assert sum(each.requires_grad for each in built(ablate=["feature_encoder"]).features.parameters()) == 0
+    assert "CNOT" not in gates(built(ablate=["entanglement"]))
+    assert gates(built(ablate=["long_range"]))["CNOT"] == gates(whole)["CNOT"] / 2
+    assert gates(built(ablate=["reuploading"]))["RY"] == gates(whole)["RY"] - 4
+    assert built(ablate=["offset"]).features.amplitudes.offset == 0.0
+    plain = built(feature_encoder=None, feature_map=AmplitudeMap(1.0), optimizer=None, ablate=["offset"])
+    assert plain.parts.feature_map.offset == 0.0
+    pairs = {"feature_encoder": LinearFeatureEncoder(4), "feature_map": ZZFeatureMap(1), "optimizer": None}
+    counts = [gates(built(**pairs, ablate=words)).get("CNOT", 0) for words in ([], ["long_range"], ["entanglement"])]
+    assert counts == [12, 6, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ablate": ["main_circuit"]}, "'main_circuit' changes nothing"),
+        ({"ablate": ["quantum", "alignment"]}, "'alignment' changes nothing"),
+        ({"optimizer": None, "ablate": ["alignment"]}, "'alignment' changes nothing"),
+        ({"optimizer": None, "schedule": "cosine"}, "schedule is that of the alignment"),
+        ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "AmplitudeMap has no weights to align"),
+        (
+            {"feature_encoder": None, "feature_map": AmplitudeMap(), "ablate": ["offset"]},
+            "AmplitudeMap has no weights to align",
+        ),
+        ({"feature_encoder": QuantumFeatureEncoder(4, n_encoders=2)}, "2 groups.*merge=concat"),
+        ({"feature_encoder": None, "embedding_dim": 384}, "a qubit for each of the 384 values.*LinearFeatureEncoder"),
+        ({"C": 0.0}, r"model\.C must be a number above 0"),
+        ({"gamma": float("nan")}, r"model\.gamma must be a number above 0"),
+        ({"text_encoder": SentenceTransformerEncoder(stage="end_to_end")}, "stage=frozen or contrastive"),
+    ],
+)
+def test_mistakes_are_told(options, message):
+    given = {"text_encoder": HashingEncoder(dim=15), **WHOLE, **options}
+    with pytest.raises(ConfigError, match=message):
+        KernelClassifier(**given).configure_model()
+
+
+def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
+    with pytest.raises(UnsupportedExecution, match="50 qubits"):
+        built(feature_encoder=LinearFeatureEncoder(50))
+    with pytest.raises(UnsupportedExecution, match="no circuit undoes"):
+        fitted(tmp_path, execution=Execution(shots=10))
+    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+        fitted(tmp_path, execution=Execution(noise=Noise(one_qubit=0.1)))
+    alone = built(ablate=["alignment"])
+    alone.trainer = SimpleNamespace(world_size=2)
+    with pytest.raises(ConfigError, match=r"trainer\.devices=1"):
+        alone.setup("fit")
+    with pytest.raises(ConfigError, match="no vectors before a fit"):
+        built().predict(["a film"])
+    assert StatevectorBackend() == built().kernel.backend

@@ -1,0 +1,83 @@
+"""A support-vector machine of tensors against the one of scikit-learn that it was solved by."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.svm import SVC
+
+from hqlm.algorithms.support_vectors import SupportVectorMachine, best_temperature
+from hqlm.errors import DataError, MissingDependency
+
+
+def blobs(n_classes, rows=60):
+    vectors, labels = make_blobs(rows, n_features=3, centers=n_classes, cluster_std=3.0, random_state=0)
+    return vectors, labels
+
+
+def solved(n_classes, strength=2.0):
+    vectors, labels = blobs(n_classes)
+    machine = SupportVectorMachine(3, n_classes)
+    gram = torch.from_numpy(polynomial_kernel(vectors))
+    machine.fit(torch.from_numpy(vectors), gram, torch.from_numpy(labels), strength)
+    return machine
+
+
+def against(machine, vectors):
+    return torch.from_numpy(polynomial_kernel(vectors, machine.vectors.numpy()))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+def test_scores_are_those_of_scikit_learn(n_classes):
+    vectors, labels = blobs(n_classes)
+    others = np.random.default_rng(1).normal(scale=5.0, size=(40, 3))
+    known = SVC(C=2.0, kernel="precomputed", break_ties=n_classes > 2).fit(polynomial_kernel(vectors), labels)
+    expected = known.decision_function(polynomial_kernel(others, vectors))
+    machine = solved(n_classes)
+    found = machine.scores(against(machine, others)).numpy()
+    if n_classes == 2:
+        expected = np.stack((-expected / 2, expected / 2), axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_array_equal(found.argmax(1), known.predict(polynomial_kernel(others, vectors)))
+    assert len(machine.vectors) == known.n_support_.sum()
+
+
+def test_the_temperature_makes_labels_most_probable_and_changes_no_prediction():
+    machine = solved(3)
+    others, labels = make_blobs(80, n_features=3, centers=3, cluster_std=3.0, random_state=0)
+    gram, labels = against(machine, others), torch.from_numpy(labels)
+    before = machine(gram).argmax(1)
+    machine.calibrate(gram, labels)
+    temperature = float(machine.temperature)
+    assert temperature != 1.0
+    assert torch.equal(machine(gram).argmax(1), before)
+    losses = [
+        torch.nn.functional.cross_entropy(machine.scores(gram) / (factor * temperature), labels)
+        for factor in (1.0, 0.9, 1.1)
+    ]
+    assert losses[0] < min(losses[1:])
+    assert best_temperature(2.0 * machine.scores(gram), labels) == pytest.approx(2.0 * temperature, rel=1e-3)
+
+
+def test_a_state_dict_brings_its_own_number_of_vectors():
+    machine, other = solved(3), solved(3, strength=0.01)
+    assert len(machine.vectors) != len(other.vectors)
+    for empty in (SupportVectorMachine(3, 3), other):
+        empty.load_state_dict(machine.state_dict())
+        vectors, _ = blobs(3)
+        torch.testing.assert_close(empty(against(empty, vectors)), machine(against(machine, vectors)))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        SupportVectorMachine(3, 2).load_state_dict(machine.state_dict())
+
+
+def test_a_class_without_rows_and_a_missing_package_are_told(monkeypatch):
+    vectors = torch.randn(4, 3, dtype=torch.float64)
+    machine = SupportVectorMachine(3, 3)
+    with pytest.raises(DataError, match="no training row of class number 1"):
+        machine.fit(vectors, vectors @ vectors.T, torch.tensor([0, 2, 0, 2]), 1.0)
+    monkeypatch.setitem(sys.modules, "sklearn.svm", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'hqlm\[study\]'"):
+        machine.fit(vectors, vectors @ vectors.T, torch.tensor([0, 1, 0, 2]), 1.0)
