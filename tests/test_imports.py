@@ -11,7 +11,7 @@ import hqlm
 
 OPTIONAL = (
     "pennylane", "qiskit", "qiskit_aer", "cirq", "sentence_transformers", "transformers", "peft", "ray", "wandb",
-    "datasets", "statsmodels", "matplotlib", "sklearn", "scipy", "pytest", "hypothesis",
+    "datasets", "statsmodels", "matplotlib", "sklearn", "scipy", "pytest", "hypothesis", "openfermion", "pyscf",
 )  # fmt: skip
 # what comes with the core dependencies themselves: torchmetrics, which lightning imports, loads transformers for its
 # text metrics, scipy for its image metrics and matplotlib for its plots wherever they are installed, and numba loads

@@ -7,10 +7,11 @@ from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
 from hqlm.algorithms.kernel import QuantumKernel
 from hqlm.algorithms.kernel_model import KernelClassifier
 from hqlm.algorithms.molecule import Molecule
+from hqlm.algorithms.openfermion import MolecularDataFile, OpenFermionMolecule, from_openfermion
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
 from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, PauliTerms, Problem
 from hqlm.algorithms.qaoa import QAOA, Solution
-from hqlm.algorithms.spin_problems import MaxCut, MaxIndependentSet, Qubo, SpinProblem
+from hqlm.algorithms.spin_problems import IsingTerms, MaxCut, MaxIndependentSet, Qubo, SpinProblem
 from hqlm.algorithms.vqe import VQE
 
 __all__ = [
@@ -26,10 +27,13 @@ __all__ = [
     "Hamiltonian",
     "HamiltonianFile",
     "IsingChain",
+    "IsingTerms",
     "KernelClassifier",
     "MaxCut",
     "MaxIndependentSet",
+    "MolecularDataFile",
     "Molecule",
+    "OpenFermionMolecule",
     "PauliTerms",
     "Problem",
     "QuantumKernel",
@@ -43,4 +47,5 @@ __all__ = [
     "ZZFeatureMap",
     "align",
     "alignment",
+    "from_openfermion",
 ]

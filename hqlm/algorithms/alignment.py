@@ -63,7 +63,8 @@ def align(
 
     Raises:
         ConfigError: when the feature map has nothing to train.
-        DataError: with fewer than two classes, or a batch_size below 2.
+        DataError: with fewer than two classes, a batch_size below 2, another number of labels than of vectors, or a
+            value that is not finite.
         TrainingError: when a weight is no longer finite.
     """
     vectors = torch.from_numpy(np.array(x, dtype=np.float64))
@@ -73,6 +74,11 @@ def align(
     if min(batch_size, len(vectors)) < 2:
         raise DataError("alignment compares vectors: batch_size and the number of vectors must be 2 or more")
     classes = np.asarray(labels)
+    if len(classes) != len(vectors) or not bool(vectors.isfinite().all()):
+        raise DataError(
+            f"alignment takes a label for each vector of finite values, given {len(classes)} labels and "
+            f"{len(vectors)} vectors"
+        )
     if len(set(classes.tolist())) < 2:
         raise DataError("alignment needs two classes or more, given 1")
     draw = np.random.default_rng(kernel.seed)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +53,7 @@ def read_graph(path: str | Path) -> nx.Graph:
     """A graph from a file: JSON in networkx's node-link form, GraphML, or lines `node node [weight]`.
 
     Raises:
-        ConfigError: for a file that is not there or not such a graph.
+        ConfigError: for a file that is not there or not such a graph, or an edge that stands there twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -61,9 +64,24 @@ def read_graph(path: str | Path) -> nx.Graph:
         elif path.suffix == ".graphml":
             graph = nx.read_graphml(path)
         else:
-            graph = nx.read_weighted_edgelist(path) if _has_weights(path) else nx.read_edgelist(path, data=False)
+            read = nx.read_weighted_edgelist if _has_weights(path) else partial(nx.read_edgelist, data=False)
+            graph = read(path, create_using=nx.MultiGraph)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, nx.NetworkXError, SyntaxError) as err:
         raise ConfigError(f"{path} is not a graph that networkx reads: {err}") from err
+    return without_directions(graph)
+
+
+def without_directions(graph: nx.Graph) -> nx.Graph:
+    """The same nodes and edges, at most one between two nodes.
+
+    Raises:
+        ConfigError: where there are two, of which one would be lost.
+    """
+    times = Counter(frozenset(edge[:2]) for edge in graph.edges)
+    for ends, count in times.items():
+        if count > 1:
+            names = " and ".join(sorted(map(str, ends)))
+            raise ConfigError(f"the edge between {names} stands {count} times: give it once, with its whole weight")
     return nx.Graph(graph)
 
 
@@ -85,5 +103,15 @@ def _edges(graph: nx.Graph) -> dict[tuple[int, int], float]:
         if one == other:
             raise ConfigError(f"node {one} has an edge to itself")
         i, j = sorted((place[one], place[other]))
-        found[i, j] = found.get((i, j), 0.0) + float(weight)
+        found[i, j] = found.get((i, j), 0.0) + _finite(one, other, weight)
     return found
+
+
+def _finite(one: Any, other: Any, weight: Any) -> float:
+    try:
+        value = float(weight)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"the edge between {one} and {other} has the weight {weight}, which is no finite number")
+    return value

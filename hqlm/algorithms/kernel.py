@@ -17,7 +17,7 @@ from torch import Tensor
 from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit, PauliString
-from hqlm.errors import DataError, UnsupportedExecution
+from hqlm.errors import ConfigError, DataError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
 from hqlm.registry import Component
 
@@ -52,6 +52,9 @@ class QuantumKernel(Component):
         execution: shots, noise and seed.
         weights: of the feature map's circuit, in radians; None draws them uniformly from (-pi, pi).
         seed: of that draw.
+
+    Raises:
+        ConfigError: for another kind, or a gamma of 0 or less.
     """
 
     feature_map: FeatureMap = field(default_factory=AmplitudeMap)
@@ -61,6 +64,12 @@ class QuantumKernel(Component):
     execution: Execution = field(default_factory=Execution)
     weights: tuple[float, ...] | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("fidelity", "projected"):
+            raise ConfigError(f"QuantumKernel: kind is fidelity or projected, given {self.kind}")
+        if not 0.0 < self.gamma < math.inf:
+            raise ConfigError(f"QuantumKernel: gamma must be above 0, or far vectors look alike; given {self.gamma}")
 
     def __call__(self, x: ArrayLike, y: ArrayLike | None = None) -> Gram:
         """The Gram matrix of vectors `(rows, dim)`; without `y` that of `x` with itself, exactly symmetric.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -66,6 +67,7 @@ class QAOA(EnergyMinimizer):
         angles: `ramp`, a slow passage; or `interpolated`, the optimum of every lower depth in turn, found without
             noise on the native engine and interpolated.
         samples: measurements at the end.
+        ablate: what to remove from the circuit: entanglement, that is all gates on two qubits.
         backend: quantum SDK or engine.
         execution: shots, noise, seed and gradient rule.
         steps_per_epoch: optimiser steps between two validations.
@@ -81,6 +83,7 @@ class QAOA(EnergyMinimizer):
         doubt: float = 0.25,
         angles: Literal["ramp", "interpolated"] = "ramp",
         samples: int = 256,
+        ablate: Sequence[Literal["entanglement"]] = (),
         backend: QuantumBackend = StatevectorBackend(),
         execution: Execution = Execution(),
         steps_per_epoch: int = 20,
@@ -97,6 +100,7 @@ class QAOA(EnergyMinimizer):
         self.doubt = doubt
         self.angles = angles
         self.samples = samples
+        self.ablate = tuple(ablate)
 
     @cached_property
     def ising(self) -> Ising:
@@ -111,7 +115,13 @@ class QAOA(EnergyMinimizer):
         return greedy(self.ising) if self.start == "greedy" else goemans_williamson(self.ising)[0]
 
     def circuit(self) -> Circuit:
-        """Layers of problem and mixer."""
+        """Layers of problem and mixer.
+
+        Raises:
+            ConfigError: when what is removed is not there.
+        """
+        if self.ablate and not self.ising.couplings:
+            raise ConfigError("model.ablate: 'entanglement' changes nothing: no two spins are coupled. Leave it out")
         return self._circuit(self.n_layers)
 
     def initial_weights(self, n_weights: int) -> Tensor:
@@ -157,7 +167,9 @@ class QAOA(EnergyMinimizer):
         )
 
     def _circuit(self, n_layers: int) -> Circuit:
-        return replace(qaoa_circuit(self.ising, n_layers, self.start_bits, self.doubt), observables=())
+        circuit = qaoa_circuit(self.ising, n_layers, self.start_bits, self.doubt)
+        gates = (gate for gate in circuit.gates if not self.ablate or len(gate.wires) == 1)
+        return replace(circuit, gates=tuple(gates), observables=())
 
     def _optimum(self, depth: int, angles: Tensor) -> Tensor:
         circuit = replace(self._circuit(depth), observables=self.hamiltonian.observables)

@@ -9,13 +9,13 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 
-from hqlm.algorithms.graphs import max_cut, max_independent_set, read_graph
+from hqlm.algorithms.graphs import max_cut, max_independent_set, read_graph, without_directions
 from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.algorithms.ising import Ising
 from hqlm.algorithms.problems import Problem
 from hqlm.errors import ConfigError
 
-Edges = list[list[float]]
+Edges = list[list[float | str]]
 
 
 def _petersen() -> Edges:
@@ -51,10 +51,23 @@ class GraphProblem(SpinProblem):
 
     Args:
         graph: a file (lines `node node [weight]`, node-link JSON or GraphML), or edges `[[0, 1], [1, 2, 0.5]]` of
-            numbered nodes with or without weights; by default Petersen's graph.
+            nodes by number or name, with or without weights; by default Petersen's graph. From Python also a graph of
+            networkx, which is kept as its edges.
+
+    Raises:
+        ConfigError: for a graph of networkx with a node that no edge touches.
     """
 
     graph: str | Edges = field(default_factory=_petersen, hash=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.graph, nx.Graph):
+            lonely = list(nx.isolates(self.graph))
+            if lonely:
+                raise ConfigError(f"node {lonely[0]} of the graph has no edge: decide on it without the others")
+            named = self.graph.edges(data="weight", default=1.0)
+            edges = [[*(node if isinstance(node, int) else str(node) for node in ends), w] for *ends, w in named]
+            object.__setattr__(self, "graph", edges)
 
     def names(self) -> tuple[str, ...]:
         """The nodes."""
@@ -64,17 +77,24 @@ class GraphProblem(SpinProblem):
         """The graph.
 
         Raises:
-            ConfigError: for a file or edges that are no graph.
+            ConfigError: for a file or edges that are no graph, or an edge that stands there twice.
         """
         if isinstance(self.graph, str):
             return read_graph(self.graph)
-        graph = nx.Graph()
-        graph.add_nodes_from(sorted({int(node) for edge in self.graph for node in edge[:2]}))
-        for edge in self.graph:
-            if len(edge) not in (2, 3) or not all(float(node).is_integer() for node in edge[:2]):
-                raise ConfigError(f"problem.graph: an edge is [node, node] or [node, node, weight], given {edge}")
-            graph.add_edge(int(edge[0]), int(edge[1]), weight=float(edge[2]) if len(edge) == 3 else 1.0)
-        return graph
+        edges = [_named(edge) for edge in self.graph]
+        graph = nx.MultiGraph()
+        nodes = {node for edge in edges for node in edge[:2]}
+        graph.add_nodes_from(sorted(nodes, key=lambda node: (isinstance(node, str), node)))  # numbers first
+        graph.add_weighted_edges_from(edges)
+        return without_directions(graph)
+
+
+def _named(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
+    """Two nodes and a weight."""
+    if len(edge) not in (2, 3) or any(not isinstance(node, str) and node % 1 for node in edge[:2]):
+        raise ConfigError(f"problem.graph: an edge is [node, node] or [node, node, weight], given {edge}")
+    one, other = (node if isinstance(node, str) else int(node) for node in edge[:2])
+    return one, other, edge[2] if len(edge) == 3 else 1.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,7 @@ class Qubo(SpinProblem):
     """The bits x that minimise `x^T Q x`.
 
     Args:
-        matrix: Q as rows, or a file of numbers that `numpy.loadtxt` reads.
+        matrix: Q as rows, or a file of numbers that `numpy.loadtxt` reads, with commas between them in a `.csv`.
     """
 
     matrix: str | list[list[float]] = field(default_factory=lambda: [[-1.0, 2.0], [0.0, -1.0]], hash=False)
@@ -126,6 +146,32 @@ class Qubo(SpinProblem):
         if not Path(self.matrix).is_file():
             raise ConfigError(f"problem.matrix: there is no file {self.matrix}")
         try:
-            return Ising.from_qubo(np.loadtxt(self.matrix, ndmin=2))
+            comma = "," if self.matrix.endswith(".csv") else None
+            return Ising.from_qubo(np.loadtxt(self.matrix, ndmin=2, delimiter=comma))
         except ValueError as err:
             raise ConfigError(f"problem.matrix: {self.matrix} is no matrix of numbers: {err}") from err
+
+
+@dataclass(frozen=True)
+class IsingTerms(SpinProblem):
+    """An Ising energy written out as Pauli strings of I and at most two Z.
+
+    Args:
+        terms: coefficient of each string, one letter a spin, spin 0 first: `{ZZI: 0.5, IZI: -1.0}`.
+    """
+
+    terms: dict[str, float | str] = field(default_factory=lambda: {"ZZ": 1.0}, hash=False)
+
+    def ising(self) -> Ising:
+        """Strings of one Z as fields, of two as couplings."""
+        written = Hamiltonian.of(self.terms)
+        fields, couplings = {}, {}
+        for letters, value in written.terms:
+            places = [place for place, letter in enumerate(letters) if letter == "Z"]
+            if set(letters) - set("IZ") or len(places) > 2:
+                raise ConfigError(f"problem.terms: an Ising energy is made of I and at most two Z, given {letters}")
+            if len(places) == 1:
+                fields[places[0]] = value
+            elif places:
+                couplings[places[0], places[1]] = value
+        return Ising(written.n_qubits, fields, couplings, written.constant)

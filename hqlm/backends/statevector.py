@@ -95,6 +95,7 @@ class StatevectorBackend(QuantumBackend):
     ) -> Tensor:
         """Final states `(batch, 2**n_qubits)`, complex, differentiable, qubit 0 the most significant bit."""
         batch = check_parameters(circuit, weights, inputs, states)
+        check_memory(circuit.n_qubits, batch, 2 * weights.dtype.itemsize)
         if weights.device.type == "cpu":
             psi: Tensor = _engine().final_states(circuit, weights, inputs, states)
         else:

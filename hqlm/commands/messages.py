@@ -90,8 +90,10 @@ def _wrong_class(message: str, key: str, options: list[str]) -> str:
         return f"{key}={found[1]}: {found[2]}"
     found = re.search(r"Import path (\S+) does not correspond to a subclass of (\w+)", message)
     if found:
-        others = f". Known: {', '.join(SLOTS[slot])}" if slot in SLOTS else ""
-        return f"{key}={found[1]} is no {found[2]}{others}"
+        fitting = [
+            name for name, one in SLOTS.get(slot, {}).items() if found[2] in (parent.__name__ for parent in one.__mro__)
+        ]
+        return f"{key}={found[1]} is no {found[2]}" + (f". Known: {', '.join(fitting)}" if fitting else "")
     found = re.search(r"Expected a dot import path string: (\S+)", message)
     if found and key.endswith(".lr"):  # no class was meant
         return f"{key}={found[1]} is not possible: it must be a number"
@@ -103,7 +105,9 @@ def _wrong_class(message: str, key: str, options: list[str]) -> str:
 
 def _wrong_value(message: str, key: str, options: list[str]) -> str:
     inner = message[message.rfind("Parser key") :]
-    found = re.search(r"(Expected an? [^\n]*)[.:] Got value: (.*)", inner)
+    tried = list(re.finditer(r"(Expected an? [^\n]*)[.:] Got value: (.*)", inner))
+    inside = [one for one in tried if not one[2].startswith("[")]  # an element of a list says more than the list
+    found = next(iter(inside or tried), None)
     shown = _first(inner)
     expected = [found[1]] if found else re.findall(r"Expected an? .+", shown)
     value = found[2] if found else _last(re.compile(r"Given value: (.*)"), shown)

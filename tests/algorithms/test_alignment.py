@@ -69,3 +69,7 @@ def test_what_cannot_be_trained_is_refused():
             align(QuantumKernel(UploadMap(), execution=measured), X, LABELS)
     with pytest.raises(TrainingError, match="not finite after step 1"):
         align(QuantumKernel(UploadMap()), X, LABELS, lr=float("inf"))
+    with pytest.raises(DataError, match=f"given 2 labels and {len(X)} vectors"):
+        align(QuantumKernel(UploadMap()), X, ["a", "b"])
+    with pytest.raises(DataError, match="finite values"):
+        align(QuantumKernel(UploadMap()), np.full_like(X, np.nan), LABELS)

@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from hqlm.algorithms import Hamiltonian, HamiltonianFile, IsingChain, Molecule, PauliTerms
+from hqlm.algorithms import (
+    Hamiltonian,
+    HamiltonianFile,
+    IsingChain,
+    IsingTerms,
+    MaxCut,
+    MaxIndependentSet,
+    MolecularDataFile,
+    Molecule,
+    OpenFermionMolecule,
+    PauliTerms,
+    Qubo,
+)
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit
 from hqlm.errors import DataError
@@ -118,7 +130,21 @@ def test_a_file_without_terms_is_refused(tmp_path, text):
         Hamiltonian.read(tmp_path / "no.json")
 
 
-@pytest.mark.parametrize("problem", [PauliTerms(), HamiltonianFile("h.json"), IsingChain(3), Molecule()], ids=repr)
+RECIPES = [
+    PauliTerms(),
+    HamiltonianFile("h.json"),
+    IsingChain(3),
+    Molecule(),
+    OpenFermionMolecule(),
+    MolecularDataFile("m.hdf5"),
+    MaxCut(),
+    MaxIndependentSet(),
+    Qubo(),
+    IsingTerms(),
+]
+
+
+@pytest.mark.parametrize("problem", RECIPES, ids=repr)
 def test_a_problem_is_a_recipe(problem):
     assert_is_recipe(problem)
 

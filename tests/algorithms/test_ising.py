@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hqlm.algorithms import MaxCut
 from hqlm.algorithms.graphs import is_independent, max_cut, max_independent_set, read_graph
 from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
 from hqlm.algorithms.ising import Ising, all_bits
@@ -109,6 +110,8 @@ def test_graphs_from_files(tmp_path):
         (lambda: max_cut(nx.Graph()), "no edges"),
         (lambda: max_cut(nx.Graph([(0, 1), (2, 3)])), "in 2 pieces"),
         (lambda: max_cut(nx.Graph([(0, 0), (0, 1)])), "edge to itself"),
+        (lambda: max_cut(nx.Graph([("a", "b", {"weight": float("nan")})])), "between a and b has the weight nan"),
+        (lambda: max_cut(nx.Graph([("a", "b", {"weight": "much"})])), "between a and b has the weight much"),
         (lambda: max_independent_set(PETERSEN, penalty=1.0), "penalty must be above 1"),
         (lambda: Ising.from_qubo(np.ones((2, 3))), "square matrix"),
         (lambda: Ising.from_qubo(np.full((2, 2), np.nan)), "square matrix of finite"),
@@ -130,3 +133,16 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
         (tmp_path / name).write_text(text)
         with pytest.raises(ConfigError, match="not a graph that networkx reads"):
             read_graph(tmp_path / name)
+
+
+def test_an_edge_is_given_once(tmp_path):
+    (tmp_path / "plain.txt").write_text("1 2\n2 1\n")
+    (tmp_path / "heavy.txt").write_text("1 2 1.5\n2 3 1.0\n1 2 0.5\n")
+    twice = nx.MultiGraph([(1, 2), (1, 2)])
+    (tmp_path / "graph.json").write_text(json.dumps(nx.node_link_data(twice, edges="edges")))
+    for name in ("plain.txt", "heavy.txt", "graph.json"):
+        with pytest.raises(ConfigError, match="the edge between 1 and 2 stands 2 times"):
+            read_graph(tmp_path / name)
+    for graph in (twice, [[1, 2], [2, 1, 3.0]]):
+        with pytest.raises(ConfigError, match="the edge between 1 and 2 stands 2 times"):
+            MaxCut(graph).read()

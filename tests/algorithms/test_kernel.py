@@ -9,7 +9,7 @@ import torch
 
 from hqlm.algorithms import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, kernel
 from hqlm.backends import CirqBackend, PennyLaneBackend, StatevectorBackend
-from hqlm.errors import DataError, UnsupportedExecution
+from hqlm.errors import ConfigError, DataError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
 from hqlm.testing.strategies import all_observables
 
@@ -141,3 +141,9 @@ def test_bad_vectors_and_weights_are_refused():
         QuantumKernel(AmplitudeMap(), execution=Execution(shots=10))(X)
     with pytest.raises(UnsupportedExecution, match="Use StatevectorBackend"):
         QuantumKernel(UploadMap(), backend=PennyLaneBackend())(X)
+
+
+@pytest.mark.parametrize("options", [{"kind": "projektive"}, {"gamma": 0.0}, {"gamma": float("nan")}], ids=str)
+def test_settings_that_cannot_be_are_refused(options):
+    with pytest.raises(ConfigError, match=f"QuantumKernel: {next(iter(options))}"):
+        QuantumKernel(**options)

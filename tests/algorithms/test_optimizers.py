@@ -131,8 +131,22 @@ def test_rotosolve_asks_three_values_of_a_weight_with_one_gate():
     assert calls == [False] * 6
 
 
+def at_two_frequencies(scale):
+    return Circuit(1, (Gate("RX", (0,), Weight(0)), Gate("RY", (0,), Weight(0, scale))), (PauliString("Z"),))
+
+
+def test_rotosolve_knows_frequencies_that_are_no_multiples_of_one_another():
+    circuit = at_two_frequencies(0.3)  # the energy is cos(w) cos(0.3 w)
+    weights = weights_of(circuit)
+    optimizer = Rotosolve([weights])
+    optimizer.attach(circuit)
+    assert optimizer._waves == [(pytest.approx(0.1), 13)]
+    assert float(optimizer.step(energy_of(circuit, weights))) == pytest.approx(-1.0)
+    assert float(energy_of(circuit, weights)().detach()) == pytest.approx(-1.0)
+
+
 def test_rotosolve_refuses_frequencies_without_a_common_unit():
-    circuit = Circuit(1, (Gate("RX", (0,), Weight(0)), Gate("RY", (0,), Weight(0, 0.3))), (PauliString("Z"),))
+    circuit = at_two_frequencies(2.0**0.5)
     with pytest.raises(ConfigError, match=r"weight 0 .* no common unit"):
         Rotosolve([weights_of(circuit)]).attach(circuit)
 

@@ -9,15 +9,17 @@ import pytest
 import torch
 
 import hqlm
-from hqlm.algorithms import QAOA, MaxCut, MaxIndependentSet, Qubo
-from hqlm.algorithms.ising import all_bits
+from hqlm.algorithms import QAOA, IsingTerms, MaxCut, MaxIndependentSet, Qubo
+from hqlm.algorithms.ising import Ising, all_bits
 from hqlm.backends import CirqBackend
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
+from hqlm.testing.recipes import assert_is_recipe
 from tests.commands.conftest import ROOT, run  # noqa: F401 (a fixture)
 
 EDGES = [[float(node) for node in edge] for edge in nx.random_regular_graph(3, 8, seed=1).edges]
 CUT = MaxCut(EDGES)
+SPINS = IsingTerms({"ZZI": 0.5, "IZZ": "-1e-1", "IZI": -1.0, "III": 2.0})
 
 
 def built(**options):
@@ -26,7 +28,7 @@ def built(**options):
     return model
 
 
-@pytest.mark.parametrize("problem", [CUT, MaxIndependentSet(EDGES), Qubo()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("problem", [CUT, MaxIndependentSet(EDGES), Qubo(), SPINS], ids=lambda p: type(p).__name__)
 def test_the_hamiltonian_is_the_energy_of_the_bits(problem):
     ising = problem.ising()
     values = problem.hamiltonian().moments(torch.eye(2**ising.n_spins, dtype=torch.complex128))[0]
@@ -78,6 +80,15 @@ def test_refining_helps_poor_samples():
     assert found.refined < found.sampled
 
 
+def test_without_entanglement_nothing_is_learned_of_a_cut():
+    model = built(problem=CUT, n_layers=2, ablate=["entanglement"])
+    assert {len(gate.wires) for gate in model.quantum.circuit.gates} == {1}
+    assert model().item() == pytest.approx(-len(EDGES) / 2)  # a random cut, whatever the angles
+    assert model.hparams["ablate"] == ["entanglement"]
+    with pytest.raises(ConfigError, match="'entanglement' changes nothing: no two spins are coupled"):
+        built(problem=Qubo([[1.0, 0.0], [0.0, -1.0]]), ablate=["entanglement"])
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -85,11 +96,17 @@ def test_refining_helps_poor_samples():
         (["--model.problem.graph=[[0, 1], [2, 3]]"], "in 2 pieces"),
         (["--model.problem.graph=[]"], "no edges"),
         (["--model.problem.graph=[[0]]"], "an edge is [node, node]"),
+        (["--model.problem.graph=[[0, 0.5]]"], "an edge is [node, node]"),
+        (["--model.problem.graph=[[0, 1, .nan]]"], "the edge between 0 and 1 has the weight nan"),
         (["--model.n_layers=0"], "n_layers must be 1 or more"),
         (["--model.samples=0"], "model.samples must be 1 or more"),
         (["--model.start=greedy", "--model.doubt=0"], "doubt must lie above 0"),
         (["--model.problem=Qubo", "--model.problem.matrix=[[1, 2]]"], "square matrix"),
+        (["--model.problem=Qubo", "--model.problem.matrix=[[.nan]]"], "model.problem.matrix=nan is not possible"),
         (["--model.problem=Qubo", "--model.problem.matrix=absent.txt"], "there is no file absent.txt"),
+        (["--model.problem=IsingChain"], "is no SpinProblem. Known: IsingTerms, MaxCut, MaxIndependentSet, Qubo"),
+        (["--model.problem=IsingTerms", "--model.problem.terms={ZZZ: 1}"], "at most two Z, given ZZZ"),
+        (["--model.problem=IsingTerms", "--model.problem.terms={ZX: 1}"], "at most two Z, given ZX"),
         (["--data=ReviewsData"], "reads no data"),
     ],
 )
@@ -104,6 +121,30 @@ def test_nodes_keep_their_names(tmp_path):
     found = built(problem=MaxCut(str(tmp_path / "edges.txt")), n_layers=1).solution()
     assert set(found.chosen) in ({"oslo"}, {"rome"}, {"oslo", "bonn"}, {"rome", "bonn"})
     assert found.energy == found.exact == -6.0
+
+
+def test_graphs_of_networkx_keep_their_nodes_and_weights():
+    graph = nx.Graph()
+    graph.add_weighted_edges_from([("oslo", "rome", 5), (3, "bonn", 1), ("oslo", "bonn", 1), (3, 1, 2)])
+    problem = MaxCut(graph)
+    assert problem.names() == ("1", "3", "bonn", "oslo", "rome")
+    assert nx.utils.graphs_equal(problem.read(), graph)
+    assert_is_recipe(problem)
+    graph.add_node("cork")
+    with pytest.raises(ConfigError, match="node cork of the graph has no edge"):
+        MaxCut(graph)
+
+
+@pytest.mark.parametrize(("name", "comma"), [("q.txt", " "), ("q.csv", ",")])
+def test_a_matrix_is_read_from_a_file(tmp_path, name, comma):
+    matrix = np.array([[-1.0, 2.0], [0.5, -3.0]])
+    np.savetxt(tmp_path / name, matrix, delimiter=comma)
+    assert Qubo(str(tmp_path / name)).ising() == Qubo(matrix.tolist()).ising()
+
+
+def test_terms_name_spins_from_the_left():
+    assert SPINS.ising() == Ising(3, {1: -1.0}, {(0, 1): 0.5, (1, 2): -0.1}, 2.0)
+    assert dict(SPINS.hamiltonian().terms) == {"ZZI": 0.5, "IZZ": -0.1, "IZI": -1.0, "III": 2.0}
 
 
 def test_a_matrix_of_unequal_rows_is_refused(tmp_path):

@@ -72,22 +72,22 @@ def test_lithium_hydride_reaches_chemical_accuracy():
     assert found["fidelity"] > 0.999
 
 
-def ising(n_qubits, n_layers, iterations):
-    seed_everything(1, verbose=False)
-    optimizer = functools.partial(SciPyOptimizer, method="L-BFGS-B", max_iterations=iterations)
+def ising(n_qubits, n_layers, seed):
+    seed_everything(seed, verbose=False)
+    optimizer = functools.partial(SciPyOptimizer, method="L-BFGS-B", max_iterations=2000, tolerance=1e-10)
     settings = {"spread": math.pi, "optimizer": optimizer, "steps_per_epoch": 1}
     model = VQE(IsingChain(n_qubits), BrickWallAnsatz(), n_layers, **settings)
     return train(model, 1)["error"] / abs(model.hamiltonian.ground.energy)
 
 
 def test_a_short_ising_chain_comes_within_a_thousandth():
-    assert 0.0 <= ising(8, 5, 200) < 1e-3
+    assert 0.0 <= ising(8, 5, seed=1) < 1e-3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_qubits", [12, 14])
-def test_a_long_ising_chain_comes_within_a_thousandth(n_qubits):
-    assert 0.0 <= ising(n_qubits, 8, 800) < 1e-3
+@pytest.mark.parametrize(("n_qubits", "seed"), [(12, 0), (14, 1), (14, 2)])
+def test_a_long_ising_chain_comes_within_a_thousandth(n_qubits, seed):
+    assert 0.0 <= ising(n_qubits, 8, seed) < 1e-3
 
 
 @pytest.mark.parametrize(("problem", "ansatz"), [(H2, UCCSDAnsatz(2)), (IsingChain(5), RingAnsatz(2))], ids=repr)

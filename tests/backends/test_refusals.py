@@ -23,6 +23,8 @@ def test_a_state_larger_than_the_memory_is_refused_when_a_layer_is_built(monkeyp
     with pytest.raises(UnsupportedExecution, match=message):
         QuantumLayer(circuit(40), StatevectorBackend())
     QuantumLayer(circuit(32), StatevectorBackend())
+    with pytest.raises(UnsupportedExecution, match="a state of 40 qubits"):
+        StatevectorBackend().states(circuit(40), WEIGHTS)
 
 
 def test_a_batch_whose_states_are_kept_and_do_not_fit_is_refused(monkeypatch):

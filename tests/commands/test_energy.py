@@ -109,4 +109,6 @@ def test_a_study_ablates_and_compares_energies(run):
     assert (results["status"] == "done").all()
     assert {"test/energy", "val/energy", "test/error"} <= set(results)
     assert run("study", "report", "words").code == 0
-    assert "without entanglement" in Path("studies/words/report.md").read_text()
+    report = Path("studies/words/report.md").read_text()
+    assert "without entanglement" in report
+    assert "accuracy" not in report.partition("| variant")[2].partition("\n")[0]

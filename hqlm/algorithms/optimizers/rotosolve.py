@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from hqlm.algorithms.optimizers.base import CircuitOptimizer
 from hqlm.circuits import Circuit, Gate, Weight
 from hqlm.errors import ConfigError
 
-_WHOLE = 1e-9  # how far the ratio of two frequencies may lie from a whole number
+_FINEST = 20  # times a unit may go into the smallest frequency; beyond that a sweep would take very many energies
+_WHOLE = 1e-9  # how far the ratio of two frequencies may lie from a fraction
 
 
 class Rotosolve(CircuitOptimizer):
@@ -70,13 +73,15 @@ def _wave(index: int, gates: list[Gate]) -> tuple[float, int]:
     units = [unit for unit in units if unit]
     if not units:
         return 1.0, 0
-    unit = min(units)
-    largest = [abs(gate.angle.scale) / unit for gate in gates]  # type: ignore[union-attr]
-    if any(abs(ratio - round(ratio)) > _WHOLE for ratio in (*largest, *(each / unit for each in units))):
+    smallest = min(units)
+    ratios = [Fraction(each / smallest).limit_denominator(_FINEST) for each in units]
+    finer = math.lcm(*(ratio.denominator for ratio in ratios))
+    if finer > _FINEST or any(abs(ratio - each / smallest) > _WHOLE for ratio, each in zip(ratios, units, strict=True)):
         raise ConfigError(
             f"Rotosolve: the gates of weight {index} have frequencies of no common unit. Use another optimiser"
         )
-    return unit, sum(round(ratio) for ratio in largest)
+    unit = smallest / finer
+    return unit, sum(round(abs(gate.angle.scale) / unit) for gate in gates)  # type: ignore[union-attr]
 
 
 def _grid(degree: int) -> Any:

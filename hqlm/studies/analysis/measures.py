@@ -54,6 +54,7 @@ _KNOWN: Final = (
     Measure("val/loss", "validation loss", "nats", "nats"),
     Measure("test/energy", "energy", digits=6),
     Measure("test/error", "energy above the exact one", digits=6),
+    Measure("test/ratio", "approximation ratio"),
     Measure("step_seconds", "training step", "ms", "ms", 1000.0, 2),
     Measure("training_seconds", "training time", "s", "s", 1.0, 2),
     Measure("parameters", "trainable parameters", "", "", 1.0, 0),

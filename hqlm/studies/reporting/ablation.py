@@ -52,16 +52,18 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
 def table(variants: Sequence[Variant], response: Measure) -> Table:
     """One row a variant."""
     accuracy = measure("test/acc")
+    over_rows = any(variant.over_examples for variant in variants)  # an energy has none
     header = [
-        "variant", "runs", response.label, f"{accuracy.title} minus base [test rows]", "p, Holm",
+        "variant", "runs", response.label, *[f"{accuracy.title} minus base [test rows]"] * over_rows, "p, Holm",
         f"{response.title} minus base [seeds]", "p, paired t",
     ]  # fmt: skip
     rows = []
     for variant in variants:
         runs = variant.over_seeds.estimate if variant.over_seeds else None
         rows.append([
-            variant.name, str(variant.runs), response.show(variant.mean.mean), _cell(variant.over_examples, accuracy),
-            show_p(variant.p_holm), _cell(runs, response), show_p(runs.p if runs else None),
+            variant.name, str(variant.runs), response.show(variant.mean.mean),
+            *[_cell(variant.over_examples, accuracy)] * over_rows, show_p(variant.p_holm), _cell(runs, response),
+            show_p(runs.p if runs else None),
         ])  # fmt: skip
     note = (
         "[test rows]: share of seeds that have a row right, in pairs with the base on the same rows; 95 % bootstrap "
@@ -91,7 +93,7 @@ def forest(variants: Sequence[Variant], response: Measure) -> Figure:
         axes.set_yticks(range(len(shown)), [variant.name for variant in shown], fontsize=9)
         axes.set_ylim(-0.6, len(shown) - 0.4)
         axes.set_xlabel(f"{response.title} minus base ({response.difference_unit or 'as measured'})")
-    caption = "Filled circles: 95 % intervals over test rows; open squares: over seeds. Left of 0: worse than the base."
+    caption = "Filled circles: 95 % intervals over test rows; open squares: over seeds. Left of 0: lower than the base."
     return Figure("Differences to the base", drawn.svg, caption)
 
 
