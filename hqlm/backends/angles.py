@@ -138,7 +138,7 @@ def _check_inputs(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> N
     if inputs.dtype != weights.dtype or inputs.device != weights.device:
         raise CircuitError(
             f"inputs are {inputs.dtype} on {inputs.device}, weights {weights.dtype} on {weights.device}; "
-            "they must agree"
+            "they must agree: pass inputs.to(weights), or trainer.precision=32-true where mixed precision made them so"
         )
 
 
@@ -165,6 +165,6 @@ def _worst_norm(states: Tensor) -> float:
     if states.device.type != "cpu":
         return float((torch.linalg.vector_norm(states, dim=1) - 1.0).abs().max())
     # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
-    parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy()
+    parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy(force=True)
     squares = np.einsum("rk,rk->r", parts, parts)
     return max(abs(math.sqrt(extreme) - 1.0) for extreme in (squares.min(), squares.max()))

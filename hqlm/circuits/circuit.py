@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from hqlm.circuits import drawing, openqasm, picture
-from hqlm.circuits.gates import Gate, Input, Weight
+from hqlm.circuits.gates import Gate, Input, Weight, whole_number
 from hqlm.errors import CircuitError
 
 AngleT = TypeVar("AngleT")
@@ -59,6 +59,7 @@ class Circuit:
     observables: tuple[PauliString, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "n_qubits", whole_number("n_qubits", self.n_qubits))
         object.__setattr__(self, "gates", _shared(tuple(self.gates)))
         object.__setattr__(self, "observables", _shared(tuple(self.observables)))
         if self.n_qubits < 1:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Final
 
 from hqlm.errors import CircuitError
@@ -102,7 +103,7 @@ class Gate:
         if self.name not in GATES:
             raise CircuitError(f"unknown gate '{self.name}'. {suggestion(self.name, list(GATES))}")
         kind = GATES[self.name]
-        object.__setattr__(self, "wires", tuple(self.wires))
+        object.__setattr__(self, "wires", tuple(whole_number(f"a wire of gate {self.name}", w) for w in self.wires))
         if len(self.wires) != kind.n_wires or len(set(self.wires)) != kind.n_wires or min(self.wires) < 0:
             raise CircuitError(f"gate {self.name} takes {kind.n_wires} different wires from 0 up, given {self.wires}")
         if kind.parameterised and self.angle is None:
@@ -124,9 +125,22 @@ class Gate:
         return Gate(self.kind.inverse, self.wires, _negated(self.angle), self.noisy)
 
 
+def whole_number(what: str, number: object) -> int:
+    """An integer of any library as Python's own, which has the methods that bit arithmetic needs.
+
+    Raises:
+        CircuitError: for anything else, such as 1.0.
+    """
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError as err:
+        raise CircuitError(f"{what} is a whole number, given {number!r}") from err
+
+
 def _check_parameter(name: str, angle: Weight | Input) -> None:
-    if angle.index < 0 or not math.isfinite(angle.scale):
-        raise CircuitError(f"gate {name} has {angle}: an index starts at 0 and a scale is finite")
+    numbers = isinstance(angle.index, Integral) and isinstance(angle.scale, Real)
+    if not numbers or angle.index < 0 or not math.isfinite(angle.scale):
+        raise CircuitError(f"gate {name} has {angle}: an index starts at 0 and is whole, and the scale is finite")
 
 
 def _number(name: str, angle: object) -> float:

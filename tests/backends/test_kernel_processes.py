@@ -157,6 +157,22 @@ def test_a_process_ends_while_its_threads_watch_out_for_more() -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_process_ends_while_another_thread_calls_for_more_threads() -> None:
+    code = """
+import threading, time, torch
+from hqlm.backends.kernels.threads import share_out
+def share(threads, begin, seconds):
+    time.sleep(begin)
+    torch.set_num_threads(threads)
+    share_out(lambda first, last: time.sleep(seconds), threads)
+share(2, 0.0, 0.0)
+for work in ((2, 0.0, 0.6), (4, 0.3, 0.0)):  # the end waits for the first when the second starts
+    threading.Thread(target=share, args=work, daemon=True).start()
+time.sleep(0.15)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
 def test_no_recompilation_for_another_circuit_batch_or_depth() -> None:
     step()
     before = len(chunks.forward.signatures), len(chunks.backward.signatures)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from hqlm.backends import StatevectorBackend, reference
 from hqlm.backends.angles import angle_columns
@@ -154,6 +155,23 @@ def test_backward_twice_gives_the_same() -> None:
     first = torch.autograd.grad(total, [weights, inputs], retain_graph=True)
     second = torch.autograd.grad(total, [weights, inputs])
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch's own forward mode
+def test_forward_mode_derivatives_are_refused_instead_of_lost() -> None:
+    circuit = random_circuit(2, 3, 10)
+    weights, inputs = random_parameters(2, circuit, 2, torch.float32)
+    with forward_ad.dual_level(), torch.no_grad(), pytest.raises(NotImplementedError, match="forward mode"):
+        BACKEND.expectations(circuit, forward_ad.make_dual(weights, torch.ones_like(weights)), inputs)
+
+
+def test_tensors_that_torch_negates_lazily() -> None:
+    circuit = random_circuit(2, 3, 10, REAL_GATES)
+    weights, inputs = random_parameters(2, circuit, 2, torch.float32)
+    states = random_states(2, 2, 3, torch.float32)
+    lazy = [torch.complex(torch.zeros_like(each), -each).conj().imag for each in (weights, inputs, states)]
+    assert all(each.is_neg() for each in lazy)
+    assert torch.equal(BACKEND.expectations(circuit, *lazy), BACKEND.expectations(circuit, weights, inputs, states))
 
 
 @pytest.mark.parametrize("n_qubits", [4, 7])

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hqlm.backends import QuantumBackend, StatevectorBackend, memory
-from hqlm.circuits import Circuit, Gate, PauliString, Weight
-from hqlm.errors import UnsupportedExecution
+from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
+from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.layer import QuantumLayer
 
 WEIGHTS = torch.zeros(1, requires_grad=True)
@@ -35,6 +35,14 @@ def test_a_batch_whose_states_are_kept_and_do_not_fit_is_refused(monkeypatch):
         StatevectorBackend().expectations(circuit(13), WEIGHTS, None, states)
     with torch.no_grad():  # one at a time
         assert StatevectorBackend().expectations(circuit(13), WEIGHTS, None, states).shape == (40, 1)
+
+
+def test_inputs_of_mixed_precision_are_refused_with_what_helps():
+    layer = QuantumLayer(Circuit(1, (Gate("RY", (0,), Input(0)),), (PauliString("Z"),)), StatevectorBackend())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = torch.nn.Linear(1, 1)(torch.ones(2, 1))
+        with pytest.raises(CircuitError, match=r"trainer\.precision=32-true"):
+            layer(features)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 from hqlm.circuits import GATES, Gate, Input, Weight
 from hqlm.errors import CircuitError
@@ -50,13 +51,16 @@ def test_inverting_a_parameterised_gate_turns_the_sign_of_its_scale():
         (("CNOT", (1, 1)), "2 different wires"),
         (("X", (-1,)), "from 0 up"),
         (("X", ()), "1 different wires"),
+        (("X", (1.0,)), r"a wire of gate X is a whole number, given 1\.0"),
         (("RY", (0,)), "needs an angle"),
         (("X", (0,), 0.3), "takes no angle"),
         (("RY", (0,), math.nan), "not finite"),
         (("RY", (0,), math.inf), "not finite"),
         (("RY", (0,), "w0"), "number"),
         (("RY", (0,), Weight(-1)), "index starts at 0"),
+        (("RY", (0,), Weight(0.0)), "is whole"),
         (("RY", (0,), Input(0, math.nan)), "scale is finite"),
+        (("RY", (0,), Input(0, torch.tensor(2.0))), "scale is finite"),
     ],
 )
 def test_gates_that_cannot_be_are_refused(arguments, message):
@@ -70,6 +74,12 @@ def test_gates_are_values():
     assert one == Gate("CRX", (0, 1), Weight(0, 0.5))
     assert one != Gate("CRX", (0, 1), Input(0, 0.5))
     assert hash(one) == hash(pickle.loads(pickle.dumps(one)))
+
+
+def test_wires_of_another_integer_type_become_integers():
+    wires = Gate("CNOT", np.array([0, 1])).wires
+    assert wires == (0, 1)
+    assert {type(wire) for wire in wires} == {int}
 
 
 def test_an_angle_of_another_number_type_becomes_a_float():

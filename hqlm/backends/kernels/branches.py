@@ -114,7 +114,7 @@ def branches_backward(
     Args as for `branches_forward`, and:
         rooms: room for four chunks.
         slopes: derivative by each value, `(batch, n_observables)`.
-        of_weights: receives the derivative by each weight, `(tasks, n_weights + 1)`; the last is without meaning.
+        of_weights: receives the derivative by each weight, `(tasks, n_weights + 1)`; the last is that of fixed angles.
         of_inputs: receives each group's part of the derivative by each input, `(groups, batch, n_inputs)`.
         of_states: the same by each initial amplitude, `(groups, batch, 2**n, 1 or 2)`; both may have no rows.
     """

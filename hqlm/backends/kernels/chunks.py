@@ -2,7 +2,11 @@
 
 A chunk is what 16 lanes hold: 16 rows of the batch, or one row whose last four qubits are the lanes. It stays in cache
 through the whole circuit. What differs between rows has 16 numbers an entry in the first case, one in the second;
-angles that all rows share have one. Adjoint method: Jones and Gacon (2020), arXiv:2009.02823.
+angles that all rows share have one.
+
+Adjoint method: Jones and Gacon (2020), arXiv:2009.02823. The bra is half the derivative by the state: P|ket> for
+<ket| P |ket>, whose derivative is 2 P|ket>. A gate exp(-i t P / 2) has half of -i P for its derivative by t, so a slope
+is the real part of <bra| -i P |ket> without any factor, and only derivatives by initial amplitudes are doubled.
 """
 
 from __future__ import annotations
@@ -223,7 +227,7 @@ def backward(
         bra: room for one chunk.
         slopes: derivative by each value, `(batch, n_observables)`.
         cotangents: half the derivative by each final amplitude `(batch, 2**n, 1 or 2)`, or no rows.
-        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is without meaning.
+        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is that of fixed angles.
         of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
         of_states: receives the derivative by each initial amplitude `(batch, 2**n, 1 or 2)`, or no rows.
     """

@@ -173,7 +173,7 @@ def density_backward(
         checkpoints: room for a chunk at the start of each block.
         tape: room for a chunk before each operation of a block, and one more.
         slopes: derivative by each value, `(batch, places)`.
-        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is without meaning.
+        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is that of fixed angles.
         of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
         of_states: receives the derivative by each initial coefficient, `(batch, 4**n, 1)`, or no rows.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from hqlm.backends.angles import row_count
 from hqlm.backends.gradients import differentiable_once
@@ -50,7 +51,10 @@ def trajectory_states(
 
 
 def _needs_gradient(*tensors: Tensor | None) -> bool:
-    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    given = [tensor for tensor in tensors if tensor is not None]
+    if any(unpack_dual(each).tangent is not None for each in given):  # type: ignore[no-untyped-call]
+        return True  # a forward-mode derivative, which torch refuses instead of losing it
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
 
 def _run(job: Job, weights: Tensor, inputs: Tensor | None, states: Tensor | None, wants_states: bool) -> Tensor:

@@ -54,12 +54,12 @@ class Job:
 
 def arrays(weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
     """Weights, inputs and the parts of initial states as the kernels take them."""
-    of_weights = np.ascontiguousarray(weights.detach().numpy())
+    of_weights = np.ascontiguousarray(weights.numpy(force=True))
     nothing = no_rows(of_weights.dtype)
     return (
         of_weights,
-        nothing[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.detach().numpy()),
-        nothing if rows is None else np.ascontiguousarray(rows.detach().numpy()),
+        nothing[:, :, 0] if inputs is None else np.ascontiguousarray(inputs.numpy(force=True)),
+        nothing if rows is None else np.ascontiguousarray(rows.numpy(force=True)),
     )
 
 

@@ -67,7 +67,7 @@ class Operation:
         return self._settled(direct), self._settled(crossed)
 
     def undone(self, index: int) -> tuple[_Terms, _Terms]:
-        """D and F of the inverse operation, which has the same x and w."""
+        """D and F of the inverse operation, the conjugate transpose, which has the same x and w."""
         direct, _ = self.coefficients(index)
         _, crossed = self.coefficients(index ^ self.flips)
         return direct, tuple(-term for term in crossed) if self.twist else crossed  # type: ignore[return-value]

@@ -46,7 +46,7 @@ def column_numbers(circuit: Circuit) -> dict[Angle, int]:
 
 def parameters_of(circuit: Circuit, dtype: type[np.floating[Any]]) -> Parameters:
     """The parameters of a circuit, for kernels of a precision."""
-    angles = [
+    angles = [  # a fixed angle is a multiple of a weight that is not there, for which kernels take 1
         angle if isinstance(angle, Weight | Input) else Weight(circuit.n_weights, angle)
         for angle in column_numbers(circuit)
     ]

@@ -1,8 +1,9 @@
 """One operation on one chunk: a pass over the state, and the same pass backwards over ket and bra.
 
-Every operation sends amplitude K to `v'[K] = D[K] v[K] + F[K] i^w v[K ^ x]` with real D and F (see `program.py`). The
-upper bits of K number the vector, the lowest ones may number the lane. A row of the table is about all vectors k that
-have given values at up to two bits, so that D and F depend on the lane alone; vector k and its partner form a pair.
+Every operation sends amplitude K to `v'[K] = D[K] v[K] + F[K] i^w v[K ^ x]` with real D and F (see `operations.py`).
+The upper bits of K number the vector, the lowest ones may number the lane. A row of the table is about all vectors k
+that have given values at up to two bits, so that D and F depend on the lane alone; vector k and its partner form a
+pair.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import torch
 
 from hqlm.backends.kernels.counter import Counter
 
-_PIECES: Final = 4  # for each thread, so that a thread the machine holds up does not hold up the others
+_RANGES: Final = 4  # for each thread, so that a thread the machine holds up does not hold up the others
 _lock = threading.Lock()
 _workers: list[_Worker] = []
 
@@ -34,7 +34,7 @@ def share_out(task: Callable[[int, int], None], count: int, small: bool = False)
     if small or threads <= 1:
         task(0, count)
         return
-    shared = _Ranges(task, count, min(count, _PIECES * threads))
+    shared = _Ranges(task, count, min(count, _RANGES * threads))
     for worker in _first(threads - 1):
         worker.give(shared)
     shared.finished.add(shared.take())
@@ -42,17 +42,17 @@ def share_out(task: Callable[[int, int], None], count: int, small: bool = False)
 
 
 class _Ranges:
-    """A task in pieces, and how many of them are finished."""
+    """A task in ranges, and how many of them are finished."""
 
-    def __init__(self, task: Callable[[int, int], None], count: int, pieces: int) -> None:
+    def __init__(self, task: Callable[[int, int], None], count: int, ranges: int) -> None:
         self.finished = Counter()
         self._task = task
-        self._pieces = pieces
-        self._left = list(pairwise(count * piece // pieces for piece in range(pieces + 1)))
+        self._number = ranges
+        self._left = list(pairwise(count * place // ranges for place in range(ranges + 1)))
         self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def take(self) -> int:
-        """Do what no other thread has begun; the number of pieces done, not yet counted as finished."""
+        """Do what no other thread has begun; the number of ranges done, not yet counted as finished."""
         done = 0
         while self._left:
             try:
@@ -69,9 +69,9 @@ class _Ranges:
         return done
 
     def wait(self) -> None:
-        """Until all pieces are done; a thread that the machine wakes too late has nothing left to do."""
-        self.finished.watch(self._pieces)
-        for outcome in [self._outcomes.get() for _ in range(self._pieces)]:
+        """Until all ranges are done; a thread that the machine wakes too late has nothing left to do."""
+        self.finished.watch(self._number)
+        for outcome in [self._outcomes.get() for _ in range(self._number)]:
             if outcome is not None:
                 raise outcome
 
@@ -109,9 +109,10 @@ def _first(count: int) -> list[_Worker]:
 
 def _end() -> None:
     """Let no thread be inside a kernel when the interpreter goes."""
-    for worker in _workers:
+    workers = list(_workers)  # a daemon thread may call for more of them meanwhile
+    for worker in workers:
         worker.give(None)
-    for worker in _workers:
+    for worker in workers:
         worker.join()
 
 

@@ -18,9 +18,7 @@ from hqlm.backends.kernels.chunks import empty, fill, run, undo
 from hqlm.backends.kernels.job import Job
 from hqlm.backends.kernels.observables import add_to_bra, expectation
 from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_turns, weight_turns
-from hqlm.backends.kernels.passes import (
-    COUNT,
-)
+from hqlm.backends.kernels.passes import COUNT
 from hqlm.backends.kernels.program import PIECES, Program
 from hqlm.backends.kernels.simd import broadcast, flush_denormals, load, restore_denormals
 from hqlm.backends.kernels.threads import share_out
@@ -97,7 +95,7 @@ def backward_wide(
         ket: final state.
         bra: derivative by the final state, or zeros.
         slopes: derivative by each value, `(n_observables,)`.
-        of_weights: receives the derivative by each weight and one without meaning, `(n_weights + 1,)`.
+        of_weights: receives the derivative by each weight and that by fixed angles, `(n_weights + 1,)`.
         of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
     """
     program = job.program
