@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -83,6 +84,7 @@ def main(args: list[str]) -> int:
         print(table.text(cost, model.execution.shots is not None))
     if config["plot"] is not None:
         plot.draw(cost, config["plot"])
+        print(f"{config['plot']} shows it", file=sys.stderr)
     return 0
 
 

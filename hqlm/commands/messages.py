@@ -24,6 +24,8 @@ _NAMES: Final = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
+    "list": "a list",
+    "dict": "a mapping of keys to values",
 }
 
 
@@ -142,7 +144,7 @@ def _readable(phrase: str) -> list[str]:
     names = re.findall(r"<class '([\w.]+)'>", phrase)
     if names:
         return [_NAMES.get(name, name.rpartition(".")[2]) for name in names]
-    return [] if "path" in phrase else [phrase.removeprefix("Expected a").strip()]
+    return [] if "path" in phrase else [re.sub(r"^Expected an? ", "", phrase).strip()]
 
 
 def _nearest(name: str, options: list[str]) -> str:

@@ -16,6 +16,7 @@ from hqlm.commands.names import expand, is_short
 from hqlm.commands.plugins import check_names, load_installed, load_named
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
+from hqlm.registry import suggestion
 
 Config = dict[str, Any]
 load_yaml = get_loader("yaml")  # jsonargparse's own: 1e-3 is a number there, a word in plain PyYAML
@@ -140,8 +141,11 @@ def read_config(path: Path) -> Config:
         config = load_yaml(text)
         twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except FileNotFoundError as err:
-        near = ", ".join(sorted(str(file) for file in path.parent.glob("*.yaml"))) or "no .yaml file"
-        raise ConfigError(f"there is no configuration file {path} (in its folder: {near})") from err
+        files = sorted(str(file) for file in path.parent.glob("*.yaml"))
+        near = suggestion(str(path), files) if files else "Its folder holds no .yaml file"
+        raise ConfigError(f"there is no configuration file {path}. {near}") from err
+    except IsADirectoryError as err:
+        raise ConfigError(f"{path} is a folder: name a configuration file in it") from err
     except (OSError, ValueError, yaml.YAMLError) as err:  # ValueError: no UTF-8, or a tag such as !!int before a word
         raise ConfigError(f"cannot read the configuration file {path}: {err}") from err
     if not isinstance(config, dict):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
@@ -17,8 +18,11 @@ from hqlm.commands.names import expand
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
 from hqlm.commands.runs import check_name
+from hqlm.commands.slots import SLOTS
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError, HqlmError
+from hqlm.registry import field_names
+from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.code import code_version
 from hqlm.studies.designs import Trial
 from hqlm.studies.study import Study
@@ -51,7 +55,8 @@ class Run:
         return {"overrides": dict(self.trial.overrides), "seed": self.trial.seed, "code_version": code}
 
     def __str__(self) -> str:
-        values = [f"{key.rpartition('.')[2]}={_shown(value)}" for key, value in self.trial.overrides]
+        names = short_names([key for key, _ in self.trial.overrides])
+        values = [f"{names[key]}={show(value)}" for key, value in self.trial.overrides]
         return ", ".join([*values, f"seed {self.trial.seed}"])
 
 
@@ -76,6 +81,8 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
         ConfigError: for what is no study.
     """
     request.load_plugins()
+    for _, config in request.files:
+        _check_places(config)
     if not request.files and not request.wants_help:
         raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
     options = parser.parse_args(request.arguments())
@@ -87,11 +94,31 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
     return study, options
 
 
+def _check_places(config: Config) -> None:
+    """Refuse options of a design or an executor that do not stand below it."""
+    for key in config:
+        name = str(key).rpartition(".")[2]
+        for slot in ("design", "executor"):
+            owners = [component.__name__ for component in SLOTS[slot].values() if name in field_names(component)]
+            owner = config.get(slot) if config.get(slot) in owners else next(iter(owners), None)
+            if owner is not None and key not in Study.__dataclass_fields__:
+                raise ConfigError(
+                    f"{key} is an option of the {slot}. It stands below it, {slot}: {{class_path: {owner}, init_args: "
+                    f"{{{name}: ...}}}}, or is a flag, --{slot}.{name}=..."
+                )
+
+
 def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
     """The command line of `hqlm fit` that a trial is, seed apart: files of the experiment, and values as flags."""
-    files = [(path, read_config(path)) for path in study.bases]
     flags = [Flag(f"--{key}", flag_value(key, value)) for key, value in overrides.items()]
-    return Request(files, flags, _BELOW)
+    return Request(_base_files(study), flags, _BELOW)
+
+
+def _base_files(study: Study) -> list[tuple[Path, Config]]:
+    try:
+        return [(path, read_config(path)) for path in study.bases]
+    except ConfigError as err:
+        raise ConfigError(f"base: {err}") from err
 
 
 def plan(study: Study) -> list[Run]:
@@ -100,6 +127,7 @@ def plan(study: Study) -> list[Run]:
     Raises:
         ConfigError: for a key that the experiment does not have, or a value it refuses, naming both.
     """
+    _base_files(study)  # what is wrong with them is no fault of the first trial
     known: dict[str, Config] = {}  # seeds share what is resolved
     told: dict[str, None] = {}  # what changed classes keep of their options, once
     planned = []
@@ -159,9 +187,3 @@ def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:
 def flag_value(key: str, value: Any) -> str:
     """A value as a flag has it, short names of components within it made into class paths."""
     return value if isinstance(value, str) else json.dumps(expand(value, key.rpartition(".")[2]))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict) and "class_path" in value:
-        return str(value["class_path"]).rpartition(".")[2]
-    return value if isinstance(value, str) else json.dumps(value)

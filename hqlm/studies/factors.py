@@ -116,6 +116,8 @@ def _read_factor(key: str, value: Any) -> Factor:
         return Factor(key, tuple(value))
     if isinstance(value, Mapping) and value and set(value) <= {"low", "high", "log"}:
         return Factor(key, **value)
+    if isinstance(value, Mapping) and any(isinstance(inner, Mapping | list) for inner in value.values()):
+        raise ConfigError(f"factor {key}: keys of factors are dotted, such as {key}.{next(iter(value))}; given {value}")
     raise ConfigError(
         f"factor {key}: give a list of two or more levels, or {{low: ..., high: ..., log: false}}; given {value}"
     )

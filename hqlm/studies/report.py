@@ -144,10 +144,11 @@ def _interval(estimate: Estimate, form: str) -> str:
 
 
 def show_p(value: float | None) -> str:
-    """A p-value; a dash for none."""
+    """A p-value, on its side of the limit; a dash for none."""
     if value is None:
         return _NONE
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    digits = 3 if round(value, 3) != ALPHA else 4
+    return "< 0.001" if value < 0.001 else f"{value:.{digits}f}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -45,6 +45,8 @@ class Study:
         twice = sorted(set(self.factors) & set(self.overrides))
         if twice:
             raise ConfigError(f"{twice[0]} is both a factor and an override of the study: leave one of them out")
+        if "seed_everything" in {**self.factors, **self.overrides}:
+            raise ConfigError("seed_everything of a trial is one of `seeds`: list its values there")
         if any(seed < 0 for seed in self.seeds):
             raise ConfigError(f"seeds={self.seeds}: seeds are 0 or larger")
 

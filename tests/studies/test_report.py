@@ -6,7 +6,7 @@ import pytest
 from hqlm.errors import RunError
 from hqlm.studies.comparison import compare
 from hqlm.studies.records import Outcome, Record
-from hqlm.studies.report import markdown
+from hqlm.studies.report import markdown, show_p
 
 HASHES = {"train": "a", "val": "b", "test": "c"}
 
@@ -103,3 +103,10 @@ def test_the_unit_is_the_draw_averaged_over_seeds():
 def test_other_rows_are_refused(split):
     with pytest.raises(RunError, match=f"mlp .* saw other {split} rows than hybrid"):
         compare([outcome("hybrid", 160), outcome("mlp", 160, rows={**HASHES, split: "z"})])
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(None, "-"), (0.0002, "< 0.001"), (0.0497, "0.0497"), (0.05, "0.0500"), (0.051, "0.051")]
+)
+def test_p_values_are_shown_on_their_side_of_the_limit(p, shown):
+    assert show_p(p) == shown

@@ -1,6 +1,7 @@
 """Reports of studies: words that fit the figures, one page that loads nothing, partial studies."""
 
 import csv
+import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -23,13 +24,13 @@ FACTORS = {
 }
 
 
-def make(folder, design, factors, accuracy, *, failed=(), waiting=()):
+def make(folder, design, factors, accuracy, *, failed=(), waiting=(), seeds=(0, 1, 2)):
     """A study folder as `study run` leaves it, with made-up results."""
     folder.mkdir(parents=True)
     recipe = {"class_path": type(design).__name__, "init_args": design.__getstate__()}
-    study = {"name": folder.name, "base": "base.yaml", "design": recipe, "factors": factors, "seeds": [0, 1, 2]}
+    study = {"name": folder.name, "base": "base.yaml", "design": recipe, "factors": factors, "seeds": [*seeds]}
     (folder / "study.yaml").write_text(yaml.safe_dump({**study, "design": _plain(recipe)}))
-    trials = design.trials(read_factors(factors), [0, 1, 2])
+    trials = design.trials(read_factors(factors), seeds)
     write_design(folder, [(trial, f"k{i}") for i, trial in enumerate(trials)])
     rng = np.random.default_rng(0)
     for place, trial in enumerate(trials):
@@ -166,22 +167,56 @@ def test_ranges_of_many_values_have_no_interaction_plot(tmp_path, capsys):
     assert drawings == 4
 
 
+def test_with_one_seed_nothing_is_said_of_others(tmp_path, capsys):
+    folder = make(tmp_path / "one", FullFactorial(), FACTORS, lambda values: 0.7, seeds=[3])
+    said, page, _ = report(folder, capsys)
+    assert "the one seed: other seeds may give other effects" in said
+    assert "seeds vary" not in said
+    assert "8 trials in 1 block of 8" in page
+
+
+def test_levels_of_one_class_are_told_by_their_options_and_the_experiment_is_kept(tmp_path, capsys):
+    near = {"class_path": "RingAnsatz", "init_args": {"connectivity": 1}}
+    factors = {"model.ansatz": ["RingAnsatz", near]}
+    folder = make(tmp_path / "ansatz", FullFactorial(), factors, lambda values: 0.7)
+    (trial_folder(folder, "k0") / "config.yaml").write_text("data: {limit_train: 77}\n")
+    said, page, _ = report(folder, capsys)
+    assert "ansatz: RingAnsatz → RingAnsatz(connectivity=1)" in said
+    assert re.search(r"The test accuracy is (69\.\d\d|70\.\d\d) % on average over 6 trials, ", said)
+    assert "data: {limit_train: 77}" in page
+    assert "data: {limit_train: 77}" in (folder / "report.md").read_text()
+    with (folder / "trials.csv").open() as file:
+        values = {row["model.ansatz"] for row in csv.DictReader(file)}
+    assert values == {"RingAnsatz", json.dumps(near)}
+
+
 def test_a_scaling_study_tells_its_trend(tmp_path, capsys):
     factors = {"model.feature_encoder.n_qubits": [4, 6, 8]}
     folder = make(tmp_path / "scale", Scaling(), factors, lambda values: 0.6 + 0.02 * next(iter(values.values())))
     said, _, drawings = report(folder, capsys)
     assert "Test accuracy rises with n_qubits: +1.9" in said or "Test accuracy rises with n_qubits: +2.0" in said
     assert "points per unit" in said
-    assert "Trainable parameters is the same at all levels" in said
+    assert "Trainable parameters: the same at all levels" in said
     assert drawings == 4
+
+
+def test_slopes_of_factors_in_the_hundreds_are_told_by_hundreds(tmp_path, capsys):
+    factors = {"data.limit_train": [100, 200, 400]}
+    folder = make(tmp_path / "rows", Scaling(), factors, lambda values: 0.6 + 0.0002 * next(iter(values.values())))
+    said, _, _ = report(folder, capsys)
+    assert re.search(
+        r"Test accuracy rises with limit_train: \+(1\.9|2\.0)\d points per 100 \(95 % interval \[\+1", said
+    )
+    with (folder / "report.csv").open() as file:
+        assert float(next(csv.DictReader(file))["slope"]) == pytest.approx(0.0002, rel=0.1)  # numbers stay by unit
 
 
 def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, capsys):
     design = Ablation(words=("offset", "quantum"))
     folder = make(tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.ablate"] == ["quantum"]))
     said, _, _ = report(folder, capsys)
-    assert re.search("Without quantum: test accuracy is significantly lower, by (29|30)", said)
-    assert "Without offset: the difference of" in said
+    assert re.search("The test accuracy without quantum is significantly lower, by (29|30)", said)
+    assert re.search(r"Not significantly different from the base: without offset [+-]0\.\d\d points \(\[", said)
     rng = np.random.default_rng(0)
     for place in range(9):
         test = trial_folder(folder, f"k{place}") / "test"
@@ -189,7 +224,9 @@ def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, c
         rows = "".join(f"text\tyes\t{'yes' if rng.random() < 0.9 else 'no'}\t0.5\t0.5\n" for _ in range(80))
         (test / "predictions.tsv").write_text(f"text\tlabel\tpredicted\tp_no\tp_yes\n{rows}")
     said, _, _ = report(folder, capsys)
-    assert "Without quantum: the difference of" in said  # the rows speak of the same accuracy for all
+    assert "from the base: without offset" in said
+    assert "interval over test rows" in said
+    assert "; without quantum" in said  # the rows speak of the same accuracy for all
 
 
 def test_mistakes_are_told(tmp_path, capsys):

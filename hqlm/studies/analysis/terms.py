@@ -74,9 +74,11 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def show(value: Any) -> str:
-    """A value of a factor, as YAML would have it."""
+    """A value of a factor, short: a class by its name with the options that are given."""
     if isinstance(value, dict) and "class_path" in value:
-        return str(value["class_path"]).rpartition(".")[2]
+        name = str(value["class_path"]).rpartition(".")[2]
+        options = ", ".join(f"{option}={show(given)}" for option, given in (value.get("init_args") or {}).items())
+        return f"{name}({options})" if options else name
     if isinstance(value, float):
         return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)

@@ -87,7 +87,7 @@ def _outcome(ray: Any, done: Any, place: int) -> Outcome:
     try:
         outcome: Outcome = ray.get(done)
     except ray.exceptions.RayError as err:
-        first = str(err).strip().splitlines()[0]
+        first = str(err).strip().splitlines()[0].partition(". ")[0]  # then come ids and where Ray's own logs lie
         return Outcome(place, error=f"the worker process died: {type(err).__name__}: {first}")
     return outcome
 

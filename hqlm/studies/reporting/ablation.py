@@ -9,7 +9,7 @@ from hqlm.studies.analysis.measures import Measure, measure
 from hqlm.studies.comparison import ALPHA
 from hqlm.studies.report import show_p
 from hqlm.studies.reporting.contents import Figure, Findings, Table
-from hqlm.studies.reporting.drawing import DARK, MIDDLE, canvas
+from hqlm.studies.reporting.drawing import DARK, MIDDLE, canvas, wrapped
 from hqlm.studies.statistics import Estimate
 
 
@@ -24,29 +24,34 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
     if variants[0].name != "base":
         return ["No trial of the base experiment is done, so nothing can be compared yet."]
     base = variants[0]
-    accuracy = measure("test/acc")
     sentences = [f"The base experiment reaches {response.show(base.mean.mean)} {response.unit} {response.title}."]
+    alike = []
     for variant in variants[1:]:
-        found, unit = _primary(variant), accuracy if variant.over_examples else response
+        found, unit = _primary(variant), measure("test/acc") if variant.over_examples else response
         if found is None:
             continue
-        size = f"{unit.show(abs(found.mean))} {unit.difference_unit}"
-        figures = f"95 % interval {unit.interval(found.low, found.high)}, adjusted p {show_p(variant.p_holm)}"
+        size = unit.show_difference(found.mean)
+        what = f"The {unit.title} {'' if variant.name.startswith('without') else 'with '}{variant.name}"
+        figures = f"{unit.interval(found.low, found.high)}, p {show_p(variant.p_holm)}"
         if variant.p_holm is None:
-            size = unit.show_difference(found.mean)
-            sentences.append(f"{variant.name}: a difference of {size}, too few runs or too alike for a test.")
+            sentences.append(f"{what}: a difference of {size}, too few runs or too alike for a test.")
         elif variant.p_holm < ALPHA:
             word = "lower" if found.mean < 0 else "higher"
-            sentences.append(f"{variant.name}: {unit.title} is significantly {word}, by {size} ({figures}).")
+            by = f"{unit.show(abs(found.mean))} {unit.difference_unit}".strip()
+            sentences.append(f"{what} is significantly {word}, by {by} ({figures}).")
         else:
-            sentences.append(
-                f"{variant.name}: the difference of {unit.show_difference(found.mean)} is not significant ({figures})."
-            )
+            alike.append(f"{variant.name} {size} {unit.difference_unit}".rstrip() + f" ({figures})")
+    if alike:
+        sentences.append(
+            f"Not significantly different from the base: {'; '.join(alike)}. That is no proof that these change "
+            "nothing; the intervals say how much they may still do."
+        )
+    over = "test rows" if any(variant.over_examples for variant in variants) else "seeds"
     sentences.append(
-        "A difference that is not significant is no proof that a module does nothing; its interval says how much it "
-        "may still do. All this holds for these training rows and these settings."
+        f"In brackets: 95 % interval over {over}, not adjusted, and p adjusted for {len(variants) - 1} variants. All "
+        "this holds for these training rows and these settings."
     )
-    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+    return sentences
 
 
 def table(variants: Sequence[Variant], response: Measure) -> Table:
@@ -90,7 +95,7 @@ def forest(variants: Sequence[Variant], response: Measure) -> Figure:
                     error = [[unit.scale * (found.mean - low)], [unit.scale * (high - found.mean)]]
                     axes.errorbar(unit.scale * found.mean, place + shift, xerr=error, capsize=3, markersize=5, **look)
         axes.axvline(0.0, color=DARK, linewidth=0.8)
-        axes.set_yticks(range(len(shown)), [variant.name for variant in shown], fontsize=9)
+        axes.set_yticks(range(len(shown)), [wrapped(variant.name, ", ", " and ") for variant in shown], fontsize=9)
         axes.set_ylim(-0.6, len(shown) - 0.4)
         axes.set_xlabel(f"{response.title} minus base ({response.difference_unit or 'as measured'})")
     caption = "Filled circles: 95 % intervals over test rows; open squares: over seeds. Left of 0: lower than the base."

@@ -61,6 +61,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
         versions=_versions(folder, done),
         circuits=drawings,
         no_circuit=no_circuit,
+        experiment=_experiment(folder, done),
     )
 
 
@@ -97,8 +98,8 @@ def _design(study: Study, results: pandas.DataFrame) -> str:
     blocks = results["block"].nunique()
     purpose = (study.design.__doc__ or "").partition("\n")[0]
     text = (
-        f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} blocks of "
-        f"{len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
+        f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} block{'s' * (blocks != 1)} "
+        f"of {len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
         f"experiment is {', '.join(map(str, study.bases))}."
     )
     return f"{text} Factors: {factors}." if factors else text
@@ -160,10 +161,25 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
     return {name: " and ".join(versions) for name, versions in found.items()}
 
 
+def _experiment(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
+    """The resolved configuration of the base if it is done, else of the first trial; the base's file may change."""
+    for _, row in _base_first(done).iterrows():
+        path = trial_folder(folder, row["trial"]) / "config.yaml"
+        if path.is_file():
+            correct = _correct(folder, row["trial"])
+            rows = "" if correct is None else f", tested on {len(correct)} rows"
+            return f"The experiment, resolved, as trial {row['order']} had it{rows}", path.read_text(encoding="utf-8")
+    return None
+
+
+def _base_first(done: pandas.DataFrame) -> pandas.DataFrame:
+    return done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable")
+
+
 def _circuits(folder: Path, done: pandas.DataFrame) -> tuple[list[Drawing], str]:
     """The circuits of the base if it is done, else of the first trial that has some; and why there are none."""
     missing = "no trial is done yet" if done.empty else "no trial that is done has one"
-    for _, row in done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable").iterrows():
+    for _, row in _base_first(done).iterrows():
         try:
             model = load(trial_folder(folder, row["trial"]))
         except CheckpointError:

@@ -98,6 +98,7 @@ class Report:
         versions: of software and code.
         circuits: of one trial.
         no_circuit: why there is none.
+        experiment: what trials have in common, the configuration of one of them, with what it is.
     """
 
     title: str
@@ -112,3 +113,4 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     circuits: Sequence[Drawing] = ()
     no_circuit: str = ""
+    experiment: tuple[str, str] | None = None

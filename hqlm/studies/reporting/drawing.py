@@ -12,6 +12,7 @@ MIDDLE: Final = "#6e6e6e"
 LIGHT: Final = "#cfcfcf"
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 LINES: Final = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
+_LONGEST: Final = 34  # letters of a line of a label
 _WIDTH: Final = 4.6  # inches; about as many pixels as a phone has, so that letters stay legible there
 
 _STYLE: Final[dict[Any, Any]] = {
@@ -52,3 +53,17 @@ def canvas(height: float) -> Iterator[Canvas]:
         text = io.StringIO()
         made.figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     made.svg = text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+
+
+def shortened(text: str) -> str:
+    """A label of one line."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def wrapped(text: str, *marks: str) -> str:
+    """A label, on two lines where it is long and has one of the marks to break at."""
+    mark = next((mark for mark in marks if mark in text), "")
+    if len(text) <= _LONGEST or not mark:
+        return shortened(text)
+    before, _, after = text.partition(mark)
+    return f"{shortened(before + mark.rstrip())}\n{shortened(after)}"

@@ -15,7 +15,7 @@ from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.comparison import ALPHA
 from hqlm.studies.factors import Factor
 from hqlm.studies.reporting.contents import Figure
-from hqlm.studies.reporting.drawing import DARK, LIGHT, LINES, MARKERS, MIDDLE, canvas
+from hqlm.studies.reporting.drawing import DARK, LIGHT, LINES, MARKERS, MIDDLE, canvas, shortened, wrapped
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST: Final = 20  # bars of the Pareto chart
 _PAIRS: Final = 4  # interactions drawn
 _VALUES: Final = 6  # values of a factor whose interactions are drawn
+_ROW: Final = 24  # letters that stand side by side below a panel
 
 
 def figures(found: Effects, results: pandas.DataFrame, factors: Sequence[Factor], measure: Measure) -> list[Figure]:
@@ -49,7 +50,7 @@ def pareto(effects: Sequence[Effect], measure: Measure) -> Figure:
             if effect.estimate.high is not None:
                 half = measure.scale * (effect.estimate.high - effect.estimate.mean)
                 axes.errorbar(size, place, xerr=half, color=MIDDLE, capsize=3, linewidth=1.2)
-        axes.set_yticks(range(len(shown)), [_short(effect.name) for effect in shown], fontsize=8.5)
+        axes.set_yticks(range(len(shown)), [wrapped(effect.name, " → ", " × ") for effect in shown], fontsize=8.5)
         axes.set_xlim(left=0.0)
         axes.set_xlabel(
             f"size of the effect on {measure.title} ({measure.difference_unit or 'as measured'})", loc="right"
@@ -74,8 +75,8 @@ def half_normal(effects: Sequence[Effect], measure: Measure) -> Figure:
             if clear or effect is ordered[-1]:
                 near_end = size > 0.5 * max(sizes)
                 axes.annotate(
-                    _short(effect.name), (size, place), (-8 if near_end else 8, 0), textcoords="offset points",
-                    ha="right" if near_end else "left", va="center", fontsize=8,
+                    wrapped(effect.name, " → ", " × "), (size, place), (-8 if near_end else 8, 0),
+                    textcoords="offset points", ha="right" if near_end else "left", va="center", fontsize=8,
                 )  # fmt: skip
         middle = float(np.median(sizes)) / float(halfnorm.ppf(0.5)) if count else 1.0
         axes.plot(
@@ -119,7 +120,13 @@ def _panel(axes: Any, results: pandas.DataFrame, factor: Factor, measure: Measur
         slope, offset = np.polyfit(places, values, 1)
         ends = np.array([known[0], known[-1]])
         axes.plot(ends, offset + slope * ends, "-", color=DARK)
-    axes.set_xticks(list(labels), list(labels.values()), fontsize=8)
+    _label(axes, labels)
+
+
+def _label(axes: Any, labels: dict[float, str]) -> None:
+    """Names of values below the axis, turned where they would overlap."""
+    turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, labels.values())) > _ROW else {}
+    axes.set_xticks(list(labels), list(labels.values()), fontsize=8, **turned)
     axes.margins(x=0.15)
 
 
@@ -130,7 +137,7 @@ def _places(results: pandas.DataFrame, factor: Factor) -> tuple[Any, dict[float,
         return codes, {-1.0: show(factor.low), 1.0: show(factor.high)}
     levels = list(factor.levels)
     inside = [levels.index(v) if v in levels else (len(levels) - 1) / 2 for v in results[factor.key]]
-    return np.array(inside, dtype=float), {float(place): _short(show(v), 14) for place, v in enumerate(levels)}
+    return np.array(inside, dtype=float), {float(place): shortened(show(v)) for place, v in enumerate(levels)}
 
 
 def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor]], measure: Measure) -> Figure:
@@ -149,9 +156,8 @@ def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor
                 look = {"linestyle": LINES[number % 6], "marker": MARKERS[number % 6]}
                 if known:
                     axes.plot(*np.array(known).T, color=DARK, markersize=5, label=label, **look)
-            axes.set_xticks(list(labels), list(labels.values()), fontsize=8)
+            _label(axes, labels)
             axes.set_xlabel(names[one.key], fontsize=9)
-            axes.margins(x=0.15)
             axes.legend(title=names[other.key], fontsize=7.5, title_fontsize=7.5, frameon=False)
         for axes in panels[len(pairs) :]:
             axes.axis("off")
@@ -197,7 +203,3 @@ def _largest_pairs(
     pairs = estimated or list(combinations(list(mains)[:3], 2))
     known = [(drawable[one], drawable[other]) for one, other in pairs if one in drawable and other in drawable]
     return known[:_PAIRS]
-
-
-def _short(text: str, most: int = 34) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -27,14 +27,21 @@ def describe(
 ) -> Findings:
     """Words, table and plots of an analysis."""
     return Findings(
-        summary(found, design, measure),
+        [_level(results, measure), *summary(found, design, measure, results["block"].nunique())],
         [table(found, measure), checks_table(found.checks, results)],
         effect_plots.figures(found, results, factors, measure),
         [raw(effect) for effect in found.effects],
     )
 
 
-def summary(found: Effects, design: Design, measure: Measure) -> list[str]:
+def _level(results: pandas.DataFrame, measure: Measure) -> str:
+    values = results[measure.key]
+    mean, low, high = (measure.show(float(value)) for value in (values.mean(), values.min(), values.max()))
+    unit = f" {measure.unit}" if measure.unit else ""
+    return f"The {measure.title} is {mean}{unit} on average over {len(values)} trials, {low} to {high}."
+
+
+def summary(found: Effects, design: Design, measure: Measure, n_blocks: int) -> list[str]:
     """What the data supports and what it does not, a sentence an item."""
     if found.effects and all(effect.p_holm is None for effect in found.effects):
         return [
@@ -57,7 +64,7 @@ def summary(found: Effects, design: Design, measure: Measure) -> list[str]:
     unknown = [effect.name for effect in found.effects if effect.estimate.mean != effect.estimate.mean]
     if unknown:
         sentences.append(f"Not determined by the trials that are there: {', '.join(unknown)}.")
-    return [*sentences, *_cautions(found, design)]
+    return [*sentences, *_cautions(found, design, n_blocks)]
 
 
 def _supported(effect: Effect, measure: Measure) -> str:
@@ -84,7 +91,7 @@ def _not_supported(others: Sequence[Effect], measure: Measure) -> str:
     )
 
 
-def _cautions(found: Effects, design: Design) -> list[str]:
+def _cautions(found: Effects, design: Design, n_blocks: int) -> list[str]:
     sentences = []
     if found.lack_of_fit is not None and found.lack_of_fit < ALPHA:
         sentences.append(
@@ -107,9 +114,10 @@ def _cautions(found: Effects, design: Design) -> list[str]:
             f"The residuals are not as the tests assume ({', '.join(troubles)}): read p-values near the limit with "
             "care."
         )
+    varies = "seeds vary in the intervals, test rows do not" if n_blocks > 1 else "other seeds may give other effects"
     sentences.append(
-        f"All this holds for the ranges tried, other things as in the base experiment, and for these test rows: seeds "
-        f"vary in the intervals, test rows do not ({type(design).__name__}, error from "
+        "All this holds for the ranges tried, other things as in the base experiment, and for these test rows"
+        f"{'' if n_blocks > 1 else ' and the one seed'}: {varies} ({type(design).__name__}, error from "
         f"{'repeats with other seeds' if found.pure_error else 'the residual'}, {found.degrees_of_freedom} degrees of "
         "freedom)."
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.io import write_text
 from hqlm.studies.reporting.contents import Report
@@ -26,7 +27,7 @@ def write(report: Report, results: pandas.DataFrame, folder: Path) -> tuple[Path
         HTML: html(report),
         MARKDOWN: markdown(report),
         TABLE: _csv(report),
-        TRIALS: results.to_csv(index=False, lineterminator="\n"),
+        TRIALS: results.map(_cell).to_csv(index=False, lineterminator="\n"),
     }
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -57,12 +58,19 @@ def markdown(report: Report) -> str:
     for drawing in report.circuits:
         parts += [f"### {drawing.title}", drawing.caption, _fenced(drawing.text)]
     parts += ["## How to repeat it", _fenced("\n".join(report.commands)), "study.yaml:", _fenced(report.study)]
+    if report.experiment:
+        parts += [f"{report.experiment[0]}:", _fenced(report.experiment[1])]
     parts.append("Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
     return "\n\n".join(parts) + "\n"
 
 
 def _fenced(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```"
+
+
+def _cell(value: Any) -> Any:
+    """A value of a factor as other programs read it: classes with options and lists are JSON."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def _csv(report: Report) -> str:

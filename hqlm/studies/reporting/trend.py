@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hqlm.studies.analysis.measures import Measure, measure
 from hqlm.studies.analysis.trend import Trend
@@ -21,13 +23,26 @@ def describe(trends: Sequence[Trend], name: str, log: bool) -> Findings:
         name: of the factor.
         log: whether slopes are by doubling.
     """
-    by = "doubling" if log else "unit"
+    step = 1.0 if log else _step(trends)
+    by = "doubling" if log else "unit" if step == 1.0 else f"{step:g}"
+    shown = [replace(trend, slope=_times(trend.slope, step)) for trend in trends]
     return Findings(
-        summary(trends, name, by),
-        [table(trends, name, by), levels_table(trends, name)],
+        summary(shown, name, by),
+        [table(shown, name, by), levels_table(trends, name)],
         [plot(trend, name, log) for trend in trends],
         [_raw(trend) for trend in trends],
     )
+
+
+def _step(trends: Sequence[Trend]) -> float:
+    """The power of ten below the range of levels: what a unit changes of a factor in the hundreds rounds to nothing."""
+    levels = [level for trend in trends for level in trend.levels]
+    return float(10.0 ** math.floor(math.log10(max(levels) - min(levels)))) if len(set(levels)) > 1 else 1.0
+
+
+def _times(slope: Estimate, step: float) -> Estimate:
+    low, high = (None if end is None else step * end for end in (slope.low, slope.high))
+    return Estimate(step * slope.mean, low, high, slope.p)
 
 
 def summary(trends: Sequence[Trend], name: str, by: str) -> list[str]:
@@ -64,7 +79,7 @@ def _fixed(trend: Trend, own: Measure, name: str) -> str:
             f"{own.title}: {first} to {last} {own.unit}".strip()
             + f" from the lowest to the highest {name}, without scatter."
         )
-    return f"{own.title} is the same at all levels of {name}."
+    return f"{own.title}: the same at all levels of {name}."
 
 
 def table(trends: Sequence[Trend], name: str, by: str) -> Table:
