@@ -20,10 +20,10 @@ from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
 from hqlm.io import write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
-from hqlm.studies import report
-from hqlm.studies.comparison import HYBRID, Comparison, check_draws, compare
-from hqlm.studies.records import read_outcome, write_all_predictions
-from hqlm.studies.rivals import CLASSIFIERS, HEADS, LEARNING_RATES, RIVALS, Fitted, check_rivals, fit_best
+from hqlm.studies.comparison import report
+from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare
+from hqlm.studies.comparison.records import read_outcome, write_all_predictions
+from hqlm.studies.comparison.rivals import CLASSIFIERS, HEADS, LEARNING_RATES, RIVALS, Fitted, check_rivals, fit_best
 
 _DESCRIPTION: Final = """Train a hybrid model and classical rivals on the same embeddings and rows; print one table.
 

@@ -23,10 +23,10 @@ from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
 from hqlm.io import load, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
-from hqlm.studies.comparison import HYBRID
-from hqlm.studies.records import RECORD, Record, read_outcome, write_outcome
-from hqlm.studies.rivals import HEADS, Fitted, head_shape
-from hqlm.studies.rows import Rows, check_classes, read_rows, split_title
+from hqlm.studies.comparison.compare import HYBRID
+from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome
+from hqlm.studies.comparison.rivals import HEADS, Fitted, head_shape
+from hqlm.studies.comparison.rows import Rows, check_classes, read_rows, split_title
 
 _ROWS: Final = "rows.json"
 _BATCH: Final = 32  # of a data set that has no batch size

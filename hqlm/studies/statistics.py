@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LEVEL: Final = 0.95
+ALPHA: Final = 0.05  # a smaller p-value is called significant
 RESAMPLES: Final = 9_999
 _BATCH: Final = 500  # resamples that are in memory at a time
 _FEWEST_FOR_WILCOXON: Final = 8  # with 5 pairs its p-value cannot fall below 0.06

@@ -12,8 +12,8 @@ from filelock import FileLock
 from hqlm.commands import main
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
-from hqlm.studies import rivals
-from hqlm.studies.records import read_outcome
+from hqlm.studies.comparison import rivals
+from hqlm.studies.comparison.records import read_outcome
 from tests.commands.conftest import TINY
 
 stats = pytest.importorskip("scipy.stats")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hqlm.errors import RunError
-from hqlm.studies.comparison import compare
-from hqlm.studies.records import Outcome, Record
-from hqlm.studies.report import markdown, show_p
+from hqlm.studies.comparison.compare import compare
+from hqlm.studies.comparison.records import Outcome, Record
+from hqlm.studies.comparison.report import markdown, show_p
 
 HASHES = {"train": "a", "val": "b", "test": "c"}
 

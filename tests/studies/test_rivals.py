@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hqlm.studies.rivals import CLASSIFIERS, fit_best
-from hqlm.studies.rows import Rows
+from hqlm.studies.comparison.rivals import CLASSIFIERS, fit_best
+from hqlm.studies.comparison.rows import Rows
 
 
 def blobs(n_classes, seed, rows=120, dim=5):

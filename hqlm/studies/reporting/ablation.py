@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from hqlm.studies.analysis.ablation import Variant
 from hqlm.studies.analysis.measures import Measure, measure
-from hqlm.studies.comparison import ALPHA
-from hqlm.studies.report import show_p
+from hqlm.studies.formatting import show_p
 from hqlm.studies.reporting.contents import Figure, Findings, Table
 from hqlm.studies.reporting.drawing import DARK, MIDDLE, canvas, wrapped
-from hqlm.studies.statistics import Estimate
+from hqlm.studies.statistics import ALPHA, Estimate
 
 
 def describe(variants: Sequence[Variant], response: Measure) -> Findings:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hqlm.studies.report import aligned
+from hqlm.studies.formatting import aligned
 
 
 @dataclass(frozen=True)

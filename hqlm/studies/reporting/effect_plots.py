@@ -12,10 +12,10 @@ import numpy as np
 from hqlm.studies.analysis.effects import Effect, Effects
 from hqlm.studies.analysis.measures import Measure
 from hqlm.studies.analysis.terms import short_names, show
-from hqlm.studies.comparison import ALPHA
 from hqlm.studies.factors import Factor
 from hqlm.studies.reporting.contents import Figure
 from hqlm.studies.reporting.drawing import DARK, LIGHT, LINES, MARKERS, MIDDLE, canvas, shortened, wrapped
+from hqlm.studies.statistics import ALPHA
 
 if TYPE_CHECKING:
     import pandas

@@ -9,12 +9,12 @@ import numpy as np
 
 from hqlm.studies.analysis.effects import Checks, Effect, Effects
 from hqlm.studies.analysis.measures import Measure
-from hqlm.studies.comparison import ALPHA
 from hqlm.studies.designs import Design
 from hqlm.studies.factors import Factor
-from hqlm.studies.report import show_p
+from hqlm.studies.formatting import show_p
 from hqlm.studies.reporting import effect_plots
 from hqlm.studies.reporting.contents import Findings, Table
+from hqlm.studies.statistics import ALPHA
 
 if TYPE_CHECKING:
     import pandas

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from hqlm.studies.analysis.measures import Measure, measure
 from hqlm.studies.analysis.trend import Trend
-from hqlm.studies.comparison import ALPHA
-from hqlm.studies.report import show_p
+from hqlm.studies.formatting import show_p
 from hqlm.studies.reporting.contents import Figure, Findings, Table
 from hqlm.studies.reporting.drawing import DARK, LIGHT, MIDDLE, canvas
-from hqlm.studies.statistics import Estimate
+from hqlm.studies.statistics import ALPHA, Estimate
 
 
 def describe(trends: Sequence[Trend], name: str, log: bool) -> Findings:

@@ -18,7 +18,7 @@ from hqlm.algorithms.support_vectors import best_temperature
 from hqlm.errors import ConfigError, MissingDependency
 from hqlm.models import HeadShape, match_parameters
 from hqlm.registry import suggestion
-from hqlm.studies.rows import Rows
+from hqlm.studies.comparison.rows import Rows
 
 Array = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
 from hqlm.errors import RunError
-from hqlm.studies.records import Outcome
-from hqlm.studies.rows import split_title
+from hqlm.studies.comparison.records import Outcome
+from hqlm.studies.comparison.rows import split_title
 from hqlm.studies.statistics import (
     Estimate,
     PairedRuns,
@@ -27,7 +27,6 @@ from hqlm.studies.statistics import (
 Array = NDArray[np.float64]
 
 HYBRID: Final = "hybrid"
-ALPHA: Final = 0.05
 _BINS: Final = 15
 
 

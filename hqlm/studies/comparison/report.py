@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hqlm.studies.comparison import ALPHA, Comparison, Standing
-from hqlm.studies.statistics import Estimate
+from hqlm.studies.comparison.compare import Comparison, Standing
+from hqlm.studies.formatting import NONE, aligned, show_p
+from hqlm.studies.statistics import ALPHA, Estimate
 
-_NONE: Final = "-"
 _FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside every seed of the hybrid model"
 
 
@@ -126,9 +126,9 @@ def _cells(standing: Standing) -> list[str]:
         f"{100.0 * standing.calibration_error:.1f}",
         f"{standing.training_seconds:.2f}",
         f"{float(f'{standing.sentences_per_second:.2g}'):,.0f}",
-        _points(standing.difference) if standing.difference else _NONE,
+        _points(standing.difference) if standing.difference else NONE,
         show_p(standing.p_holm),
-        _points(paired.estimate) if paired else _NONE,
+        _points(paired.estimate) if paired else NONE,
         show_p(paired.estimate.p if paired else None),
     ]
 
@@ -139,22 +139,5 @@ def _points(estimate: Estimate) -> str:
 
 def _interval(estimate: Estimate, form: str) -> str:
     if estimate.low is None or estimate.high is None:
-        return _NONE
+        return NONE
     return f"[{100.0 * estimate.low:{form}}, {100.0 * estimate.high:{form}}]"
-
-
-def show_p(value: float | None) -> str:
-    """A p-value, on its side of the limit; a dash for none."""
-    if value is None:
-        return _NONE
-    digits = 3 if round(value, 3) != ALPHA else 4
-    return "< 0.001" if value < 0.001 else f"{value:.{digits}f}"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with columns of one width, the header first."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

@@ -1,0 +1,1 @@
+"""A hybrid model beside its rivals, on the same rows and embeddings."""
