@@ -104,7 +104,6 @@ def test_the_eigensolver_takes_a_file_from_the_command_line(run):  # noqa: F811
         (openfermion.MolecularData([("H", (0, 0, 0))], "sto-3g", 2, filename="none"), None, "has no integrals"),
         (7, None, "a int is not transformed"),
     ],
-    ids=str,
 )
 def test_what_is_no_hamiltonian_is_refused(operator, n_qubits, message):
     with pytest.raises(DataError, match=message):
