@@ -60,7 +60,8 @@ def read_graph(path: str | Path) -> nx.Graph:
         raise ConfigError(f"there is no graph file {path}")
     try:
         if path.suffix == ".json":
-            graph = nx.node_link_graph(json.loads(path.read_text(encoding="utf-8")), edges="edges")
+            data = json.loads(path.read_text(encoding="utf-8"))
+            graph = nx.node_link_graph(data | {"multigraph": True}, edges="edges")
         elif path.suffix == ".graphml":
             graph = nx.read_graphml(path)
         else:

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from hqlm.algorithms.alignment import alignment
 from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
@@ -152,6 +153,16 @@ class KernelClassifier(TextClassifier):
         super().setup(stage)
         if stage == "fit":
             self.trainer.num_sanity_val_steps = 0
+
+    def on_train_start(self) -> None:
+        """Refuse batches that teach nothing.
+
+        Raises:
+            ConfigError: for an alignment in batches of one row.
+        """
+        loader = self.trainer.train_dataloader
+        if self.aligned and isinstance(loader, DataLoader) and loader.batch_size == 1:
+            raise ConfigError("the alignment compares the rows of a batch: set data.batch_size to 2 or more")
 
     def fit_head(self, embeddings: Tensor) -> None:
         """Fit what the feature encoder estimates."""

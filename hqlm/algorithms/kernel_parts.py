@@ -73,5 +73,5 @@ class KernelParts:
 
     @property
     def _structure(self) -> tuple[object, ...]:
-        """What is equal for two sets of parts that compute the same."""
+        """What is equal for two sets of parts that are the same recipes."""
         return self.feature_encoder and self.feature_encoder.structure, self.feature_map, self.aligned

@@ -22,6 +22,7 @@ from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution
 from hqlm.models import Schedule
+from hqlm.models.composition import refuse_idle
 
 Start = Literal["none", "greedy", "goemans_williamson"]
 
@@ -118,11 +119,10 @@ class QAOA(EnergyMinimizer):
         """Layers of problem and mixer.
 
         Raises:
-            ConfigError: when what is removed is not there.
+            ConfigError: for a word of `ablate` that removes nothing.
         """
-        if self.ablate and not self.ising.couplings:
-            raise ConfigError("model.ablate: 'entanglement' changes nothing: no two spins are coupled. Leave it out")
-        return self._circuit(self.n_layers)
+        refuse_idle(self.ablate, lambda words: self._circuit(self.n_layers, words))
+        return self._circuit(self.n_layers, self.ablate)
 
     def initial_weights(self, n_weights: int) -> Tensor:
         """Angles in radians, by the rule of `angles`."""
@@ -150,7 +150,7 @@ class QAOA(EnergyMinimizer):
         """Sample the circuit and improve what is measured; the seed of the execution governs both."""
         self.configure_model()
         execution = replace(self.execution, shots=self.execution.shots or self.samples)
-        bits = self.backend.sample(self._circuit(self.n_layers), self.quantum.weight.detach(), execution=execution)
+        bits = self.backend.sample(self.circuit(), self.quantum.weight.detach(), execution=execution)
         measured = np.unique(bits[0].cpu().numpy(), axis=0)
         refined = local_search(self.ising, measured)
         energies = self.ising.energies(refined)
@@ -166,13 +166,13 @@ class QAOA(EnergyMinimizer):
             exact=self.ising.extremes[0] if self.ising.is_small else None,
         )
 
-    def _circuit(self, n_layers: int) -> Circuit:
+    def _circuit(self, n_layers: int, ablate: tuple[str, ...]) -> Circuit:
         circuit = qaoa_circuit(self.ising, n_layers, self.start_bits, self.doubt)
-        gates = (gate for gate in circuit.gates if not self.ablate or len(gate.wires) == 1)
+        gates = (gate for gate in circuit.gates if "entanglement" not in ablate or len(gate.wires) == 1)
         return replace(circuit, gates=tuple(gates), observables=())
 
     def _optimum(self, depth: int, angles: Tensor) -> Tensor:
-        circuit = replace(self._circuit(depth), observables=self.hamiltonian.observables)
+        circuit = replace(self._circuit(depth, self.ablate), observables=self.hamiltonian.observables)
         weights = angles.clone().requires_grad_()
         optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 

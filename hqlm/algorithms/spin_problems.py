@@ -163,7 +163,11 @@ class IsingTerms(SpinProblem):
     terms: dict[str, float | str] = field(default_factory=lambda: {"ZZ": 1.0}, hash=False)
 
     def ising(self) -> Ising:
-        """Strings of one Z as fields, of two as couplings."""
+        """Strings of one Z as fields, of two as couplings.
+
+        Raises:
+            ConfigError: for any other string.
+        """
         written = Hamiltonian.of(self.terms)
         fields, couplings = {}, {}
         for letters, value in written.terms:

@@ -100,8 +100,7 @@ class WandbRun(Logger, Callback):
         _open.append(session)
         session.try_to(lambda: self._describe(session))
         if not (is_part or session.is_known):  # what went before an interruption is recorded again
-            for step, metrics in _metrics_file(self._module.trainer, self._folder).rows:
-                session.log({**metrics, _STEP: step})
+            session.try_to(lambda: self._replay(session))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -149,6 +148,12 @@ class WandbRun(Logger, Callback):
             "tags": [tag[:_TAG] for tag in dict.fromkeys([*self.tags, *_tags(config, overrides)])],
             "config": config,
         }
+
+    def _replay(self, session: Session) -> None:
+        assert self._module is not None
+        assert self._folder is not None
+        for step, metrics in _metrics_file(self._module.trainer, self._folder).rows:
+            session.log({**metrics, _STEP: step})
 
     def _describe(self, session: Session) -> None:
         assert self._module is not None

@@ -103,7 +103,7 @@ class Session:
 
     def _keep_identity(self) -> None:
         """Write it down, and remove what this run records again."""
-        if self._run is None:
+        if self._run is None or self._run.disabled:
             return
         write_text(self.folder / _ID, json.dumps({"id": self._run.id, "online": self.is_online}) + "\n")
         for old in (self.folder / "wandb").glob(f"offline-run-*-{self._run.id}"):
@@ -112,8 +112,8 @@ class Session:
 
     @property
     def id(self) -> str | None:
-        """Of the run, or None when there is none."""
-        return None if self._run is None else self._run.id
+        """Of the run, or None when there is none, or one that records nothing (WANDB_MODE=disabled)."""
+        return None if self._run is None or self._run.disabled else self._run.id
 
     def log(self, values: Mapping[str, Any]) -> None:
         """Add a row to the history."""
@@ -145,8 +145,14 @@ class Session:
 def _identity(folder: Path) -> dict[str, Any]:
     """Of the run that was recorded in a folder: `id`, and whether it was `online`; empty where there was none."""
     path = folder / _ID
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"id": str(found["id"]), "online": bool(found["online"])}
+    except (ValueError, KeyError, TypeError) as err:
+        rank_zero_info(f"{path} cannot be read ({_first_line(err)}), so what is recorded now is a run of its own")
+        return {}
 
 
 def _same(known: Mapping[str, Any], is_there: bool, is_part: bool) -> dict[str, Any]:

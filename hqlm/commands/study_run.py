@@ -74,11 +74,10 @@ def main(args: list[str]) -> int:
 
 def _publish(study: Study, runs: list[Run]) -> None:
     """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
-    logger = wandb_logger(runs[0].config) if runs else None
-    if logger is None:
-        return
     try:
-        publish(study.folder, logger)
+        logger = wandb_logger(runs[0].config) if runs else None
+        if logger is not None:
+            publish(study.folder, logger)
     except Exception as err:  # whatever it is, the trials are done
         print(f"no summary run on W&B: {reason(err)}. `hqlm study publish {study.name}` makes it", file=sys.stderr)
 

@@ -14,6 +14,8 @@ def show_p(value: float | None) -> str:
     """A p-value, on its side of the limit; a dash for none."""
     if value is None:
         return NONE
+    if round(value, 4) == ALPHA > value:
+        return f"< {ALPHA}"
     digits = 3 if round(value, 3) != ALPHA else 4
     return "< 0.001" if value < 0.001 else f"{value:.{digits}f}"
 

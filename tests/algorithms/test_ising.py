@@ -140,7 +140,9 @@ def test_an_edge_is_given_once(tmp_path):
     (tmp_path / "heavy.txt").write_text("1 2 1.5\n2 3 1.0\n1 2 0.5\n")
     twice = nx.MultiGraph([(1, 2), (1, 2)])
     (tmp_path / "graph.json").write_text(json.dumps(nx.node_link_data(twice, edges="edges")))
-    for name in ("plain.txt", "heavy.txt", "graph.json"):
+    unsaid = nx.node_link_data(twice, edges="edges") | {"multigraph": False}
+    (tmp_path / "unsaid.json").write_text(json.dumps(unsaid))
+    for name in ("plain.txt", "heavy.txt", "graph.json", "unsaid.json"):
         with pytest.raises(ConfigError, match="the edge between 1 and 2 stands 2 times"):
             read_graph(tmp_path / name)
     for graph in (twice, [[1, 2], [2, 1, 3.0]]):

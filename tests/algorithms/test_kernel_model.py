@@ -146,10 +146,14 @@ def test_a_feature_encoder_is_aligned_under_a_map_without_weights(tmp_path, feat
     assert all(not torch.equal(value, trained[name]) for name, value in before.features.named_parameters())
 
 
-def test_a_batch_of_one_class_or_row_teaches_too(tmp_path):
+ALIGNED = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": UploadMap(), "optimizer": ADAM}
+
+
+def test_a_last_batch_of_one_row_spoils_nothing(tmp_path):
     data = ReviewsData(**{**ROWS, "limit_train": 17})  # the last batch of an epoch has one row
-    model = fitted(tmp_path, 1, data, feature_encoder=LinearFeatureEncoder(2), feature_map=UploadMap(), optimizer=ADAM)
-    assert model.weight.isfinite().all()
+    assert fitted(tmp_path, 1, data, **ALIGNED).weight.isfinite().all()
+    with pytest.raises(ConfigError, match=r"data\.batch_size to 2 or more"):
+        fitted(tmp_path, 1, ReviewsData(**{**ROWS, "batch_size": 1}), **ALIGNED)
 
 
 MAP = UploadMap(InterleavedUpload(n_uploads=2), RingAnsatz(2, ry_column=False))

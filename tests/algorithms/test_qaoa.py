@@ -85,8 +85,11 @@ def test_without_entanglement_nothing_is_learned_of_a_cut():
     assert {len(gate.wires) for gate in model.quantum.circuit.gates} == {1}
     assert model().item() == pytest.approx(-len(EDGES) / 2)  # a random cut, whatever the angles
     assert model.hparams["ablate"] == ["entanglement"]
-    with pytest.raises(ConfigError, match="'entanglement' changes nothing: no two spins are coupled"):
+    with pytest.raises(ConfigError, match="'entanglement' changes nothing"):  # no two spins are coupled
         built(problem=Qubo([[1.0, 0.0], [0.0, -1.0]]), ablate=["entanglement"])
+    for words, idle in ((["quantum"], "quantum"), (["entanglement"] * 2, "entanglement"), ("entanglement", "e")):
+        with pytest.raises(ConfigError, match=f"'{idle}' changes nothing"):
+            built(problem=CUT, ablate=words)
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,11 @@ def test_more_threads_than_cores_change_nothing(two_threads: None) -> None:
 
 
 def test_threads_keep_nothing_of_what_they_did(two_threads: None) -> None:
+    both = threading.Barrier(2, timeout=60)
+
     class Task:
         def __call__(self, first: int, last: int) -> None:
-            time.sleep(0.01)  # so that the other thread has some, too
+            both.wait()  # so that each thread has some
 
     task = Task()
     gone = weakref.ref(task)
@@ -133,17 +135,14 @@ def test_threads_keep_nothing_of_what_they_did(two_threads: None) -> None:
 
 
 def test_threads_that_fell_asleep_are_woken(two_threads: None) -> None:
-    names = set()
+    both = threading.Barrier(2, timeout=60)
 
     def task(first: int, last: int) -> None:
-        names.add(threading.current_thread().name)
-        time.sleep(0.02)
+        both.wait()
 
     share_out(task, 8)
-    names.clear()
     time.sleep(0.05)
-    share_out(task, 8)
-    assert len(names) == 2
+    share_out(task, 8)  # raises what the barrier does where one thread is alone
 
 
 def test_a_process_ends_while_its_threads_watch_out_for_more() -> None:

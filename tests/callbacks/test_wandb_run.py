@@ -49,7 +49,7 @@ def test_what_wandb_fails_at_ends_the_reporting_and_nothing_else(tmp_path, monke
     def log(values):
         raise RuntimeError("the service is gone")
 
-    run = SimpleNamespace(id="x", log=log, finish=lambda exit_code: pytest.fail("nothing more is sent"))
+    run = SimpleNamespace(id="x", log=log, disabled=False, finish=lambda exit_code: pytest.fail("nothing more is sent"))
     monkeypatch.setattr(wandb_session, "_start", lambda *args: run)
     with caplog.at_level("INFO"):
         session = wandb_session.Session(tmp_path, "offline", 1.0)
@@ -72,7 +72,7 @@ def starts(monkeypatch):
         name = f"{'offline-' if mode == 'offline' else ''}run-{len(found)}-{run_id}"
         files = folder / "wandb" / name / "files"
         files.mkdir(parents=True)
-        return SimpleNamespace(id=run_id, url="", dir=str(files), finish=lambda exit_code: None)
+        return SimpleNamespace(id=run_id, url="", dir=str(files), disabled=False, finish=lambda exit_code: None)
 
     monkeypatch.setattr(wandb_session, "_start", start)
     monkeypatch.setattr(wandb_session, "_server", lambda: "http://nowhere")
@@ -115,3 +115,25 @@ def test_what_was_offline_before_is_told_anew_online(tmp_path, starts):
     assert not wandb_session.Session(tmp_path, "online", 1.0).is_known
     assert starts[0][1:] == [("online", {"id": "new1"})]
     assert folders(tmp_path) == ["run-2-new1"]
+
+
+def test_a_run_that_is_switched_off_leaves_what_was_recorded(tmp_path, monkeypatch):
+    waiting = tmp_path / "wandb/offline-run-1-known"
+    waiting.mkdir(parents=True)
+    (tmp_path / "wandb.json").write_text('{"id": "known", "online": true}')
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    session = wandb_session.Session(tmp_path, "auto", 1.0, project="p")
+    session.log({"a": 1})
+    session.finish(failed=False)
+    assert session.id is None
+    assert waiting.is_dir()
+    assert (tmp_path / "wandb.json").read_text() == '{"id": "known", "online": true}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"id": "x"}'])
+def test_an_identity_that_cannot_be_read_is_told_and_not_used(tmp_path, starts, caplog, text):
+    (tmp_path / "wandb.json").write_text(text)
+    with caplog.at_level("INFO"):
+        wandb_session.Session(tmp_path, "offline", 1.0)
+    assert starts[0] == [("offline", {})]
+    assert "wandb.json cannot be read" in caplog.text

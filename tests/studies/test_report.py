@@ -106,7 +106,16 @@ def test_other_rows_are_refused(split):
 
 
 @pytest.mark.parametrize(
-    ("p", "shown"), [(None, "-"), (0.0002, "< 0.001"), (0.0497, "0.0497"), (0.05, "0.0500"), (0.051, "0.051")]
+    ("p", "shown"),
+    [
+        (None, "-"),
+        (0.0002, "< 0.001"),
+        (0.0497, "0.0497"),
+        (0.04998, "< 0.05"),
+        (0.05, "0.0500"),
+        (0.05002, "0.0500"),
+        (0.051, "0.051"),
+    ],
 )
 def test_p_values_are_shown_on_their_side_of_the_limit(p, shown):
     assert show_p(p) == shown

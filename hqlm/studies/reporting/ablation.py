@@ -45,12 +45,12 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
             f"Not significantly different from the base: {'; '.join(alike)}. That is no proof that these change "
             "nothing; the intervals say how much they may still do."
         )
-    over = "test rows" if any(variant.over_examples for variant in variants) else "seeds"
-    sentences.append(
-        f"In brackets: 95 % interval over {over}, not adjusted, and p adjusted for {len(variants) - 1} variants. All "
-        "this holds for these training rows and these settings."
-    )
-    return sentences
+    if variants[1:]:
+        over = "test rows" if any(variant.over_examples for variant in variants) else "seeds"
+        sentences.append(
+            f"In brackets: 95 % interval over {over}, not adjusted, and p adjusted for {len(variants) - 1} variants."
+        )
+    return [*sentences, "All this holds for these training rows and these settings."]
 
 
 def table(variants: Sequence[Variant], response: Measure) -> Table:
