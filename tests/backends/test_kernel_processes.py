@@ -152,8 +152,9 @@ def test_a_process_ends_while_its_threads_watch_out_for_more() -> None:
         "share_out(lambda first, last: None, 8)"
     )
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        said = [line for line in done.stderr.splitlines() if "compiling" not in line]  # once, where nothing is cached
+        assert (done.returncode, said) == (0, [])
 
 
 def test_a_process_ends_while_another_thread_calls_for_more_threads() -> None:
@@ -169,7 +170,7 @@ for work in ((2, 0.0, 0.6), (4, 0.3, 0.0)):  # the end waits for the first when 
     threading.Thread(target=share, args=work, daemon=True).start()
 time.sleep(0.15)
 """
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
 
 
 def test_no_recompilation_for_another_circuit_batch_or_depth() -> None:
