@@ -10,12 +10,9 @@ import pytest
 from hqlm.commands import main
 
 ROOT = Path(__file__).parents[2]
-TINY = [
-    "--model=HybridClassifier",
+SMALL = [  # data and training of any model of texts
     "--model.text_encoder=HashingEncoder",
     "--model.text_encoder.dim=15",
-    "--model.feature_encoder.n_qubits=4",
-    "--model.feature_encoder.n_layers=1",
     "--data=ReviewsData",
     "--data.limit_train=64",
     "--data.limit_val=32",
@@ -23,6 +20,12 @@ TINY = [
     "--trainer.max_epochs=2",
     "--trainer.enable_progress_bar=false",
     "--trainer.accelerator=cpu",
+]
+TINY = [
+    "--model=HybridClassifier",
+    *SMALL,
+    "--model.feature_encoder.n_qubits=4",
+    "--model.feature_encoder.n_layers=1",
 ]
 
 

@@ -53,7 +53,9 @@ def test_a_later_file_may_change_a_class(run):
     Path("one.yaml").write_text("data: {class_path: ReviewsData, init_args: {limit_train: 64, batch_size: 8}}\n")
     Path("two.yaml").write_text("data: {class_path: FileData, init_args: {folder: '.'}}\n")
     Path("train.tsv").write_text("text\tlabel\n" + "good\tyes\nbad\tno\n" * 20)
-    result = run("fit", "--config=one.yaml", "--config=two.yaml", *TINY[:5], DRY)
+    result = run(
+        "fit", "--config=one.yaml", "--config=two.yaml", *(flag for flag in TINY if flag.startswith("--model")), DRY
+    )
     assert "data: ReviewsData -> FileData, keeps batch_size=8, limit_train=64, drops nothing" in result.out
 
 

@@ -10,20 +10,9 @@ import torch
 import hqlm
 from hqlm.algorithms import KernelClassifier
 from hqlm.studies.store import read_results
+from tests.commands.conftest import SMALL
 
-KERNEL = [
-    "--model=KernelClassifier",
-    "--model.text_encoder=HashingEncoder",
-    "--model.text_encoder.dim=15",
-    "--data=ReviewsData",
-    "--data.limit_train=64",
-    "--data.limit_val=32",
-    "--data.limit_test=32",
-    "--trainer.max_epochs=2",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.accelerator=cpu",
-    "--trainer.log_every_n_steps=1",
-]
+KERNEL = ["--model=KernelClassifier", *SMALL, "--trainer.log_every_n_steps=1"]
 ALIGNED = [
     *KERNEL,
     "--model.feature_encoder=LinearFeatureEncoder",

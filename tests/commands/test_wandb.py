@@ -14,11 +14,11 @@ import yaml
 from hqlm.callbacks import WandbRun, finish_open_run
 from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
-from tests.commands.conftest import ROOT, TINY
+from tests.commands.conftest import ROOT, SMALL, TINY
 
 OVERLAY = f"--config={ROOT / 'configs/logger/wandb.yaml'}"
 EVERY = "--trainer.log_every_n_steps=1"
-CLASSICAL = ["--model=ClassicalClassifier", *(flag for flag in TINY[1:] if "feature_encoder" not in flag)]
+CLASSICAL = ["--model=ClassicalClassifier", *SMALL]
 KEY = "0123456789abcdef" * 3
 STUDY = {
     "base": ["base.yaml", str(ROOT / "configs/logger/wandb.yaml")],
