@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from hqlm.backends import StatevectorBackend, reference
 from hqlm.backends.angles import angle_columns
 from hqlm.backends.kernels import engine, threads, wide
 from hqlm.backends.kernels.job import Job
+from hqlm.circuits import GATES, Circuit, Gate, PauliString
 from tests.backends.random_circuits import (
     ALL_GATES,
     REAL_GATES,
@@ -25,7 +29,6 @@ from tests.backends.test_kernels import TOLERANCE, reference_values, slopes
 CASES = {
     "seed": SEEDS,
     "names": st.sampled_from([REAL_GATES, ALL_GATES]),
-    "dtype": st.sampled_from([torch.float32, torch.float64]),
 }
 
 
@@ -35,55 +38,82 @@ def leaves_of(seed: int, n_qubits: int, batch: int, names: tuple[str, ...], dtyp
     return [leaf.requires_grad_() for leaf in (*random_parameters(seed, circuit, batch, dtype), states)]
 
 
-@pytest.fixture
-def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def pieces() -> Iterator[None]:
     """Small states are cut too, and shared out."""
-    monkeypatch.setattr(engine, "is_wide", lambda job: job.program.lane_qubits > 0 and job.program.n_qubits > 8)
-    monkeypatch.setattr(wide, "_SMALL", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_wide", lambda job: job.program.lane_qubits > 0 and job.program.n_qubits > 8)
+        patch.setattr(wide, "_SMALL", 0)
+        yield
 
 
-@pytest.mark.usefixtures("pieces")
-class TestPieces:
-    @pytest.mark.parametrize("batch", [1, 2])
-    @pytest.mark.parametrize("names", [REAL_GATES, ALL_GATES])
-    @pytest.mark.parametrize("seed", range(4))
-    def test_values_gradients_and_states_equal_the_reference_path(
-        self, seed: int, names: tuple[str, ...], batch: int
-    ) -> None:
-        circuit = random_circuit(seed, 9 + seed % 3, 40, names)
-        leaves = leaves_of(seed, circuit.n_qubits, batch, names, torch.float64)
-        values = StatevectorBackend().expectations(circuit, *leaves)
-        expected = reference_values(circuit, *leaves)
-        assert (values - expected).abs().max() < TOLERANCE[torch.float64]
-        for ours, theirs in zip(slopes(values, leaves), slopes(expected, leaves), strict=True):
-            assert (ours - theirs).abs().max() < 20 * TOLERANCE[torch.float64]
-        weights, inputs, states = leaves
-        finals = StatevectorBackend().states(circuit, *leaves)
-        expected = reference.final_states(circuit, angle_columns(circuit, weights, inputs, batch), states)
-        assert (finals - expected).abs().max() < TOLERANCE[torch.float64]
-        for ours, theirs in zip(slopes(finals.abs(), leaves), slopes(expected.abs(), leaves), strict=True):
-            assert (ours - theirs).abs().max() < 1e-6
+@contextmanager
+def number_of_threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(batch=st.integers(1, 2), n_qubits=st.integers(9, 11), number=st.integers(1, 3), **CASES)
+@settings(max_examples=60, deadline=None)
+def test_values_gradients_and_states_of_pieces_equal_the_reference_path(
+    batch: int, n_qubits: int, number: int, seed: int, names: tuple[str, ...]
+) -> None:
+    circuit = random_circuit(seed, n_qubits, 40, names)
+    leaves = weights, inputs, states = leaves_of(seed, n_qubits, batch, names, torch.float64)
+    with pieces(), number_of_threads(number):
+        values, finals = (
+            StatevectorBackend().expectations(circuit, *leaves),
+            StatevectorBackend().states(circuit, *leaves),
+        )
+        found = slopes(values, leaves), slopes(finals.abs(), leaves)
+    expected = reference_values(circuit, *leaves)
+    assert (values - expected).abs().max() < TOLERANCE[torch.float64]
+    for ours, theirs in zip(found[0], slopes(expected, leaves), strict=True):
+        assert (ours - theirs).abs().max() < 20 * TOLERANCE[torch.float64]
+    expected = reference.final_states(circuit, angle_columns(circuit, weights, inputs, batch), states)
+    assert (finals - expected).abs().max() < TOLERANCE[torch.float64]
+    for ours, theirs in zip(found[1], slopes(expected.abs(), leaves), strict=True):
+        assert (ours - theirs).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("second", ["RXX", "RYY", "SWAP", "CNOT"])
+def test_a_gate_whose_pairs_lie_in_two_pieces(second: str) -> None:
+    """Eighteen qubits, of which all but two are left alone, have the values of two qubits."""
+
+    def values(n_qubits: int, first: str) -> Tensor:
+        def gate(name: str) -> Gate:
+            return Gate(name, tuple(range(GATES[name].n_wires)), 0.7 if GATES[name].parameterised else None)
+
+        gates = Gate("RY", (0,), 0.4), Gate("RY", (1,), 1.1), gate(first), gate(second)
+        observables = tuple(PauliString(letters.ljust(n_qubits, "I")) for letters in ("ZI", "IZ", "XY", "ZZ"))
+        return StatevectorBackend().expectations(Circuit(n_qubits, gates, observables), torch.zeros(0).double())
+
+    for first in GATES:
+        assert (values(18, first) - values(2, first)).abs().max() < TOLERANCE[torch.float64]
 
 
 @pytest.mark.parametrize("cut", [False, True])
-@given(batch=st.sampled_from([1, 3, 16, 50]), n_qubits=st.integers(2, 10), **CASES)
-@settings(max_examples=15, deadline=None)
+@given(
+    batch=st.sampled_from([1, 3, 16, 50]),
+    n_qubits=st.integers(2, 10),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    **CASES,
+)
+@settings(max_examples=40, deadline=None)
 def test_number_of_threads_changes_no_value(
     cut: bool, batch: int, n_qubits: int, seed: int, names: tuple[str, ...], dtype: torch.dtype
 ) -> None:
     circuit = random_circuit(seed, n_qubits, 40, names)
     leaves = leaves_of(seed, n_qubits, batch, names, dtype)
-    before, found = torch.get_num_threads(), []
-    with pytest.MonkeyPatch.context() as patch:
+    found = []
+    with pytest.MonkeyPatch.context() as patch, pieces() if cut else nullcontext():
         patch.setattr(Job, "is_small", False)
-        if cut:
-            patch.setattr(engine, "is_wide", lambda job: job.program.lane_qubits > 0 and job.program.n_qubits > 8)
-            patch.setattr(wide, "_SMALL", 0)
         for number in (1, 2, 5):
-            torch.set_num_threads(number)
-            values = StatevectorBackend().expectations(circuit, *leaves)
-            found.append([values, *slopes(values, leaves)])
-    torch.set_num_threads(before)
+            with number_of_threads(number):
+                values = StatevectorBackend().expectations(circuit, *leaves)
+                found.append([values, *slopes(values, leaves)])
     for others in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
@@ -96,10 +126,8 @@ def test_what_is_cut() -> None:
     assert [cut(*size) for size in ((17, 1), (18, 1), (18, 2), (20, 7), (20, 8))] == [False, True, False, True, False]
 
 
-def test_two_threads_take_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_threads_take_pieces() -> None:
     taken = []
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    threads.share_out(lambda first, last: taken.append((first, last)), 8)
-    torch.set_num_threads(before)
+    with number_of_threads(2):
+        threads.share_out(lambda first, last: taken.append((first, last)), 8)
     assert sorted(taken) == [(piece, piece + 1) for piece in range(8)]

@@ -68,9 +68,10 @@ class Program:
             bits = [1 << bit for bit in vector_bits if bit not in (row[LOW], row[HIGH])][-_PIECE_BITS:]
             for piece in range(PIECES):
                 tables[piece, g, VALUE] |= sum(bit for place, bit in enumerate(bits) if piece >> place & 1)
-            if bits != before:
+            mixes = row[PARTNER] & sum(bits)  # this row alone keeps pieces apart, but its pairs lie across them
+            if mixes or bits != before:
                 starts.append(g)
-            before = None if row[PARTNER] & sum(bits) else bits
+            before = None if mixes else bits
         return tables, list(pairwise([*starts, len(self.table)]))
 
 
