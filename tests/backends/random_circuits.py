@@ -15,7 +15,10 @@ ALL_GATES = tuple(GATES)
 
 
 def random_circuit(seed: int, n_qubits: int, n_gates: int, names: tuple[str, ...] = ALL_GATES) -> Circuit:
-    """Gates on random wires; weights, inputs (some shared) and constants as angles; five random observables."""
+    """Gates on random wires; weights, inputs (some shared) and constants as angles; five random observables.
+
+    Half of the gates prefer the wires of the gate before, so that gates which a backend joins or runs together meet.
+    """
     draw = random.Random(seed)
     fitting = [name for name in names if GATES[name].n_wires <= n_qubits]
     gates = [Gate("RY", (0,), Weight(0)), Gate("RY", (0,), Input(0))]
@@ -24,8 +27,10 @@ def random_circuit(seed: int, n_qubits: int, n_gates: int, names: tuple[str, ...
         angle = draw.choice(
             [Weight(draw.randrange(5), draw.choice([1.0, -0.5])), Input(draw.randrange(3), 0.7), draw.uniform(-3, 3)]
         )
-        wires = tuple(draw.sample(range(n_qubits), GATES[name].n_wires))
-        gates.append(Gate(name, wires, angle if GATES[name].parameterised else None))
+        wires = draw.sample(range(n_qubits), n_qubits)
+        if draw.random() < 0.5:
+            wires.sort(key=lambda wire: wire not in gates[-1].wires)
+        gates.append(Gate(name, tuple(wires[: GATES[name].n_wires]), angle if GATES[name].parameterised else None))
     letters = ["".join(draw.choice("IXYZ") for _ in range(n_qubits)) for _ in range(5)]
     return Circuit(n_qubits, tuple(gates), tuple(map(PauliString, letters)))
 

@@ -20,6 +20,7 @@ from hqlm.studies.designs import (
     Scaling,
 )
 from hqlm.studies.factors import Factor
+from hqlm.studies.statistics import holm
 
 TWO = [Factor(f"model.f{i}", (1, 3)) for i in range(8)]
 RANGES = [Factor(f"model.r{i}", low=1.0, high=3.0) for i in range(5)]
@@ -64,11 +65,11 @@ def test_intervals_cover_known_effects_and_false_positives_stay_rare(name):
     signal = regression.columns @ truth
     covered, alarms = np.zeros(len(terms)), 0
     for _ in range(STUDIES):
-        found = infer(terms, regression, regression.fit(responses(results, signal, rng)))
+        found, _ = infer(terms, regression, regression.fit(responses(results, signal, rng)))
         ends = np.array([(effect.estimate.low, effect.estimate.high) for effect in found])
         covered += (ends[:, 0] <= truth) & (truth <= ends[:, 1])
-        nothing = infer(terms, regression, regression.fit(responses(results, 0.0, rng)))
-        alarms += min(effect.p_holm for effect in nothing) < 0.05
+        nothing, whole = infer(terms, regression, regression.fit(responses(results, 0.0, rng)))
+        alarms += min(test.p_holm for test in (*nothing, *whole)) < 0.05
     print(f"{name}: coverage {covered.mean() / STUDIES:.4f}, family-wise false positives {alarms / STUDIES:.4f}")
     assert 0.93 <= covered.mean() / STUDIES <= 0.97
     assert alarms <= 0.071 * STUDIES
@@ -157,6 +158,34 @@ def test_levels_are_told_against_the_first():
     assert found["a: x → y"] == pytest.approx(0.1, abs=1e-3)
     assert found["a: x → z"] == pytest.approx(0.3, abs=1e-3)
     assert found["b: 1 → 3"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_factors_of_three_levels_are_tested_as_a_whole():
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    factors = [Factor("model.a", ("x", "y", "z")), Factor("model.b", (1, 2, 3, 4)), Factor("model.c", (0, 1))]
+    results = table(FullFactorial(), factors)
+    signal = np.where(results["model.a"] == "y", 0.01, np.where(results["model.a"] == "z", -0.01, 0.0))
+    results["y"] = responses(results, signal, np.random.default_rng(0))
+    found = analyse_effects(results, FullFactorial(), factors, "y")
+    plain = results.rename(columns=lambda name: name.rpartition(".")[2])
+    direct = anova_lm(ols("y ~ C(block) + C(a) * C(b) * C(c)", plain).fit(), typ=2)
+    assert [test.factor for test in found.overall] == ["model.a", "model.b"]
+    for test, name in zip(found.overall, ("C(a)", "C(b)"), strict=True):
+        assert test.f == pytest.approx(direct.loc[name, "F"])
+        assert test.p == pytest.approx(direct.loc[name, "PR(>F)"])
+        assert test.degrees == (direct.loc[name, "df"], direct.loc["Residual", "df"])
+    family = holm([effect.estimate.p for effect in found.effects] + [test.p for test in found.overall])
+    assert [test.p_holm for test in (*found.effects, *found.overall)] == family
+    assert found.overall[0].p_holm < 0.05 < found.overall[1].p_holm
+
+
+def test_a_level_that_never_ran_leaves_no_test_of_the_whole_factor():
+    results = table(OrthogonalArray(), MIXED)
+    results["y"] = responses(results, 0.0, np.random.default_rng(0))
+    found = analyse_effects(results[results["data.a"] != "z"], OrthogonalArray(), MIXED, "y")
+    assert [test.factor for test in found.overall] == ["data.b"]
 
 
 def test_a_centre_point_tells_curvature():

@@ -152,6 +152,16 @@ def test_results_are_read_by_path_or_its_text(tmp_path):
     assert read_results(str(folder)).equals(read_results(folder))
 
 
+def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_a_whole(tmp_path, capsys):
+    height = {"a": 0.0, "b": 0.0019, "c": -0.0019}
+    factors = {"model.ansatz": list(height), "x": [0, 1]}
+    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.ansatz"]], seeds=range(6))
+    said, page, _ = report(folder, capsys)
+    assert re.search(r"The 3 levels of model.ansatz differ in test accuracy \(F\(2, 25\) = .*, adjusted p", said)
+    assert not re.search("raises|lowers", said)
+    assert "Tests of whole factors on test accuracy" in page
+
+
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):
     factors = {"model.execution.shots": [None, 100], "data.seed": [0, 1]}
     folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.execution.shots"] == 100))

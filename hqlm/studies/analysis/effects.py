@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hqlm.studies.analysis.overall import Overall, overall_tests
 from hqlm.studies.analysis.regression import Regression, has_error
 from hqlm.studies.analysis.terms import Term, make_terms
 from hqlm.studies.designs import Design
@@ -35,7 +36,7 @@ class Effect:
         kind: of the term.
         estimate: with interval and p-value; all None but the mean where there is no error to measure it by. NaN where
             the trials that are there do not determine it.
-        p_holm: p-value adjusted for the number of all terms.
+        p_holm: p-value adjusted for the number of all effects and overall tests.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Effects:
 
     Args:
         effects: one a term.
+        overall: one for each factor of three or more levels.
         pure_error: whether the error is the scatter of blocks at equal settings, or the residual of the terms.
         degrees_of_freedom: of the error.
         sigma: its standard deviation.
@@ -80,6 +82,7 @@ class Effects:
     """
 
     effects: tuple[Effect, ...]
+    overall: tuple[Overall, ...]
     pure_error: bool
     degrees_of_freedom: int
     sigma: float
@@ -117,28 +120,33 @@ def estimate(terms: Sequence[Term], regression: Regression, response: Array, ord
     fitted = regression.fit(response)
     error = has_error(fitted)
     return Effects(
-        infer(terms, regression, fitted), regression.pure_error, int(fitted.df_resid),
+        *infer(terms, regression, fitted), regression.pure_error, int(fitted.df_resid),
         float(np.sqrt(fitted.scale)) if error else 0.0, regression.lack_of_fit_p(fitted),
         np.asarray(fitted.fittedvalues), np.asarray(fitted.resid),
         _checks(fitted, regression, order) if error else Checks(None, None, None, None, None),
     )  # fmt: skip
 
 
-def infer(terms: Sequence[Term], regression: Regression, fitted: Any) -> tuple[Effect, ...]:
-    """Estimates, intervals and tests of all terms, adjusted for their number by Holm's method."""
+def infer(terms: Sequence[Term], regression: Regression, fitted: Any) -> tuple[tuple[Effect, ...], tuple[Overall, ...]]:
+    """Estimates, intervals and tests of all terms and of whole factors, adjusted for their number by Holm's method."""
     known = regression.estimable
     estimates = {term: Estimate(float(fitted.params[place])) for term, place in known.items()}
     adjusted: dict[int, float] = {}
+    overall: tuple[Overall, ...] = ()
     if has_error(fitted):
         ends, p_values = fitted.conf_int(0.05), fitted.pvalues
         for term, place in known.items():
             low, high = map(float, ends[place])
             estimates[term] = Estimate(estimates[term].mean, low, high, float(p_values[place]))
-        adjusted = dict(zip(known, holm([float(p_values[place]) for place in known.values()]), strict=True))
-    return tuple(
+        tests = list(overall_tests(terms, regression, fitted))
+        family = holm([float(p_values[place]) for place in known.values()] + [test.p for test in tests])
+        adjusted = dict(zip(known, family, strict=False))
+        overall = tuple(replace(test, p_holm=p) for test, p in zip(tests, family[len(known) :], strict=True))
+    effects = tuple(
         Effect(term.name, term.factors, term.kind, estimates.get(place, Estimate(math.nan)), adjusted.get(place))
         for place, term in enumerate(terms)
     )
+    return effects, overall
 
 
 def _checks(fitted: Any, regression: Regression, order: Array) -> Checks:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hqlm.studies.analysis.effects import Checks, Effect, Effects
 from hqlm.studies.analysis.measures import Measure
+from hqlm.studies.analysis.overall import Overall
 from hqlm.studies.designs import Design
 from hqlm.studies.factors import Factor
 from hqlm.studies.formatting import show_p
@@ -28,7 +29,7 @@ def describe(
     """Words, table and plots of an analysis."""
     return Findings(
         [_level(results, measure), *summary(found, design, measure, results["block"].nunique())],
-        [table(found, measure), checks_table(found.checks, results)],
+        [table(found, measure), *overall_table(found, measure), checks_table(found.checks, results)],
         effect_plots.figures(found, results, factors, measure),
         [raw(effect) for effect in found.effects],
     )
@@ -54,7 +55,9 @@ def summary(found: Effects, design: Design, measure: Measure, n_blocks: int) -> 
     if len(clear) > _NAMED:
         names = ", ".join(effect.name for effect in clear[_NAMED:])
         sentences.append(f"Smaller, yet significant as well: {names}.")
-    if not clear:
+    whole = [_as_a_whole(test, measure) for test in found.overall if _is_clear(test)]
+    sentences += whole
+    if not clear and not whole:
         sentences.append(
             f"No effect on {measure.title} is significant once the number of tests is allowed for: the data does not "
             "show that any of these factors matters in the ranges tried."
@@ -80,6 +83,17 @@ def _supported(effect: Effect, measure: Measure) -> str:
         )
     size = f"{measure.show(abs(mean))} {measure.difference_unit}".strip()
     return f"{effect.name} {word} {measure.title} by {size} ({figures})."
+
+
+def _as_a_whole(test: Overall, measure: Measure) -> str:
+    return (
+        f"The {test.n_levels} levels of {test.factor} differ in {measure.title} ({_f_test(test)}, adjusted p "
+        f"{show_p(test.p_holm)}); which ones, the plot of main effects shows."
+    )
+
+
+def _f_test(test: Overall) -> str:
+    return f"F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.3g}"
 
 
 def _not_supported(others: Sequence[Effect], measure: Measure) -> str:
@@ -146,13 +160,30 @@ def table(found: Effects, measure: Measure) -> Table:
         ]
         for effect in sorted(found.effects, key=_size, reverse=True)
     ]  # fmt: skip
-    tested = sum(effect.p_holm is not None for effect in found.effects)
+    tested = sum(effect.p_holm is not None for effect in found.effects) + len(found.overall)
     note = (
         f"Change in {measure.title} when one factor goes from its first value to the other, the rest balanced. "
         "Intervals and p by Student's t in a linear model with blocks (seeds), intervals not adjusted; p, Holm: "
         f"adjusted for {tested} tests. Significant: below {ALPHA}."
     )
     return Table(f"Effects on {measure.title}", header, rows, note)
+
+
+def overall_table(found: Effects, measure: Measure) -> list[Table]:
+    """Factors of three or more levels; no table without any."""
+    rows = [
+        [
+            test.factor, str(test.n_levels), _f_test(test), show_p(test.p), show_p(test.p_holm),
+            "significant" if _is_clear(test) else "",
+        ]
+        for test in found.overall
+    ]  # fmt: skip
+    note = (
+        "F test that all levels of a factor have the same mean; it also sees differences between levels other than "
+        "the first. p, Holm: adjusted together with the effects."
+    )
+    header = ["factor", "levels", "F (degrees of freedom)", "p", "p, Holm", ""]
+    return [Table(f"Tests of whole factors on {measure.title}", header, rows, note)] if rows else []
 
 
 def checks_table(checks: Checks, results: pandas.DataFrame) -> Table:
@@ -176,8 +207,8 @@ def raw(effect: Effect) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _is_clear(effect: Effect) -> bool:
-    return effect.p_holm is not None and effect.p_holm < ALPHA
+def _is_clear(found: Effect | Overall) -> bool:
+    return found.p_holm is not None and found.p_holm < ALPHA
 
 
 def _size(effect: Effect) -> float:
