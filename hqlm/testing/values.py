@@ -134,6 +134,12 @@ class ValueChecks(BackendSuite):
         fixed = Circuit(2, (Gate("RY", (0,), 0.8),), circuit.observables)
         self.assert_values(backend, fixed, torch.tensor([[math.cos(0.8), 1.0]], dtype=torch.float64))
 
+    def test_circuits_that_differ_in_a_constant_are_told_apart(self, backend: QuantumBackend) -> None:
+        """An angle that is a number is part of a circuit: RY(0.3), then RY(-1.2), whatever is kept between calls."""
+        for angle in (0.3, -1.2):
+            circuit = Circuit(1, (Gate("RY", (0,), angle),), _some_observables(backend, "Z"))
+            self.assert_values(backend, circuit, torch.tensor([[math.cos(angle)]], dtype=torch.float64))
+
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_values_have_the_dtype_of_the_weights(self, backend: QuantumBackend, dtype: torch.dtype) -> None:
         """Real values in single or double precision, also when there are no weights."""

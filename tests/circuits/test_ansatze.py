@@ -112,6 +112,11 @@ def test_strongly_entangling_layers_change_their_stride():
     ]  # fmt: skip
 
 
+def test_long_range_ablation_keeps_stride_one_in_all_layers():
+    gates = StronglyEntanglingAnsatz().ablated("long_range").gates(4, 3)
+    assert [gate.wires for gate in gates if gate.name == "CNOT"] == [(0, 1), (1, 2), (2, 3), (3, 0)] * 3
+
+
 def test_strongly_entangling_layers_are_those_of_pennylane():
     import pennylane as qml
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import CircuitError
-from hqlm.testing.strategies import circuits
+from hqlm.testing.strategies import circuits, random_parameters
 
 SMALL = Circuit(
     3,
@@ -59,6 +61,13 @@ def test_the_inverse_of_the_inverse_is_the_circuit(circuit):
     assert circuit.inverse().inverse() == circuit
     assert circuit.inverse().observables == circuit.observables
     assert circuit.inverse().depth == circuit.depth
+
+
+@given(circuits())
+def test_the_inverse_undoes_the_circuit(circuit):
+    there_and_back = circuit.then(circuit.inverse())
+    (state,) = StatevectorBackend().states(there_and_back, *random_parameters(circuit, 1))
+    torch.testing.assert_close(state, torch.eye(len(state), dtype=state.dtype)[0])
 
 
 @given(circuits(), st.integers(0, 5), st.integers(0, 5))

@@ -58,10 +58,12 @@ def test_every_gate_has_its_symbol(name):
 def test_what_takes_features_is_shaded_and_what_is_read_is_named():
     observables = [PauliString("ZII"), PauliString("XXI")]
     circuit = RepeatedUpload(n_blocks=2).circuit(3, 1, RingAnsatz(), observables)
-    _, texts, find = read(circuit)
+    root, texts, find = read(circuit)
     shaded = [rect for rect in find("rect") if rect.get("fill")]
     assert len(shaded) == sum(isinstance(gate.angle, Input) for gate in circuit.gates) == 6
     assert [text for text in texts if text.startswith("⟨")] == ["⟨XZ⟩", "⟨X⟩"]
+    height = {text.text: text.get("y") for text in root.iter(f"{SVG}text")}
+    assert (height["⟨XZ⟩"], height["⟨X⟩"]) == (height["0:"], height["1:"])
 
 
 def test_no_gates_leave_the_wires():

@@ -15,6 +15,7 @@ from hqlm.circuits import (
     RepeatedUpload,
     RingAnsatz,
     SingleUpload,
+    UCCSDAnsatz,
     Weight,
 )
 from hqlm.errors import CircuitError
@@ -148,3 +149,13 @@ def test_no_main_circuit_leaves_the_blocks():
     whole, ablated = (s.circuit(3, 1, ansatz, Z) for s in (scheme, scheme.ablated("main_circuit")))
     assert ablated.gates == whole.gates[: len(ablated.gates)]
     assert ablated.n_weights == 2 * 6
+    assert SingleUpload().ablated("main_circuit").circuit(3, 1, RING, Z).gates == upload()
+    assert NoUpload().ablated("main_circuit").circuit(3, 1, RING, Z).gates == ()
+
+
+@pytest.mark.parametrize("scheme", [RepeatedUpload(n_blocks=2, n_main_layers=1), InterleavedUpload(n_uploads=2)])
+def test_layers_of_scaled_weights_keep_their_scales(scheme):
+    ansatz = UCCSDAnsatz(2)
+    circuit = scheme.circuit(4, 1, ansatz, ())
+    scales = [gate.angle.scale for gate in circuit.gates if isinstance(gate.angle, Weight)]
+    assert scales == 3 * [gate.angle.scale for gate in ansatz.gates(4, 1) if isinstance(gate.angle, Weight)]

@@ -118,6 +118,17 @@ class _SameRows(_Mutant):
         return super().bits(circuit, angles[:1], None, noise, shots, seed).repeat(len(angles), 1, 1)
 
 
+class _FirstConstants(_Mutant):
+    """Keeps the first of all circuits that differ in constant angles only."""
+
+    known: ClassVar[dict] = {}
+
+    def spoil(self, circuit, angles, states, noise):
+        like = replace(circuit, gates=tuple(replace(gate, angle=0.0 * gate.angle) for gate in circuit.gates))
+        first = self.known.setdefault(like, angles[:1])
+        return circuit, first.expand_as(angles), states, noise
+
+
 class _Unhashable(_Mutant):
     """Cannot be the key of what a layer or a cache keeps."""
 
@@ -138,6 +149,7 @@ CAUGHT = {
     _Marginal: "samples_are_joint",
     _WideBits: "samples_are_bits_of_every_qubit_in_order",
     _SameRows: "rows_of_one_call_are_independent",
+    _FirstConstants: "circuits_that_differ_in_a_constant_are_told_apart",
     _Unhashable: "a_backend_is_a_recipe",
 }
 WITH_ARGUMENT = {
