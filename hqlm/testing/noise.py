@@ -95,6 +95,13 @@ class NoiseChecks(BackendSuite):
         observables = all_observables(2, readable_letters(backend))
         self.assert_noisy(backend, Circuit(2, gates, observables), _PAIR)
 
+    def test_gates_that_undo_each_other_keep_their_noise(self, backend: QuantumBackend) -> None:
+        """A compiler that drops them would drop it too."""
+        there = (Gate("RY", (0,), 0.9), Gate("X", (1,)), Gate("CNOT", (0, 1)))
+        gates = [each for gate in there if gate.name in backend.gates for each in (gate, gate.inverse())]
+        circuit = Circuit(2, tuple(gates), all_observables(2, readable_letters(backend)))
+        self.assert_noisy(backend, circuit, Noise(one_qubit=0.1, two_qubit=0.2))
+
     def test_noise_on_random_circuits_equals_density_matrices(self, backend: QuantumBackend) -> None:
         """All declared channels at random probabilities, any gate, identity included."""
         names, probability = sorted(backend.channels), st.sampled_from((0.0, 0.02, 0.3))

@@ -84,6 +84,11 @@ class ReuploadingContract:
         for _, _, circuit in self.circuits(scheme):
             assert weight_indices(circuit.gates) == list(range(circuit.n_weights))
 
+    def test_layers_are_those_of_the_ansatz_at_hand(self, scheme: Reuploading) -> None:
+        """Another ansatz makes another circuit, unless the scheme has no layers and so no weights."""
+        circuits = {scheme.circuit(4, 1, ansatz, _observables(4)) for ansatz in _ANSATZE}
+        assert len(circuits) == len(_ANSATZE) or not any(circuit.n_weights for circuit in circuits)
+
     def test_observables_are_kept_in_order(self, scheme: Reuploading) -> None:
         """A scheme makes gates; what is read is the caller's."""
         for _, _, circuit in self.circuits(scheme):

@@ -72,7 +72,7 @@ def test_classes_of_one_size_are_not_drawn_at_the_same_places():
 def test_whatever_is_drawn_stays_in_the_order_of_the_source():
     rows = Table(tuple(f"{place:03}" for place in range(90)), ("a", "b", "b") * 30, "rows.tsv")
     unlabelled = Table(rows.texts, None, "rows.tsv")
-    parts = [*split_off(rows, 0.4, 0), *split_fold(rows, 3, 1, 0)]
+    parts = [*split_off(rows, 0.4, 0), *split_fold(rows, 10, 1, 0)]
     for drawn in (draw_per_class(rows, 12, 0), draw(rows, 40, 0), draw(unlabelled, 40, 0), *parts):
         assert list(drawn.texts) == sorted(drawn.texts)
 

@@ -81,6 +81,17 @@ class _NoiseEverywhere(_Mutant):
         return replace(circuit, gates=gates), angles, states, noise
 
 
+class _Cancelling(_Mutant):
+    def spoil(self, circuit, angles, states, noise):
+        gates = []
+        for gate in circuit.gates:
+            if gate.angle is None and gates and gates[-1] == gate.inverse():
+                gates.pop()
+            else:
+                gates.append(gate)
+        return replace(circuit, gates=tuple(gates)), angles, states, noise
+
+
 class _Detached(_Mutant):
     def values(self, circuit, angles, states, noise):
         return super().values(circuit, angles, states, noise).detach() + 0.0 * angles.sum()
@@ -144,6 +155,7 @@ CAUGHT = {
     _Noiseless: "all_declared_channels_act_together",
     _HalfNoise: "a_depolarized_qubit_shrinks_by_four_thirds_of_the_probability",
     _NoiseEverywhere: "gates_marked_free_of_noise_are",
+    _Cancelling: "gates_that_undo_each_other_keep_their_noise",
     _OneSeed: "equal_seeds_give_equal_samples_and_others_do_not",
     _GlobalSeed: "no_global_generator_is_read_or_moved",
     _Marginal: "samples_are_joint",
