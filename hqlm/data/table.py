@@ -21,12 +21,14 @@ class Table:
         labels: one a row, or None where the source has no label column.
         source: where it comes from, for messages, for example a file name.
         first_row: number of the first row in the source as a person counts, for messages.
+        taken: places of the rows in the source where they were taken out of it, for messages; None for all rows.
     """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
     source: str
     first_row: int = 1
+    taken: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -34,7 +36,8 @@ class Table:
     def take(self, places: Sequence[int]) -> Table:
         """The rows at the given places, in that order."""
         labels = None if self.labels is None else tuple(self.labels[place] for place in places)
-        return Table(tuple(self.texts[place] for place in places), labels, self.source, self.first_row)
+        texts, taken = tuple(self.texts[place] for place in places), tuple(map(self._place, places))
+        return Table(texts, labels, self.source, self.first_row, taken)
 
     def checked(self, labelled: bool) -> Table:
         """This table, after refusing empty texts and, where they are needed, missing labels.
@@ -76,8 +79,11 @@ class Table:
         places = {name: number for number, name in enumerate(class_names)}
         return [-1] * len(self) if self.labels is None else [places.get(label, -1) for label in self.labels]
 
+    def _place(self, place: int) -> int:
+        return place if self.taken is None else self.taken[place]
+
     def _rows(self, places: Sequence[int]) -> str:
-        shown = ", ".join(str(self.first_row + place) for place in places[:_SHOWN])
+        shown = ", ".join(str(self.first_row + self._place(place)) for place in places[:_SHOWN])
         rest = len(places) - _SHOWN
         return f"row{'s' * (len(places) > 1)} {shown}" + (f" and {rest} more" if rest > 0 else "")
 

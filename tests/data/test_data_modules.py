@@ -9,7 +9,7 @@ from hqlm.data import DATA_MODULES, FileData, HubData, ReviewsData
 from hqlm.errors import ConfigError, DataError
 from tests.registries import shipped
 
-ROWS = [("good", "pos"), ("bad", "neg"), ('fine "quoted', "pos"), ("poor", "neg")] * 5
+ROWS = [("good", "pos"), ("bad", "neg"), ('"fine" quoted', "pos"), ("poor", "neg")] * 5
 
 
 def read_all(data):
@@ -56,7 +56,7 @@ class TestEveryDataSet:
         index, texts, labels = next(iter(data.train_dataloader()))
         assert index.shape == labels.shape == (3,)
         assert texts == [data.texts("train")[place] for place in index]
-        assert set(labels.tolist()) <= {0, 1}
+        assert labels.tolist() == [data.labels("train")[place] for place in index]
 
     def test_an_epoch_has_every_training_row_once_in_another_order_each_time(self, make):
         data = make(batch_size=3)
@@ -96,10 +96,12 @@ class TestEveryDataSet:
         index = torch.cat([index for index, _, _ in data.test_dataloader()])
         assert index.tolist() == list(range(len(data.texts("test"))))
 
-    def test_prediction_needs_no_labels(self, make):
+    def test_prediction_is_of_the_test_rows_and_needs_no_labels(self, make):
         data = make()
         data.use_classes(["a", "b"])
         data.setup("predict")
+        data.setup("test")
+        assert data.texts("predict") == data.texts("test")
         assert all((labels == -1).all() for _, _, labels in data.predict_dataloader())
 
     def test_few_shot_draws_are_balanced(self, make):
@@ -193,7 +195,7 @@ class TestFileData:
     def test_tsv_is_not_quoted(self, folder):
         data = FileData(str(folder))
         data.setup("test")
-        assert data.texts("test")[2] == 'fine "quoted'
+        assert data.texts("test")[2] == '"fine" quoted'
 
     def test_csv_is_quoted_and_jsonl_read(self, tmp_path):
         (tmp_path / "a.csv").write_text('text,label\n"good, really",1\nbad,0\n')
@@ -203,6 +205,10 @@ class TestFileData:
             data.setup("test")
             assert data.texts("test") == ["good, really", "bad"]
             assert data.class_names == ("0", "1")
+
+    def test_the_mark_that_spreadsheets_write_first_is_no_part_of_a_column(self, tmp_path):
+        (tmp_path / "train.csv").write_bytes(b"\xef\xbb\xbftext,label\ngood,1\nbad,0\n")
+        assert read_all(FileData(str(tmp_path), val="train.csv")) == ("0", "1")
 
     def test_columns_are_named(self, tmp_path):
         write_tsv(tmp_path / "test.tsv", [("0", "good")], header=("y", "x"))
@@ -219,10 +225,36 @@ class TestFileData:
 
     def test_dev_is_taken_for_validation(self, folder):
         write_tsv(folder / "dev.tsv", ROWS[:2])
-        data = FileData(str(folder))
+        (folder / "dev.csv").write_text("of another kind than the training rows")
+        data = FileData(str(folder), train="train.tsv")
         data.setup("fit")
         assert len(data.texts("val")) == 2
         assert len(data.texts("train")) == len(ROWS)
+
+    def test_every_draw_goes_by_the_seed_of_the_data(self, folder):
+        def drawn(split, stage, **options):
+            data = FileData(str(folder), test="train.tsv", val="train.tsv", **options)
+            data.setup(stage)
+            return data.texts(split)
+
+        for split, stage, options in (
+            ("train", "fit", {"samples_per_class": 4}),
+            ("train", "fit", {"limit_train": 8}),
+            ("val", "fit", {"limit_val": 8}),
+            ("test", "test", {"limit_test": 8}),
+            ("predict", "predict", {"limit_test": 8}),
+        ):
+            one, same, other = (drawn(split, stage, seed=seed, **options) for seed in (3, 3, 4))
+            assert len(one) == 8
+            assert one == same != other
+
+    def test_rows_are_held_out_by_the_seed_of_the_data(self, folder):
+        def held_out(seed):
+            data = FileData(str(folder), val_fraction=0.4, seed=seed)
+            data.setup("fit")
+            return data.texts("val")
+
+        assert held_out(3) == held_out(3) != held_out(4)
 
     def test_texts_to_predict_lie_anywhere_and_may_be_long(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -274,6 +306,7 @@ class TestFileData:
             ("text\tlabel\n", "has no rows"),
             ("text\tlabel\ngood\t1\n\t0\n", "without text: row 3"),
             ("text\tlabel\ngood\t1\nbad\t\n", "without label: row 3"),
+            ("text\tlabel\ngood\t1\nbad\n", "without label: row 3"),
             ("text\tlabel\ngood\t1\nbad\t0\tmore\n", "row 3: 3 fields"),
             ("text\tlabel\ngood\t1\nfine\t1\n", "two classes are needed"),
             ("text\ttext\tlabel\ngood\tbad\t1\n", "names a column twice"),
@@ -311,14 +344,37 @@ class TestFileData:
 
     def test_broken_json_and_encoding_are_named(self, tmp_path):
         (tmp_path / "a.jsonl").write_text('{"text": "x", "label": 1}\nrubbish\n')
+        (tmp_path / "e.jsonl").write_text('{"text": "x", "label": 1}\n{"text": "", "label": 0}\n')
         (tmp_path / "b.tsv").write_bytes(b"text\tlabel\n\xff\xfe\t1\n")
         (tmp_path / "c.parquet").write_bytes(b"")
-        for name, message in (("a.jsonl", "row 2 is not JSON"), ("b.tsv", "not UTF-8"), ("c.parquet", "files end in")):
+        for name, message in (
+            ("a.jsonl", "row 2 is not JSON"),
+            ("e.jsonl", "without text: row 2"),
+            ("b.tsv", "not UTF-8"),
+            ("c.parquet", "files end in"),
+        ):
             with pytest.raises(DataError, match=message):
                 FileData(str(tmp_path), train=name, test=name).setup("test")
 
 
 class TestHubData:
+    def test_numbers_of_classes_become_their_names_in_the_configuration_that_was_asked_for(self, monkeypatch):
+        datasets = pytest.importorskip("datasets")
+        features = datasets.Features(
+            {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
+        )
+
+        def load(name, config, split):
+            assert (name, config) == ("glue", "sst2")
+            labels = [-1, -1] if split == "test" else [1, 0]
+            return datasets.Dataset.from_dict({"text": [f"good {split}", "bad"], "label": labels}, features=features)
+
+        monkeypatch.setattr(datasets, "load_dataset", load)
+        data = HubData("glue", config="sst2")
+        assert data.read("train").labels == ("yes", "no")
+        assert data.read("predict").texts == ("good test", "bad")
+        assert data.read("predict").labels == ("", "")  # -1 there stands for a label that is not told
+
     def test_a_missing_split_and_column_are_named(self, hub, monkeypatch, tmp_path_factory):
         monkeypatch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
         with pytest.raises(DataError, match="split 'nowhere'"):

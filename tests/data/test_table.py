@@ -27,6 +27,13 @@ def test_an_unknown_label_is_named_with_its_row_and_the_known_ones():
         table({"a": 1, "b": 1, "x": 1}).numbers(["a", "b"])
 
 
+def test_rows_are_named_as_the_source_counts_them_also_after_draws():
+    rows = Table(("a",) * 40, ("x", "y") * 19 + ("x", "z"), "rows.tsv", 2)
+    for drawn in (rows, rows.take(range(5, 40)).take([3, 34]), split_fold(rows.take(range(4, 40)), 1, 0, 0)[1]):
+        with pytest.raises(DataError, match=r"'z' \(row 41\)"):
+            drawn.numbers(["x", "y"])
+
+
 def test_empty_texts_and_labels_are_named_by_row():
     with pytest.raises(DataError, match=r"rows\.tsv has rows without text: row 3"):
         Table(("a", "  ", "c"), ("x", "y", "x"), "rows.tsv", 2).checked(labelled=True)
