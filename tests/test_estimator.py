@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,6 +26,7 @@ from hqlm.encoders import LinearFeatureEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError, MissingDependency, TrainingError
 from hqlm.estimator import QuantumHeadClassifier
 from hqlm.execution import Execution
+from hqlm.models import HybridClassifier
 
 IRIS = load_iris(return_X_y=True)
 SMALL = {"feature_encoder": {"n_layers": 2}, "max_epochs": 2, "random_state": 0}
@@ -95,8 +98,8 @@ def test_options_that_need_each_other_are_set_at_once():
 
 @pytest.mark.parametrize("n_qubits", [3, 4])
 def test_default_circuits_fit_any_number_of_qubits(n_qubits):
-    for encoder in ({"n_qubits": n_qubits}, LinearFeatureEncoder(n_qubits)):
-        model = QuantumHeadClassifier(encoder, max_epochs=1).fit(*IRIS).model_
+    for encoder in ({"n_qubits": n_qubits}, LinearFeatureEncoder(n_qubits), {"n_qubits": n_qubits, "n_encoders": 2}):
+        model = QuantumHeadClassifier(encoder, {"n_blocks": 2}, max_epochs=1).fit(*IRIS).model_
         assert model.quantum.circuit.n_qubits == n_qubits
         assert model.composition.ansatz.connectivity == n_qubits - 1
 
@@ -179,6 +182,42 @@ def test_rows_without_weight_are_as_good_as_absent():
     assert np.array_equal(weighted.predict_proba(X), reduced.predict_proba(X))
     with pytest.raises(ValueError, match="weight"):
         QuantumHeadClassifier(**SMALL).fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+def test_losses_are_those_of_scikit_learn():
+    """Of a model that hardly moves: its weighted mean over all rows, however they fall into batches."""
+    X, y = IRIS
+    weights = np.linspace(0.0, 7.0, len(y))
+    settings = SMALL | {"learning_rate": 1e-12, "batch_size": 64}
+    model = QuantumHeadClassifier(**settings).fit(X, y, sample_weight=weights)
+    expected = log_loss(y, model.predict_proba(X), sample_weight=weights)
+    assert model.loss_curve_ == pytest.approx([expected, expected], rel=1e-4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_decisions_probabilities_and_labels_agree(n_classes):
+    X, y = (rows[IRIS[1] < n_classes] for rows in IRIS)
+    model = QuantumHeadClassifier(**SMALL).fit(X, y + 5)
+    decisions, table = model.decision_function(X), model.predict_proba(X)
+    logits = np.stack((np.zeros_like(decisions), decisions), axis=1) if n_classes == 2 else decisions
+    np.testing.assert_allclose(table, softmax(logits, axis=1))
+    assert np.array_equal(model.predict(X), table.argmax(1) + 5)
+
+
+def test_every_row_is_taken_once_an_epoch_in_another_order_each_time(monkeypatch):
+    seen, forward = [], HybridClassifier.forward
+    monkeypatch.setattr(HybridClassifier, "forward", lambda self, rows: seen.append(rows) or forward(self, rows))
+    rows = np.arange(40.0)[:, None]
+    QuantumHeadClassifier(**SMALL, batch_size=16).fit(rows, np.arange(40) % 2)
+    first, second = torch.cat(seen).view(2, 40).tolist()
+    assert sorted(first) == sorted(second) == rows[:, 0].tolist()
+    assert rows[:, 0].tolist() != first != second
+
+
+def test_what_is_left_out_of_the_head_is_left_out():
+    head = QuantumHeadClassifier(**SMALL, skip=False, ablate=("entanglement",), readout=2).fit(*IRIS).model_
+    assert head.head.in_features == 2
+    assert not {"CNOT", "CZ"} & head.quantum.circuit.gate_names
 
 
 def test_balanced_classes_lift_the_rare_one():

@@ -12,7 +12,7 @@ def test_new_columns_are_added_to_old_rows(tmp_path):
 
 
 def test_a_resumed_run_drops_what_will_come_again(tmp_path):
-    (tmp_path / "metrics.csv").write_text("epoch,step,train/loss\n0,0,0.5\n0,1,0.4\n1,2,0.3\n1,3")
+    (tmp_path / "metrics.csv").write_text("epoch,step,train/loss\n0,0,0.5\n0,1,0.4\n1,2,0.3\n5,1")  # of step 10 or more
     logger = MetricsFile(tmp_path, resumed_at=2)
     logger.log_metrics({"train/loss": 0.25, "epoch": 1}, 2)
     logger.log_metrics({"train/loss": 0.125, "epoch": 1}, 3)
