@@ -1,6 +1,7 @@
 """Training, checkpoints and prediction of every classifier, on hashed reviews and a few qubits."""
 
 import functools
+import math
 
 import pytest
 import torch
@@ -96,6 +97,21 @@ class TestEveryClassifier:
         assert set(prediction.probabilities) == {"negative", "positive"}
         assert sum(prediction.probabilities.values()) == pytest.approx(1.0)
         assert prediction.probabilities[prediction.label] == max(prediction.probabilities.values())
+
+    def test_scores_are_over_all_rows_however_they_fall_into_batches(self, make, tmp_path):
+        metrics = pytest.importorskip("sklearn.metrics")
+        model, _ = fitted(make, tmp_path)
+        data = reviews(batch_size=20)  # and 12 rows in the second batch
+        (scores,) = trainer(tmp_path).test(model, data, verbose=False)
+        predictions, labels = model.predict(data.texts("test")), [model.class_names[k] for k in data.labels("test")]
+        said = [each.label for each in predictions]
+        surprise = [-math.log(each.probabilities[label]) for each, label in zip(predictions, labels, strict=True)]
+        expected = {
+            "test/loss": sum(surprise) / len(surprise),
+            "test/acc": metrics.accuracy_score(labels, said),
+            "test/f1": metrics.f1_score(labels, said, average="macro"),
+        }
+        assert scores == pytest.approx(expected, rel=1e-5)
 
     def test_a_trained_model_tests_with_its_own_order_of_classes(self, make, tmp_path):
         model, path = fitted(make, tmp_path)
