@@ -9,7 +9,10 @@ from hqlm.backends import paid
 from tests.commands.conftest import TINY
 from tests.commands.counting import SUBMITTED
 
-HALF = ["--trainer.limit_val_batches=0.5", "--data.batch_size=8"]  # 2 of 4 batches
+# 2 of 4 batches to validate on, and all to train on, of which the last is not full
+HALF = [
+    "--trainer.limit_val_batches=0.5", "--trainer.limit_train_batches=1.0", "--data.limit_val=30", "--data.batch_size=8"
+]  # fmt: skip
 SMALL = [*TINY, "--model.feature_encoder.n_qubits=4", "--model.feature_encoder.n_layers=1", "--data.limit_train=20"]
 
 
@@ -18,6 +21,7 @@ SMALL = [*TINY, "--model.feature_encoder.n_qubits=4", "--model.feature_encoder.n
     [
         [],
         ["--model.ablate=[feature_encoder]"],
+        ["--model.ablate=[feature_encoder]", "--model.reuploading.trainable_scale=true"],
         ["--trainer.limit_train_batches=1", "--trainer.num_sanity_val_steps=0", "--data.batch_size=8"],
         ["--model.execution.gradient=spsa", *HALF],
     ],
@@ -34,7 +38,7 @@ def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
     evaluated = rows["epochs"] * rows["val"] + rows["sanity"]
     announced = work["per_row"] * (rows["epochs"] * rows["train"] * (1 + work["repeats"]) + evaluated)
     assert sum(circuits for circuits, _ in SUBMITTED) == announced
-    assert {shots for _, shots in SUBMITTED} == {5}
+    assert {shots for _, shots in SUBMITTED} == {work["shots"]} == {5}
 
 
 def test_tables_and_what_is_assumed(run):

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from hqlm.backends import BACKENDS
+from tests.commands.conftest import TINY
 from tests.registries import shipped
 
 
@@ -98,6 +99,14 @@ def test_a_checkpoint_is_tested_on_any_backend_by_flags_alone(run, trained, back
     assert other == pytest.approx(native, abs=1e-4)
     assert sampled == pytest.approx(native, abs=0.3)
     assert sampled != native
+
+
+def test_shots_are_drawn_by_the_seed_of_the_run_unless_another_is_given(run):
+    assert run("fit", *TINY, "--seed_everything=7", "--name=seven", "--model.execution.shots=3").code == 0
+    for number, flags in enumerate(([], ["--seed_everything=7"], ["--seed_everything=8"]), start=1):
+        assert run("test", "--ckpt_path=seven", *flags).code == 0, number
+    own, same, other = (table(f"runs/seven/test-{number}/predictions.tsv") for number in (1, 2, 3))
+    assert own == same != other
 
 
 def test_another_data_set_brings_all_of_its_settings(run, trained):

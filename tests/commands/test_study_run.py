@@ -107,6 +107,12 @@ def test_a_trial_is_an_ordinary_run(table, finished, monkeypatch, capfd):
     assert len(predictions) == 33
     right = sum(label == said for _, label, said, *_ in (line.split("\t") for line in predictions[1:]))
     assert right / 32 == pytest.approx(row["test/acc"])
+    summary = json.loads((folder / "summary.json").read_text())
+    counts = summary["parameters"]
+    assert (row["parameters"], row["quantum_parameters"]) == (sum(counts.values()), counts["quantum"])
+    assert row["val/acc"] == summary["val_acc"]
+    tested = yaml.safe_load((folder / "test/config.yaml").read_text())["ckpt_path"]
+    assert Path(tested).name == Path(summary["checkpoint"]).name  # the best, not the last
     monkeypatch.chdir(finished)
     monkeypatch.setenv("HQLM_CACHE", str(finished / "cache"))
     assert main(["test", f"--ckpt_path={folder}"]) == 0

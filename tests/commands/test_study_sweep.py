@@ -117,7 +117,7 @@ def test_a_fractional_design_is_refused_with_what_would_work(sweep):
 def test_ranges_are_drawn_by_wandb(sweep, method):
     factors = {
         "model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True},
-        "model.feature_encoder.offset": {"low": 0.5, "high": 2.0},
+        "model.feature_encoder.offset": {"low": 1, "high": 2.5},
         "data.batch_size": {"low": 8, "high": 32},
         "model.skip": [True, False],
     }
@@ -129,6 +129,9 @@ def test_ranges_are_drawn_by_wandb(sweep, method):
         "model.optimizer.lr": "log_uniform_values", "model.feature_encoder.offset": "uniform",
         "data.batch_size": "int_uniform", "model.skip": None, "seed_everything": None,
     }  # fmt: skip
+    offset = found["parameters"]["model.feature_encoder.offset"]
+    assert (offset["min"], offset["max"]) == (1, 2.5)
+    assert found["parameters"]["seed_everything"] == {"values": [3, 4]}
 
 
 @pytest.mark.parametrize(
