@@ -3,13 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from filelock import FileLock
 
-from hqlm.commands import main
+from hqlm.commands import compare, main, trials
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
 from hqlm.studies.comparison import rivals
@@ -175,6 +177,44 @@ def test_the_best_learning_rate_on_the_validation_rows_is_kept(compared, standin
     assert first[f"draw0-seed0-lr{chosen}"] == max(first.values())
     assert [name for name in tried if "seed1" in name] == [f"draw0-seed1-lr{chosen}"]
     assert len(list(compared.glob("matched/*/result.json"))) == 2  # test rows only for what was chosen
+
+
+@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.75, 0.25), 1), ((0.5, 0.75, 0.75), 1), ((0.5, 0.25, 0.75), 2)])
+def test_the_best_learning_rate_goes_on_to_the_other_seeds_the_smallest_of_equals(monkeypatch, scores, best):
+    monkeypatch.setattr(compare, "LEARNING_RATES", (0.001, 0.01, 0.1))
+    known = dict(zip(compare.LEARNING_RATES, scores, strict=True))
+    workshop = SimpleNamespace(
+        is_trained=lambda trial: True,
+        summary=lambda trial: {"val_acc": known.get(trial.lr, 0.5), "training_seconds": 1.0},
+    )
+    bench = compare._Bench(workshop, compare.Plan([3, 4], ["linear"], 1))
+    bench.train(0)
+    rate = compare.LEARNING_RATES[best]
+    rivals = [Trial("linear", 0, seed, rate) for seed in (3, 4)]
+    assert bench.trials == [Trial("hybrid", 0, 3), Trial("hybrid", 0, 4), *rivals]
+
+
+def test_the_speed_of_predictions_leaves_the_first_batch_out(monkeypatch, tmp_path):
+    clock = iter((0.0, 10.0, 11.0, 12.0))
+    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    rows = SimpleNamespace(texts=6 * ["a"], embeddings=np.ones((6, 2)))
+    config = {"data": {"init_args": {"batch_size": 2}}}
+    found, speed = Workshop(tmp_path, config)._predict(lambda batch: batch, rows)
+    assert (len(found), speed) == (6, 2.0)
+
+
+def test_rival_heads_are_trained_as_their_names_say(compared):
+    hybrid = yaml.safe_load((compared / "hybrid/draw0-seed1/config.yaml").read_text())
+    for path in compared.glob("matched/*"):
+        own = yaml.safe_load((path / "config.yaml").read_text())
+        assert path.name == f"draw0-seed{own['seed_everything']}-lr{_options(own)['optimizer']['init_args']['lr']}"
+        assert own["data"] == hybrid["data"]
+        for name in ("schedule", "text_encoder"):
+            assert _options(own)[name] == _options(hybrid)[name]
+
+
+def _options(config):
+    return config["model"]["init_args"]
 
 
 def test_an_interrupted_comparison_goes_on(run, monkeypatch, tmp_path):

@@ -9,11 +9,12 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from hqlm.commands import main
+from hqlm.commands import main, study_estimate
 from hqlm.commands.study_trial import run_trial
 from hqlm.models import HybridClassifier
 from hqlm.studies.store import read_results, trial_folder
@@ -130,6 +131,9 @@ def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path)
     both = read_results(tmp_path / "studies/tiny")
     assert both["status"].tolist() == ["done"] * 4
     pandas.testing.assert_frame_equal(both.iloc[:2], first)
+    assert both["trial"].is_unique
+    configs = [trial_folder(tmp_path / "studies/tiny", key) / "config.yaml" for key in both["trial"]]
+    assert [yaml.safe_load(path.read_text())["seed_everything"] for path in configs] == both["seed"].tolist()
 
 
 def test_null_is_a_level(study, tmp_path):
@@ -142,13 +146,22 @@ def test_null_is_a_level(study, tmp_path):
 
 
 def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_path):
-    result = study("--dry-run")
+    result = study("--dry-run", overrides={"trainer.max_epochs": 10**7})  # of which one is tried
     assert "no effect is aliased" in result.out
+    assert re.search(r"about [\d.]+ h for 4 trials", result.out)
     assert sum(" to run " in line for line in result.out.splitlines()) == 4
     assert "for 4 trials, 1 at a time" in result.out
     assert result.out.count("one would fail: ") == 2  # n_qubits=3 is too few for the embedding, as only data tell
     assert result.code == 1
     assert not (tmp_path / "studies").exists()
+
+
+def test_an_estimate_counts_rounds_of_workers(monkeypatch):
+    monkeypatch.setattr(study_estimate, "embed_all", lambda configs: None)
+    monkeypatch.setattr(study_estimate, "_try_out", lambda config: (10.0, set()))
+    study = SimpleNamespace(executor=SimpleNamespace(workers=3), check_response=lambda measured: None)
+    lasting = study_estimate.estimate(study, [{}] * 4).lasting
+    assert lasting.startswith("about 20 s for 4 trials, 3 at a time; a trial takes about 10 s")
 
 
 def test_a_dry_run_tells_whatever_would_fail_a_trial(study, monkeypatch):
