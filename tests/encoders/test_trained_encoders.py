@@ -71,6 +71,12 @@ def test_low_rank_updates_train_alone(weights, peft):
     torch.testing.assert_close(body.eval()(TEXTS).detach(), frozen(TEXTS), atol=1e-6, rtol=1e-5)
 
 
+def test_low_rank_updates_have_the_weight_alpha_by_rank(weights, peft):
+    body = encoder(weights, lora=LoRA(rank=2, alpha=6)).trainable()
+    layers = [module for module in body.modules() if isinstance(module, peft.tuners.lora.LoraLayer)]
+    assert {layer.scaling["default"] for layer in layers} == {3.0}
+
+
 @pytest.mark.parametrize("lora", [None, LoRA(rank=2)], ids=["all", "lora"])
 def test_a_saved_body_loads_in_plain_sentence_transformers(weights, tmp_path, lora, peft):
     body = encoder(weights, lora=lora).trainable()
