@@ -215,6 +215,8 @@ def test_every_row_is_taken_once_an_epoch_in_another_order_each_time(monkeypatch
 
 
 def test_what_is_left_out_of_the_head_is_left_out():
+    whole = QuantumHeadClassifier(**SMALL, readout=2).fit(*IRIS).model_
+    assert whole.head.in_features == 2 + 5  # qubits read, and features
     head = QuantumHeadClassifier(**SMALL, skip=False, ablate=("entanglement",), readout=2).fit(*IRIS).model_
     assert head.head.in_features == 2
     assert not {"CNOT", "CZ"} & head.quantum.circuit.gate_names

@@ -115,6 +115,7 @@ def test_a_checkpoint_holds_what_was_trained_and_nothing_else(make, weights, tmp
     loaded = type(model).load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
     texts = ["The plot is not dull.", "The plot is dull."]
     assert loaded.predict(texts) == model.predict(texts)
+    assert len(loaded.predict(40 * texts)) == 80  # more than a body embeds at a time
 
 
 @pytest.mark.slow
