@@ -1,6 +1,7 @@
 """Devices of AWS: nothing is submitted before its cost is shown and allowed, and nothing is submitted twice."""
 
 import inspect
+from types import SimpleNamespace
 
 import fake_aws
 import pytest
@@ -84,10 +85,22 @@ def test_samples_taken_around_the_plan_are_counted_too(device):
 
 def test_measured_values_are_right_and_kept(device):
     exact = StatevectorBackend().expectations(CIRCUIT, torch.tensor([0.7], dtype=torch.float64), INPUTS)
-    found = values(paying())
+    backend = paying(rows_per_job=2)
+    found = values(backend)
     assert bool(((found - exact).abs() < 5.0 / 500**0.5).all())
-    assert torch.equal(values(paying()), found)
+    assert torch.equal(values(backend), found)
     assert len(device.tasks) == 10
+
+
+def test_qubits_may_be_measured_in_any_order():
+    result = SimpleNamespace(measured_qubits=[2, 0, 1], measurements=[[1, 0, 0], [0, 0, 1]])
+    task = SimpleNamespace(id="task", result=lambda: result)
+    assert devices._bits(task, 3).tolist() == [[0, 0, 1], [0, 1, 0]]
+
+
+def test_the_fewest_and_the_most_shots_are_taken(device):
+    device.properties = fake_aws.capabilities(shots=(500, 500))
+    assert values(paying()).shape == (5, 3)
 
 
 def test_a_task_that_cannot_be_submitted_ends_the_call_and_keeps_the_rest(device):

@@ -16,7 +16,9 @@ from hqlm.errors import ConfigError, NotSubmitted, RemoteError, UnsupportedExecu
 from hqlm.execution import Execution, Noise
 
 CIRCUIT = Circuit(
-    2, (Gate("RY", (0,), Input(0)), Gate("CNOT", (0, 1)), Gate("RY", (1,), Weight(0))), (PauliString("ZZ"),)
+    2,
+    (Gate("RY", (0,), Input(0)), Gate("CNOT", (0, 1)), Gate("RY", (1,), Weight(0))),
+    (PauliString("ZZ"), PauliString("ZI")),  # one setting; the second value differs from row to row
 )
 INPUTS = torch.linspace(0.0, 2.0, 5, dtype=torch.float64)[:, None]
 PRICE = 12.4166 + 500 * (2 * 0.000220 + 0.000975)
@@ -85,7 +87,7 @@ def test_gates_are_counted_as_they_are_submitted(ionq):
 
 def test_a_job_is_what_was_shown_without_debiasing(ionq):
     exact = StatevectorBackend().expectations(CIRCUIT, torch.tensor([0.7], dtype=torch.float64), INPUTS)
-    backend = paying()
+    backend = paying(rows_per_job=2)
     found = values(backend)
     assert bool(((found - exact).abs() < 5.0 / 500**0.5).all())
     assert backend.budget.spent == pytest.approx(5 * PRICE)
@@ -94,7 +96,7 @@ def test_a_job_is_what_was_shown_without_debiasing(ionq):
         assert job["shots"] == 500
         assert job["settings"]["error_mitigation"] == {"debiasing": False}
         assert len(job["input"]["circuit"]) == 3
-    assert torch.equal(values(paying()), found)  # kept, and not paid again
+    assert torch.equal(values(backend), found)  # kept, and not paid again
     assert len(ionq.jobs) == 5
 
 
