@@ -91,7 +91,7 @@ class Table:
 def classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Distinct labels, sorted as numbers where all of them are whole numbers, else as text."""
     distinct = set(labels)
-    if all(label.lstrip("-").isdecimal() for label in distinct):
+    if all(label.removeprefix("-").isdecimal() for label in distinct):
         return tuple(sorted(distinct, key=lambda label: (int(label), label)))
     return tuple(sorted(distinct))
 

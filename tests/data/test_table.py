@@ -16,6 +16,8 @@ def table(counts):
 def test_classes_are_sorted_as_numbers_where_they_are_numbers():
     assert classes(["10", "9", "1"]) == ("1", "9", "10")
     assert classes(["10", "9", "x"]) == ("10", "9", "x")
+    assert classes(["1", "-1", "0"]) == ("-1", "0", "1")
+    assert classes(["--1", "0"]) == ("--1", "0")
 
 
 def test_numbers_are_places_among_the_classes():
