@@ -134,6 +134,12 @@ def test_shots_and_noise_move_it_and_repeat_themselves(tmp_path, kind, execution
     assert not torch.allclose(exact(exact._embeddings["val"]), found, atol=1e-4)
 
 
+def test_what_is_measured_has_the_seed_of_the_execution_or_of_torch():
+    torch.manual_seed(5)
+    assert built().kernel.execution.seed == 5
+    assert built(execution=Execution(seed=7)).kernel.execution.seed == 7
+
+
 def test_shots_align_a_projected_kernel_and_no_fidelity(tmp_path):
     options = {"feature_encoder": LinearFeatureEncoder(2), "feature_map": UploadMap(), "optimizer": ADAM}
     measured = Execution(shots=32)
