@@ -1,10 +1,12 @@
 """Training, checkpoints and prediction of every classifier, on hashed reviews and a few qubits."""
 
 import functools
+import math
 
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from sklearn import metrics
 
 import hqlm.encoders.cache as cache
 from hqlm.algorithms import KernelClassifier, UploadMap
@@ -212,11 +214,18 @@ class TestEveryClassifier:
 
     def test_six_classes_with_names(self, make, tmp_path):
         for name in ("train", "dev", "test"):
-            rows = [f"word{n % 6} {name} {n}\tclass {n % 6}" for n in range(36)]
+            numbers = [n * n % 6 for n in range(36)] if name == "test" else [n % 6 for n in range(36)]
+            rows = [f"word{number} {name} {n}\tclass {number}" for n, number in enumerate(numbers)]
             (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tlabel", *rows]))
-        model = make()
-        trainer(tmp_path).fit(model, FileData(str(tmp_path)))
-        assert len(model.predict(["word3"])[0].probabilities) == 6
+        model = make(optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
+        trainer(tmp_path, epochs=4).fit(model, FileData(str(tmp_path)))
+        found = model.predict([row.partition("\t")[0] for row in rows])
+        labels, predicted = [f"class {number}" for number in numbers], [each.label for each in found]
+        (score,) = trainer(tmp_path).test(model, FileData(str(tmp_path)), verbose=False)
+        assert score["test/acc"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+        assert score["test/f1"] == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
+        surprises = [-math.log(each.probabilities[label]) for each, label in zip(found, labels, strict=True)]
+        assert score["test/loss"] == pytest.approx(sum(surprises) / len(surprises), rel=1e-4)
 
 
 def test_the_centring_mean_is_that_of_the_training_embeddings_and_is_restored(tmp_path):
