@@ -78,6 +78,11 @@ def test_metric_and_blocks_are_those_of_pennylane(rotations):
     np.testing.assert_allclose(blocks, qml.metric_tensor(node, approx="block-diag")(point), atol=1e-10)
 
 
+def test_a_weight_of_two_gates_belongs_to_the_layer_of_the_first():
+    gates = (Gate("RX", (0,), Weight(0)), Gate("RY", (0,), Weight(1)), Gate("RX", (0,), Weight(0)))
+    assert weight_layers(Circuit(1, gates, ())) == [1, 2]
+
+
 def test_a_natural_step_solves_with_the_metric():
     weights = weights_of(SHARED)
     energy_of(SHARED, weights)()
@@ -149,10 +154,10 @@ def test_rotosolve_leaves_a_weight_that_turns_nothing():
     gates = (Gate("RY", (0,), Weight(0, 0.0)), Gate("RY", (0,), Weight(1)))
     circuit = Circuit(1, gates, (PauliString("Z"),))
     weights = weights_of(circuit)
-    first, optimizer = float(weights[0]), Rotosolve([weights])
+    first, optimizer = weights.detach()[0].item(), Rotosolve([weights])
     optimizer.attach(circuit)
     assert float(optimizer.step(energy_of(circuit, weights))) == pytest.approx(-1.0)
-    assert float(weights[0]) == first
+    assert weights.detach()[0].item() == first
 
 
 def test_rotosolve_refuses_frequencies_without_a_common_unit():
@@ -220,6 +225,19 @@ def test_scipy_minimises_and_takes_gradients_only_where_it_uses_them(method, gra
     assert asked == {gradients}
     assert float(found) == pytest.approx(float(energy_of(SHARED, weights)()), abs=1e-12)
     assert float(weights.grad.abs().max()) < 1e-3
+
+
+def test_scipy_ends_after_its_iterations_at_the_best_point_that_it_has_seen():
+    weights, seen = weights_of(SHARED), []
+
+    def closure():
+        seen.append(energy_of(SHARED, weights)().detach())
+        return seen[-1]
+
+    found = SciPyOptimizer([weights], max_iterations=9).step(closure)
+    assert len(seen) == 9
+    assert found == min(seen) < seen[-1]
+    assert float(found) == pytest.approx(float(energy_of(SHARED, weights)()), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
-from sklearn import metrics
 
 import hqlm.encoders.cache as cache
 from hqlm.algorithms import KernelClassifier, UploadMap
@@ -17,6 +16,8 @@ from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
 from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier, TextClassifier
 from tests.registries import shipped
+
+metrics = pytest.importorskip("sklearn.metrics")
 
 TEXT = HashingEncoder(dim=15)
 MAKERS = {

@@ -40,8 +40,8 @@ class SPSA(Optimizer):
     ) -> None:
         if lr <= 0.0 or perturbation <= 0.0 or stability < 0.0 or seed < 0:
             raise ConfigError(
-                f"SPSA: lr and perturbation above 0, stability and seed from 0, given {lr}, {perturbation}, {stability} "
-                f"and {seed}"
+                f"SPSA: lr and perturbation above 0, stability and seed from 0, given {lr}, {perturbation}, "
+                f"{stability} and {seed}"
             )
         defaults = {"lr": lr, "perturbation": perturbation, "stability": stability, "seed": seed, "steps": 0}
         super().__init__(params, defaults)
