@@ -226,7 +226,16 @@ class TestEveryClassifier:
         assert score["test/acc"] == pytest.approx(metrics.accuracy_score(labels, predicted))
         assert score["test/f1"] == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
         surprises = [-math.log(each.probabilities[label]) for each, label in zip(found, labels, strict=True)]
+        table = torch.tensor([list(each.probabilities.values()) for each in found])
+        for batch in trainer(tmp_path).predict(model, FileData(str(tmp_path))):
+            torch.testing.assert_close(batch["probabilities"], table[batch["index"]])
         assert score["test/loss"] == pytest.approx(sum(surprises) / len(surprises), rel=1e-4)
+
+
+def test_predictions_are_free_of_what_training_adds():
+    encoder = QuantumFeatureEncoder(n_qubits=4, offset=1.0, jitter=1.0)
+    model = HybridClassifier(TEXT, encoder, class_names=["a", "b"], embedding_dim=15)
+    assert model.predict(["a film"]) == model.predict(["a film"])
 
 
 def test_the_centring_mean_is_that_of_the_training_embeddings_and_is_restored(tmp_path):
