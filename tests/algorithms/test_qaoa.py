@@ -149,6 +149,12 @@ def test_nodes_keep_their_names(tmp_path):
     assert found.energy == found.exact == -6.0
 
 
+def test_edges_name_nodes_in_the_order_of_numbers_then_of_words():
+    problem = MaxCut([[10, "a", 2.5], [2, 10]])
+    assert problem.names() == ("2", "10", "a")
+    assert problem.ising().couplings == {(1, 2): 1.25, (0, 1): 0.5}
+
+
 def test_graphs_of_networkx_keep_their_nodes_and_weights():
     graph = nx.Graph()
     graph.add_weighted_edges_from([("oslo", "rome", 5), (3, "bonn", 1), ("oslo", "bonn", 1), (3, 1, 2)])
