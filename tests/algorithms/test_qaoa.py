@@ -153,6 +153,7 @@ def test_edges_name_nodes_in_the_order_of_numbers_then_of_words():
     problem = MaxCut([[10, "a", 2.5], [2, 10]])
     assert problem.names() == ("2", "10", "a")
     assert problem.ising().couplings == {(1, 2): 1.25, (0, 1): 0.5}
+    assert MaxCut(nx.path_graph(3)).ising().couplings == {(0, 1): 0.5, (1, 2): 0.5}  # of weight 1
 
 
 def test_graphs_of_networkx_keep_their_nodes_and_weights():
