@@ -140,7 +140,7 @@ def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: A
     """Add to a gradient, for slopes of values `(batch, n_observables)` or of states `(batch, 2**n, parts)`."""
     program = job.program
     weights, inputs, _ = given
-    of_values, of_states = np.ascontiguousarray(slopes.numpy()), no_rows(given[0].dtype)
+    of_values, of_states = np.ascontiguousarray(slopes.numpy(force=True)), no_rows(given[0].dtype)
     if slopes.ndim == 3:
         of_values, of_states = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
     observables = program.observables[: of_values.shape[1]]

@@ -93,7 +93,7 @@ class _Trajectories(torch.autograd.Function):
         room = no_gradient(given, branches.job.chunks, ctx.needs_input_grad)
         of_weights = np.repeat(room[0], branches.groups, axis=0)
         of_inputs, of_rows = (np.repeat(each[None], branches.groups, axis=0) for each in room[1:])
-        of_values = np.ascontiguousarray(slopes.numpy())
+        of_values = np.ascontiguousarray(slopes.numpy(force=True))
 
         def share(first: int, last: int) -> None:
             branches_backward(
