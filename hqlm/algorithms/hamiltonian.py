@@ -67,11 +67,12 @@ class Hamiltonian:
         """From a JSON or YAML file: a mapping of terms, or one that has it under the key `terms`.
 
         Raises:
-            DataError: when the file is missing, unreadable or no such mapping.
+            DataError: when the file is missing, unreadable or no such mapping, or names a term twice.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-            found = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
+            is_json = Path(path).suffix == ".json"
+            found = json.loads(text, object_pairs_hook=_once) if is_json else yaml.load(text, _OnceLoader)  # noqa: S506
         except (OSError, ValueError, yaml.YAMLError) as err:
             raise DataError(f"cannot read the Hamiltonian {path}: {err}") from err
         terms = found.get("terms", found) if isinstance(found, dict) else None
@@ -198,6 +199,23 @@ class GroundLevel:
         """Share of normalised states `(rows, 2**n)` that lies in the level, `(rows,)`."""
         overlaps = states.detach().cpu().numpy() @ self.states.conj()
         return torch.from_numpy((np.abs(overlaps) ** 2).sum(1))
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"'{key}' stands there twice")
+        found[key] = value
+    return found
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Safe YAML whose mappings name no key twice; plain YAML keeps the last and loses the others in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        _once((str(key.value), None) for key, _ in node.value)
+        return super().construct_mapping(node, deep)
 
 
 def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:

@@ -155,6 +155,13 @@ def test_a_chain_of_too_few_sites_is_refused(sites, periodic):
         IsingChain(sites, periodic=periodic).hamiltonian()
 
 
+@pytest.mark.parametrize(("name", "text"), [("h.json", '{"terms": {"ZZ": 1, "ZZ": 2}}'), ("h.yaml", "ZZ: 1\nZZ: 2\n")])
+def test_a_term_that_a_file_names_twice_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="'ZZ' stands there twice"):
+        Hamiltonian.read(tmp_path / name)
+
+
 def test_the_file_of_hydrogen_is_what_pennylane_makes():
     file = Hamiltonian.read(ROOT / "configs/algorithms/h2.json")
     assert Molecule().hamiltonian().is_near(file)

@@ -43,7 +43,7 @@ def leaves_of(seed: int, n_qubits: int, batch: int, names: tuple[str, ...], dtyp
 def pieces() -> Iterator[None]:
     """Small states are cut too, and shared out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "is_wide", lambda job: job.program.lane_qubits > 0 and job.program.n_qubits > 8)
+        patch.setattr(engine, "is_wide", lambda job: job.program.table.lane_qubits > 0 and job.program.n_qubits > 8)
         patch.setattr(wide, "_SMALL", 0)
         yield
 

@@ -7,10 +7,11 @@ for each trajectory. A task is a chunk of rows and every `groups`-th trajectory.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from hqlm.backends.kernels.cache import cached
 from hqlm.backends.kernels.chunks import empty, fill, lanes_of, rows_of, run, undo
@@ -19,67 +20,61 @@ from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_tur
 from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, load, restore_denormals
 
 
+class Branches(NamedTuple):
+    """Trajectories in the order of their first errors.
+
+    Attributes:
+        groups: number of groups that they are in.
+        starts: for each the row of the stem that its first error is before, ascending.
+        ends: for each one after the last of its rows, which follow those of the one before.
+        rows: of each from its first error on, see `passes.py`; a trajectory without errors has none.
+        shares: weight of each in the mean.
+    """
+
+    groups: int
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    shares: NDArray[Any]
+
+
+@njit(inline="always")
+def _rows_of_branch(branches: Any, t: int) -> Any:
+    return branches.rows[branches.ends[t - 1] if t else 0 : branches.ends[t]]
+
+
 @cached
 @njit(nogil=True)
-def branches_forward(
-    first: int,
-    last: int,
-    groups: int,
-    lane_qubits: int,
-    stem: Any,
-    starts: Any,
-    ends: Any,
-    table: Any,
-    shares: Any,
-    patterns: Any,
-    parameters: Any,
-    weights: Any,
-    inputs: Any,
-    states: Any,
-    rooms: Any,
-    observables: Any,
-    signs: Any,
-    values: Any,
-) -> None:
+def branches_forward(first: int, last: int, stem: Any, branches: Any, given: Any, room: Any, values: Any) -> None:
     """Run tasks `first` to `last - 1`.
 
     Args:
         first: first task.
         last: one after the last task.
-        groups: number of groups that trajectories are in.
-        lane_qubits: 0 or 4.
-        stem: table without errors, see `passes.py`.
-        starts: for each trajectory the row of the stem that its first error is before, ascending.
-        ends: for each trajectory one after the last of its rows in `table`, which follow those of the one before.
-        table: rows of each trajectory from its first error on; a trajectory without errors has none.
-        shares: weight of each trajectory in the mean.
-        patterns: see `program.py`.
-        parameters: see `parameters.py`.
-        weights: `(n_weights,)`.
-        inputs: `(batch, n_inputs)`, or no rows.
-        states: initial states `(batch, 2**n, 1 or 2)`, or no rows.
-        rooms: room for two chunks.
-        observables: see `program.py`.
-        signs: of the lanes, one row an observable.
+        stem: table without errors, see `program.py`.
+        branches: trajectories.
+        given: weights, inputs and initial states, see `chunks.forward`.
+        room: for two chunks.
         values: receives each group's part of the expectation values `(groups, batch, n_observables)`.
     """
     mode = flush_denormals()
-    main, ket, lanes = rooms[0], rooms[1], LANES >> lane_qubits
-    shared = weight_turns(parameters, weights)
+    weights, inputs, states = given
+    main, ket, lanes = room[0], room[1], LANES >> stem.lane_qubits
+    shared = weight_turns(stem.parameters, weights)
     for task in range(first, last):
-        chunk, group = task // groups, task % groups
-        turns = shared, input_turns(parameters, inputs, chunk, lanes)
-        found = np.zeros((len(observables), lanes), weights.dtype)
-        fill(chunk, lane_qubits, states, main)
+        chunk, group = task // branches.groups, task % branches.groups
+        turns = shared, input_turns(stem.parameters, inputs, chunk, lanes)
+        found = np.zeros((len(stem.observables), lanes), weights.dtype)
+        fill(chunk, stem.lane_qubits, states, main)
         done = 0
-        for t in range(group, len(starts), groups):
-            run(main, stem, done, starts[t], patterns, turns)
-            done = starts[t]
+        for t in range(group, len(branches.starts), branches.groups):
+            run(main, stem.rows[done : branches.starts[t]], stem.patterns, turns)
+            done = branches.starts[t]
             ket[:] = main
-            run(ket, table, ends[t - 1] if t else 0, ends[t], patterns, turns)
-            for j in range(len(observables)):
-                share = broadcast(shares[t]) * load(signs, j)
-                add_to(found, j, expectation(ket, observables[j], share, 0, len(ket)))
+            run(ket, _rows_of_branch(branches, t), stem.patterns, turns)
+            for j in range(len(found)):
+                share = broadcast(branches.shares[t]) * load(stem.signs, j)
+                add_to(found, j, expectation(ket, stem.observables[j], share, 0, len(ket)))
         rows_of(found, chunk, values[group])
     restore_denormals(mode)
 
@@ -87,62 +82,45 @@ def branches_forward(
 @cached
 @njit(nogil=True)
 def branches_backward(
-    first: int,
-    last: int,
-    groups: int,
-    lane_qubits: int,
-    stem: Any,
-    starts: Any,
-    ends: Any,
-    table: Any,
-    shares: Any,
-    patterns: Any,
-    parameters: Any,
-    weights: Any,
-    inputs: Any,
-    states: Any,
-    rooms: Any,
-    observables: Any,
-    signs: Any,
-    slopes: Any,
-    of_weights: Any,
-    of_inputs: Any,
-    of_states: Any,
+    first: int, last: int, stem: Any, branches: Any, given: Any, room: Any, slopes: Any, gradient: Any
 ) -> None:
     """Gradients of tasks `first` to `last - 1`.
 
     Args as for `branches_forward`, and:
-        rooms: room for four chunks.
+        room: for four chunks.
         slopes: derivative by each value, `(batch, n_observables)`.
-        of_weights: receives the derivative by each weight, `(tasks, n_weights + 1)`; the last is that of fixed angles.
-        of_inputs: receives each group's part of the derivative by each input, `(groups, batch, n_inputs)`.
-        of_states: the same by each initial amplitude, `(groups, batch, 2**n, 1 or 2)`; both may have no rows.
+        gradient: receives the derivatives by weights `(tasks, n_weights + 1)`, the last one by fixed angles, and each
+            group's part of those by inputs `(groups, batch, n_inputs)` and by initial amplitudes `(groups, batch, 2**n,
+            1 or 2)`; no rows of what is not wanted.
     """
     mode = flush_denormals()
-    main, main_bra, ket, bra, lanes = rooms[0], rooms[1], rooms[2], rooms[3], LANES >> lane_qubits
-    shared = weight_turns(parameters, weights)
+    weights, inputs, states = given
+    of_weights, of_inputs, of_states = gradient
+    main, main_bra, ket, bra, lanes = room[0], room[1], room[2], room[3], LANES >> stem.lane_qubits
+    starts, groups = branches.starts, branches.groups
+    shared = weight_turns(stem.parameters, weights)
     for task in range(first, last):
         chunk, group = task // groups, task % groups
-        turns = shared, input_turns(parameters, inputs, chunk, lanes)
+        turns = shared, input_turns(stem.parameters, inputs, chunk, lanes)
         factors = lanes_of(slopes, chunk, lanes)
-        of_columns = np.zeros((len(parameters.inputs), lanes), weights.dtype)
-        fill(chunk, lane_qubits, states, main)
-        run(main, stem, 0, len(stem), patterns, turns)
+        of_columns = np.zeros((len(stem.parameters.inputs), lanes), weights.dtype)
+        fill(chunk, stem.lane_qubits, states, main)
+        run(main, stem.rows, stem.patterns, turns)
         main_bra[:] = 0
-        done = len(stem)
+        done = len(stem.rows)
         for t in range(group + (len(starts) - 1 - group) // groups * groups, -1, -groups):
-            undo(main, main_bra, stem, starts[t], done, patterns, parameters, turns, of_weights[task], of_columns)
-            done, begin = starts[t], ends[t - 1] if t else 0
+            undo(main, main_bra, stem.rows[starts[t] : done], stem, turns, of_weights[task], of_columns)
+            done = starts[t]
             ket[:] = main
-            run(ket, table, begin, ends[t], patterns, turns)
+            run(ket, _rows_of_branch(branches, t), stem.patterns, turns)
             bra[:] = 0
-            for j in range(len(observables)):
-                share = broadcast(shares[t]) * load(signs, j)
-                add_to_bra(ket, bra, observables[j], read(factors, j) * share, 0, len(ket))
-            undo(ket, bra, table, begin, ends[t], patterns, parameters, turns, of_weights[task], of_columns)
+            for j in range(len(factors)):
+                share = broadcast(branches.shares[t]) * load(stem.signs, j)
+                add_to_bra(ket, bra, stem.observables[j], read(factors, j) * share, 0, len(ket))
+            undo(ket, bra, _rows_of_branch(branches, t), stem, turns, of_weights[task], of_columns)
             main_bra += bra
-        undo(main, main_bra, stem, 0, done, patterns, parameters, turns, of_weights[task], of_columns)
-        add_input_slopes(parameters, of_columns, chunk, of_inputs[group])
+        undo(main, main_bra, stem.rows[:done], stem, turns, of_weights[task], of_columns)
+        add_input_slopes(stem.parameters, of_columns, chunk, of_inputs[group])
         if of_states.shape[1]:
-            empty(chunk, lane_qubits, main_bra, 2.0, of_states[group])
+            empty(chunk, stem.lane_qubits, main_bra, 2.0, of_states[group])
     restore_denormals(mode)

@@ -63,29 +63,19 @@ def _slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
 
 
 @njit
-def run(ket: Any, table: Any, start: int, end: int, patterns: Any, turns: Any) -> None:
-    """Rows `start` to `end - 1` of a table on a state."""
-    for g in range(start, end):
-        row = table[g]
+def run(ket: Any, rows: Any, patterns: Any, turns: Any) -> None:
+    """Rows of a table on a state."""
+    for g in range(len(rows)):
+        row = rows[g]
         forward_pass(ket, row, _factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
 
 
 @njit
-def undo(
-    ket: Any,
-    bra: Any,
-    table: Any,
-    start: int,
-    end: int,
-    patterns: Any,
-    parameters: Any,
-    turns: Any,
-    of_weights: Any,
-    of_columns: Any,
-) -> None:
-    """Rows `end - 1` to `start` backwards on ket and bra; slopes are added up as `add_slope` does."""
-    for g in range(end - 1, start - 1, -1):
-        row = table[g]
+def undo(ket: Any, bra: Any, rows: Any, table: Any, turns: Any, of_weights: Any, of_columns: Any) -> None:
+    """Rows of a table, which has their patterns, backwards on ket and bra; `add_slope` adds up the slopes."""
+    patterns, parameters = table.patterns, table.parameters
+    for g in range(len(rows) - 1, -1, -1):
+        row = rows[g]
         overlaps = backward_pass(ket, bra, row, _factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
         slope = _slope_of(patterns, row[INVERSE], overlaps)
         add_slope(parameters, of_weights, of_columns, row[COLUMN], slope)
@@ -147,105 +137,69 @@ def rows_of(table: Any, chunk: int, rows: Any) -> None:
 
 @cached
 @njit(nogil=True)
-def forward(
-    first: int,
-    last: int,
-    lane_qubits: int,
-    table: Any,
-    patterns: Any,
-    parameters: Any,
-    weights: Any,
-    inputs: Any,
-    states: Any,
-    kets: Any,
-    finals: Any,
-    observables: Any,
-    signs: Any,
-    values: Any,
-) -> None:
+def forward(first: int, last: int, table: Any, given: Any, kets: Any, finals: Any, values: Any) -> None:
     """Run chunks `first` to `last - 1`.
 
     Args:
         first: first chunk.
         last: one after the last chunk.
-        lane_qubits: 0 or 4.
-        table: see `passes.py`.
-        patterns: see `program.py`.
-        parameters: see `parameters.py`.
-        weights: `(n_weights,)`.
-        inputs: `(batch, n_inputs)`, or no rows.
-        states: initial states `(batch, 2**n, 1 or 2)`, or no rows.
+        table: see `program.py`.
+        given: weights `(n_weights,)`, inputs `(batch, n_inputs)`, initial states `(batch, 2**n, 1 or 2)`; no rows of
+            inputs and states that are not there.
         kets: receives the final chunks `(chunks, 2**n / lanes of a row, [2,] 16)`, or room for one of them.
         finals: receives the final states `(batch, 2**n, 1 or 2)`, or no rows.
-        observables: see `program.py`.
-        signs: of the lanes, one row an observable.
         values: receives expectation values `(batch, n_observables)`.
     """
     mode = flush_denormals()
-    shared = weight_turns(parameters, weights)
+    weights, inputs, states = given
+    lanes = LANES >> table.lane_qubits
+    shared = weight_turns(table.parameters, weights)
     for chunk in range(first, last):
-        turns = shared, input_turns(parameters, inputs, chunk, LANES >> lane_qubits)
+        turns = shared, input_turns(table.parameters, inputs, chunk, lanes)
         ket = kets[chunk % len(kets)]
-        fill(chunk, lane_qubits, states, ket)
-        run(ket, table, 0, len(table), patterns, turns)
-        found = np.zeros((len(observables), LANES >> lane_qubits), weights.dtype)
-        for j in range(len(observables)):
-            add_to(found, j, expectation(ket, observables[j], load(signs, j), 0, len(ket)))
+        fill(chunk, table.lane_qubits, states, ket)
+        run(ket, table.rows, table.patterns, turns)
+        found = np.zeros((len(table.observables), lanes), weights.dtype)
+        for j in range(len(found)):
+            add_to(found, j, expectation(ket, table.observables[j], load(table.signs, j), 0, len(ket)))
         rows_of(found, chunk, values)
         if len(finals):
-            empty(chunk, lane_qubits, ket, 1.0, finals)
+            empty(chunk, table.lane_qubits, ket, 1.0, finals)
     restore_denormals(mode)
 
 
 @cached
 @njit(nogil=True)
-def backward(
-    first: int,
-    last: int,
-    lane_qubits: int,
-    table: Any,
-    patterns: Any,
-    parameters: Any,
-    weights: Any,
-    inputs: Any,
-    kets: Any,
-    ket: Any,
-    bra: Any,
-    observables: Any,
-    signs: Any,
-    slopes: Any,
-    cotangents: Any,
-    of_weights: Any,
-    of_inputs: Any,
-    of_states: Any,
-) -> None:
+def backward(first: int, last: int, table: Any, given: Any, kets: Any, room: Any, slopes: Any, gradient: Any) -> None:
     """Gradients of chunks `first` to `last - 1`.
 
     Args as for `forward`, and:
         kets: final chunks; not changed.
-        ket: room for one chunk.
-        bra: room for one chunk.
-        slopes: derivative by each value, `(batch, n_observables)`.
-        cotangents: half the derivative by each final amplitude `(batch, 2**n, 1 or 2)`, or no rows.
-        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is that of fixed angles.
-        of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
-        of_states: receives the derivative by each initial amplitude `(batch, 2**n, 1 or 2)`, or no rows.
+        room: for two chunks.
+        slopes: derivative by each value `(batch, n_observables)`, and half of that by each final amplitude
+            `(batch, 2**n, 1 or 2)`, or no rows.
+        gradient: receives the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
+            `(batch, n_inputs)`, and by initial amplitudes `(batch, 2**n, 1 or 2)`; no rows of what is not wanted.
     """
     mode = flush_denormals()
-    shared = weight_turns(parameters, weights)
+    weights, inputs, _ = given
+    of_weights, of_inputs, of_states = gradient
+    of_values, of_finals = slopes
+    ket, bra, lanes = room[0], room[1], LANES >> table.lane_qubits
+    shared = weight_turns(table.parameters, weights)
     for chunk in range(first, last):
-        turns = shared, input_turns(parameters, inputs, chunk, LANES >> lane_qubits)
-        of_columns = np.zeros((len(parameters.inputs), LANES >> lane_qubits), weights.dtype)
+        turns = shared, input_turns(table.parameters, inputs, chunk, lanes)
+        of_columns = np.zeros((len(table.parameters.inputs), lanes), weights.dtype)
         ket[:] = kets[chunk]
-        if len(cotangents):
-            fill(chunk, lane_qubits, cotangents, bra)
+        if len(of_finals):
+            fill(chunk, table.lane_qubits, of_finals, bra)
         else:
             bra[:] = 0
-        factors = lanes_of(slopes, chunk, LANES >> lane_qubits)
-        for j in range(len(observables)):
-            add_to_bra(ket, bra, observables[j], read(factors, j) * load(signs, j), 0, len(ket))
-        undo(ket, bra, table, 0, len(table), patterns, parameters, turns, of_weights[chunk], of_columns)
-        add_input_slopes(parameters, of_columns, chunk, of_inputs)
+        factors = lanes_of(of_values, chunk, lanes)
+        for j in range(len(factors)):
+            add_to_bra(ket, bra, table.observables[j], read(factors, j) * load(table.signs, j), 0, len(ket))
+        undo(ket, bra, table.rows, table, turns, of_weights[chunk], of_columns)
+        add_input_slopes(table.parameters, of_columns, chunk, of_inputs)
         if len(of_states):
-            empty(chunk, lane_qubits, bra, 2.0, of_states)
+            empty(chunk, table.lane_qubits, bra, 2.0, of_states)
     restore_denormals(mode)

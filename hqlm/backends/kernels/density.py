@@ -105,17 +105,7 @@ def _fill(chunk: int, n_qubits: int, states: Any, state: Any) -> None:
 @cached
 @njit(nogil=True)
 def density_forward(
-    first: int,
-    last: int,
-    n_qubits: int,
-    table: Any,
-    parameters: Any,
-    weights: Any,
-    inputs: Any,
-    states: Any,
-    places: Any,
-    state: Any,
-    values: Any,
+    first: int, last: int, n_qubits: int, table: Any, parameters: Any, given: Any, places: Any, state: Any, values: Any
 ) -> None:
     """Run chunks `first` to `last - 1`.
 
@@ -125,14 +115,14 @@ def density_forward(
         n_qubits: number of qubits.
         table: see `pauli_program.py`.
         parameters: see `parameters.py`.
-        weights: `(n_weights,)`.
-        inputs: `(batch, n_inputs)`, or no rows.
-        states: initial coefficients `(batch, 4**n, 1)`, or no rows for |0...0>.
+        given: weights `(n_weights,)`, inputs `(batch, n_inputs)` or no rows, initial coefficients `(batch, 4**n, 1)` or
+            no rows for |0...0>.
         places: of the coefficients that are values.
         state: room for one chunk.
         values: receives them, `(batch, places)`.
     """
     mode = flush_denormals()
+    weights, inputs, states = given
     shared, block = weight_turns(parameters, weights), np.empty((16, LANES), weights.dtype)
     for chunk in range(first, last):
         turns = shared, input_turns(parameters, inputs, chunk, LANES)
@@ -154,30 +144,25 @@ def density_backward(
     n_qubits: int,
     table: Any,
     parameters: Any,
-    weights: Any,
-    inputs: Any,
-    states: Any,
+    given: Any,
     places: Any,
-    bra: Any,
-    checkpoints: Any,
-    tape: Any,
+    room: Any,
     slopes: Any,
-    of_weights: Any,
-    of_inputs: Any,
-    of_states: Any,
+    gradient: Any,
 ) -> None:
     """Gradients of chunks `first` to `last - 1`.
 
     Args as for `density_forward`, and:
-        bra: room for one chunk.
-        checkpoints: room for a chunk at the start of each block.
-        tape: room for a chunk before each operation of a block, and one more.
+        room: for a bra, for a chunk at the start of each block, and for a chunk before each operation of a block and
+            one more.
         slopes: derivative by each value, `(batch, places)`.
-        of_weights: receives the derivative by each weight, `(chunks, n_weights + 1)`; the last is that of fixed angles.
-        of_inputs: receives the derivative by each input, `(batch, n_inputs)`, or no rows.
-        of_states: receives the derivative by each initial coefficient, `(batch, 4**n, 1)`, or no rows.
+        gradient: receives the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
+            `(batch, n_inputs)`, and by initial coefficients `(batch, 4**n, 1)`; no rows of what is not wanted.
     """
     mode = flush_denormals()
+    weights, inputs, states = given
+    of_weights, of_inputs, of_states = gradient
+    bra, checkpoints, tape = room[0][0], room[1], room[2]
     shared = weight_turns(parameters, weights)
     block = np.empty((16, LANES), weights.dtype)
     count, length = len(table.fields), len(tape) - 1

@@ -109,7 +109,7 @@ class _Density(torch.autograd.Function):
         def share(first: int, last: int) -> None:
             room = np.empty((4**program.n_qubits, LANES), dtype=values.dtype)
             density_forward(
-                first, last, program.n_qubits, program.table, program.parameters, *given, places, room, values
+                first, last, program.n_qubits, program.table, program.parameters, given, places, room, values
             )
 
         share_out(share, _chunks(batch))
@@ -126,13 +126,11 @@ class _Density(torch.autograd.Function):
         n_blocks = -(-len(program.table.fields) // length)
 
         def share(first: int, last: int) -> None:
-            bra, checkpoints, tape = (
-                np.empty((count, 4**program.n_qubits, LANES), dtype=of_values.dtype)
-                for count in (1, n_blocks, length + 1)
-            )
+            size = 4**program.n_qubits, LANES
+            room = tuple(np.empty((count, *size), dtype=of_values.dtype) for count in (1, n_blocks, length + 1))
             density_backward(
-                first, last, program.n_qubits, program.table, program.parameters, *given, ctx.places, bra[0],
-                checkpoints, tape, of_values, *gradient,
+                first, last, program.n_qubits, program.table, program.parameters, given, ctx.places, room, of_values,
+                gradient,
             )  # fmt: skip
 
         share_out(share, _chunks(ctx.batch))

@@ -44,7 +44,7 @@ def trajectory_states(
 ) -> Tensor:
     """Final states of one trajectory but for a global phase, without gradient."""
     job = job_of(circuit, weights, inputs, states)
-    noisy = noisy_program(circuit, job.program.lane_qubits, DTYPES[job.dtype])
+    noisy = noisy_program(circuit, job.program.table.lane_qubits, DTYPES[job.dtype])
     job = replace(job, program=noisy.with_errors(errors))
     finals = _forward(job, arrays(weights, inputs, None if states is None else parts(states)), None, True)
     return torch.view_as_complex(finals) if job.is_complex else finals[:, :, 0]
@@ -88,25 +88,22 @@ def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -
 
     The final chunks stay in `kets` when there is room for them.
     """
-    program = job.program
-    observables = program.observables[: 0 if wants_states else None]
-    values = np.zeros((job.batch, len(observables)), dtype=program.patterns.dtype)
+    table = job.program.table.first_observables(0) if wants_states else job.program.table
+    values = np.zeros((job.batch, len(table.observables)), dtype=table.patterns.dtype)
     finals = no_rows(values.dtype)
     if wants_states:
-        finals = np.empty((job.batch, 2**program.n_qubits, 2 if job.is_complex else 1), dtype=values.dtype)
+        finals = np.empty((job.batch, 2**job.program.n_qubits, 2 if job.is_complex else 1), dtype=values.dtype)
     if is_wide(job):
         for chunk in range(job.chunks):
             ket = (job.room() if kets is None else kets[chunk]).numpy()
-            values[chunk] = forward_wide(job, chunk, *given, ket, len(observables))
+            values[chunk] = forward_wide(job.program, table, chunk, given, ket)
             if wants_states:
-                empty_state(chunk, program.lane_qubits, ket, 1.0, finals)
+                empty_state(chunk, table.lane_qubits, ket, 1.0, finals)
     else:
 
         def share(first: int, last: int) -> None:
-            forward(
-                first, last, program.lane_qubits, program.table, program.patterns, program.parameters, *given,
-                (job.room(1) if kets is None else kets).numpy(), finals, observables, program.signs, values,
-            )  # fmt: skip
+            room = job.room(1) if kets is None else kets
+            forward(first, last, table, given, room.numpy(), finals, values)
 
         share_out(share, job.chunks, job.is_small)
     return torch.from_numpy(finals if wants_states else values)
@@ -138,29 +135,23 @@ class _Adjoint(torch.autograd.Function):
 
 def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: Arrays) -> None:
     """Add to a gradient, for slopes of values `(batch, n_observables)` or of states `(batch, 2**n, parts)`."""
-    program = job.program
-    weights, inputs, _ = given
-    of_values, of_states = np.ascontiguousarray(slopes.numpy(force=True)), no_rows(given[0].dtype)
+    of_values, of_finals = np.ascontiguousarray(slopes.numpy(force=True)), no_rows(given[0].dtype)
     if slopes.ndim == 3:
-        of_values, of_states = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
-    observables = program.observables[: of_values.shape[1]]
-    of_weights, of_inputs, of_rows = gradient
+        of_values, of_finals = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
+    table = job.program.table.first_observables(of_values.shape[1])
     if is_wide(job):
         ket, bra = job.room(2).numpy()
         for chunk in range(job.chunks):
             ket[:], bra[:] = kets[chunk].numpy(), 0
-            if len(of_states):
-                fill_state(chunk, program.lane_qubits, of_states, bra)
-            backward_wide(job, chunk, weights, inputs, ket, bra, of_values[chunk], of_weights[chunk], of_inputs)
-            if len(of_rows):
-                empty_state(chunk, program.lane_qubits, bra, 2.0, of_rows)
+            if len(of_finals):
+                fill_state(chunk, table.lane_qubits, of_finals, bra)
+            backward_wide(job.program, table, chunk, given, ket, bra, of_values[chunk], gradient)
+            if len(gradient[2]):
+                empty_state(chunk, table.lane_qubits, bra, 2.0, gradient[2])
         return
 
     def share(first: int, last: int) -> None:
-        ket, bra = job.room(2).numpy()
-        backward(
-            first, last, program.lane_qubits, program.table, program.patterns, program.parameters, weights, inputs,
-            kets.numpy(), ket, bra, observables, program.signs, of_values, of_states, of_weights, of_inputs, of_rows,
-        )  # fmt: skip
+        room = job.room(2).numpy()
+        backward(first, last, table, given, kets.numpy(), room, (of_values, of_finals), gradient)
 
     share_out(share, job.chunks, job.is_small)

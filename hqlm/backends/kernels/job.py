@@ -33,7 +33,7 @@ class Job:
     @cached_property
     def lanes(self) -> int:
         """Rows in a chunk."""
-        return LANES >> self.program.lane_qubits
+        return LANES >> self.program.table.lane_qubits
 
     @cached_property
     def chunks(self) -> int:
@@ -47,7 +47,7 @@ class Job:
 
     def room(self, *leading: int) -> Tensor:
         """Chunks `(*leading, vectors, [2,] 16)`, not initialised."""
-        vectors = 2 ** (self.program.n_qubits - self.program.lane_qubits)
+        vectors = 2 ** (self.program.n_qubits - self.program.table.lane_qubits)
         parts = (2,) if self.is_complex else ()
         return torch.empty(*leading, vectors, *parts, LANES, dtype=self.dtype)
 

@@ -26,7 +26,7 @@ class NoisyProgram:
 
     Args:
         circuit: the circuit.
-        lane_qubits: see `Program`.
+        lane_qubits: see `Table`.
         dtype: numpy dtype of the kernels.
     """
 
@@ -63,7 +63,8 @@ class NoisyProgram:
     def with_errors(self, errors: Errors) -> Program:
         """The program of one trajectory."""
         start, rows = self.branch(errors)
-        return replace(self.program, table=np.concatenate((self.program.table[:start], rows)))
+        table = self.program.table
+        return replace(self.program, table=table._replace(rows=np.concatenate((table.rows[:start], rows))))
 
     def branch(self, errors: Errors) -> tuple[int, NDArray[np.int64]]:
         """The row of the program that the first error is before, and the rows of a trajectory from there on."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,56 +23,69 @@ PIECES: Final = 2**_PIECE_BITS  # that a large state is cut into
 NO_BIT: Final = 62  # above every bit of a vector number
 
 
+class Table(NamedTuple):
+    """What the kernels read.
+
+    Attributes:
+        lane_qubits: 0 when the 16 lanes are rows of the batch, 4 when they are the last qubits of one row.
+        rows: `(operations, fields)`, see `passes.py`.
+        patterns: `(patterns * 14, 16)`, what the coefficients of an operation are made of.
+        parameters: what the columns of angles read.
+        observables: `(n_observables, 4)`: vector bits flipped, lane bits flipped, vector bits that give signs, twist.
+        signs: `(n_observables, 16)`, sign of each lane.
+    """
+
+    lane_qubits: int
+    rows: NDArray[np.int64]
+    patterns: NDArray[Any]
+    parameters: Parameters
+    observables: NDArray[np.int64]
+    signs: NDArray[Any]
+
+    def first_observables(self, count: int) -> Table:
+        """The same with no more than `count` observables."""
+        return self._replace(observables=self.observables[:count])
+
+
 @dataclass(frozen=True)
 class Program:
     """A circuit for the kernels.
 
     Args:
         n_qubits: number of qubits.
-        lane_qubits: 0 when the 16 lanes are rows of the batch, 4 when they are the last qubits of one row.
-        table: `(operations, fields)`, see `passes.py`.
-        patterns: `(patterns * 14, 16)`, what the coefficients of an operation are made of.
-        n_weights: number of weights.
-        parameters: what the columns of angles read.
-        observables: `(n_observables, 4)`: vector bits flipped, lane bits flipped, vector bits that give signs, twist.
-        signs: `(n_observables, 16)`, sign of each lane.
         phase: global phase in radians that the table leaves out.
+        table: all the rest.
     """
 
     n_qubits: int
-    lane_qubits: int
-    table: NDArray[np.int64]
-    patterns: NDArray[Any]
-    n_weights: int
-    parameters: Parameters
-    observables: NDArray[np.int64]
-    signs: NDArray[Any]
     phase: float
+    table: Table
 
     @cached_property
     def pairs(self) -> int:
         """Number of pairs of vectors that all operations together work on."""
-        return int(self.table[:, COUNT].sum())
+        return int(self.table.rows[:, COUNT].sum())
 
     @cached_property
-    def runs(self) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
-        """The table of each piece, `(PIECES, rows, fields)`, and the ranges of rows that keep pieces apart.
+    def runs(self) -> list[NDArray[np.int64]]:
+        """Rows that keep pieces apart, those of each piece: `(PIECES, operations, fields)`.
 
         A piece is what the highest bits that a row leaves open number; see `wide.py`.
         """
-        tables = np.repeat(self.table[None], PIECES, axis=0)
-        tables[:, :, COUNT] //= PIECES
+        rows = self.table.rows
+        of_pieces = np.repeat(rows[None], PIECES, axis=0)
+        of_pieces[:, :, COUNT] //= PIECES
         starts, before = [], None
-        for g, row in enumerate(self.table.tolist()):
-            vector_bits = range(self.n_qubits - self.lane_qubits)
+        for g, row in enumerate(rows.tolist()):
+            vector_bits = range(self.n_qubits - self.table.lane_qubits)
             bits = [1 << bit for bit in vector_bits if bit not in (row[LOW], row[HIGH])][-_PIECE_BITS:]
             for piece in range(PIECES):
-                tables[piece, g, VALUE] |= sum(bit for place, bit in enumerate(bits) if piece >> place & 1)
+                of_pieces[piece, g, VALUE] |= sum(bit for place, bit in enumerate(bits) if piece >> place & 1)
             mixes = row[PARTNER] & sum(bits)  # this row alone keeps pieces apart, but its pairs lie across them
             if mixes or bits != before:
                 starts.append(g)
             before = None if mixes else bits
-        return tables, list(pairwise([*starts, len(self.table)]))
+        return [np.ascontiguousarray(of_pieces[:, start:end]) for start, end in pairwise([*starts, len(rows)])]
 
 
 def _circuit_operations(circuit: Circuit) -> Iterator[Operation]:
@@ -98,17 +111,15 @@ def assemble(
 ) -> Program:
     """The program of table rows, reading the observables of `circuit`."""
     observables = [_observable(observable, patterns.lane_qubits) for observable in circuit.observables]
-    return Program(
-        circuit.n_qubits,
+    table = Table(
         patterns.lane_qubits,
         np.array(rows, dtype=np.int64).reshape(-1, 10),
         patterns.table().astype(dtype),
-        circuit.n_weights,
         parameters_of(circuit, dtype),
         np.array([fields for fields, _ in observables], dtype=np.int64).reshape(-1, 4),
         np.array([signs for _, signs in observables], dtype=dtype).reshape(-1, LANES),
-        sum(GLOBAL_PHASES.get(gate.name, 0.0) for gate in circuit.gates),
     )
+    return Program(circuit.n_qubits, sum(GLOBAL_PHASES.get(gate.name, 0.0) for gate in circuit.gates), table)
 
 
 def _parts(operation: Operation, lane_qubits: int) -> Iterator[tuple[list[int], int]]:
