@@ -26,6 +26,13 @@ def test_readout_of_one_rotation_is_its_cosine():
     torch.testing.assert_close(module(x), torch.cos(module.weight + 2.0 * x))
 
 
+def test_a_gradient_by_perturbation_has_the_step_of_the_execution():
+    circuit = Circuit(1, (Gate("RY", (0,), Weight(0)),), (PauliString("Z"),))
+    module = layer(Execution(gradient="spsa", spsa_step=1.0), circuit)
+    module().sum().backward()  # (cos(w + 1) - cos(w - 1)) / 2, whatever the sign that is drawn
+    torch.testing.assert_close(module.weight.grad, -torch.sin(module.weight.detach()) * torch.sin(torch.tensor(1.0)))
+
+
 def test_trainable_scale_multiplies_inputs_and_gets_a_gradient():
     module = layer(trainable_scale=True)
     plain = layer()
@@ -61,6 +68,7 @@ def test_every_evaluation_repeats_itself():
     again = [module(X), module(X)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], layer(Execution(shots=50, seed=3))(X))  # what a first training forward measures
 
 
 def test_a_resumed_layer_goes_on_where_it_stopped():

@@ -22,7 +22,7 @@ from hqlm.errors import DataError
 _ENTRIES: Final = 2**23  # of a sparse matrix, 128 MiB: beyond it nothing is diagonalised
 _DENSE: Final = 8  # qubits up to which all eigenvalues are worked out at once
 _LARGEST_DENSE: Final = 12  # qubits up to which they are, when the lowest level has many states
-_MANY: Final = 64
+_MANY: Final = 64  # states of the lowest level that Lanczos looks for
 _SAME: Final = 1e-8  # energies nearer than this, relative to the largest, are those of one level
 _ROUNDING: Final = 1e-9
 
@@ -219,29 +219,44 @@ class _OnceLoader(yaml.SafeLoader):
 
 
 def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:
-    from scipy.sparse.linalg import eigsh
-
     matrix = hamiltonian.matrix
     if not any(set(letters) & set("XY") for letters, _ in hamiltonian.terms):  # a diagonal one is wide more often
         places = np.flatnonzero(_level(matrix.diagonal()))
         states = np.zeros((matrix.shape[0], len(places)))
         states[places, np.arange(len(places))] = 1.0
         return GroundLevel(float(matrix.diagonal().min()), states)
+    if hamiltonian.n_qubits > _DENSE:
+        found = _by_lanczos(hamiltonian)
+        if found is not None or hamiltonian.n_qubits > _LARGEST_DENSE:
+            return found
+    energies, states = np.linalg.eigh(matrix.toarray())
+    return GroundLevel(float(energies[0]), states[:, _level(energies)])
+
+
+def _by_lanczos(hamiltonian: Hamiltonian) -> GroundLevel | None:
+    """The lowest level; None when it has more than 64 states.
+
+    Of each level Lanczos finds one state, and others by rounding alone. So states that are found are lifted out of the
+    way, until the lowest that is left lies above their level.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    matrix = hamiltonian.matrix
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])
-    wanted = 4
-    while True:
-        if wanted > _MANY and hamiltonian.n_qubits > _LARGEST_DENSE:
-            return None
-        if hamiltonian.n_qubits <= _DENSE or wanted > _MANY:
-            energies, states = np.linalg.eigh(matrix.toarray())
-        else:
-            energies, states = eigsh(matrix, k=wanted, which="SA", v0=start)
-        order = np.argsort(energies)
-        energies, states = energies[order], states[:, order]
-        lowest = _level(energies)
-        if not lowest.all() or len(energies) == len(start):
-            return GroundLevel(float(energies[0]), states[:, lowest])
-        wanted *= 2  # the level is wider than what was asked for
+    width = 2.0 * sum(abs(coefficient) for _, coefficient in hamiltonian._measured)  # of all energies, at most
+    states, energies = np.empty((len(start), 0), matrix.dtype), np.empty(0)
+
+    def lifted(psi: NDArray[Any]) -> NDArray[Any]:
+        image: NDArray[Any] = matrix @ psi + width * (states @ (states.conj().T @ psi))
+        return image
+
+    while states.shape[1] <= _MANY:
+        found, vectors = eigsh(LinearOperator(matrix.shape, lifted, dtype=matrix.dtype), k=2, which="SA", v0=start)
+        lowest = _level(np.append(energies, found))[len(energies) :]
+        if not lowest.any():
+            return GroundLevel(float(energies.min()), states)
+        energies, states = np.append(energies, found[lowest]), np.hstack((states, vectors[:, lowest]))
+    return None
 
 
 def _level(energies: NDArray[Any]) -> NDArray[Any]:

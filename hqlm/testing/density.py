@@ -121,7 +121,7 @@ def expectations(
     rows = []
     for row in range(batch):
         features = np.zeros(0, complex) if inputs is None else inputs[row].detach().numpy().astype(complex)
-        state = None if states is None else states[row].detach().numpy().astype(complex)
+        state = None if states is None else states[row].numpy(force=True).astype(complex)
         rho = density_matrix(circuit, weights.detach().numpy().astype(complex), features, state, noise)
         rows.append([_value(rho, observable, noise.readout) for observable in circuit.observables])
     return torch.tensor(rows, dtype=torch.float64)

@@ -50,6 +50,14 @@ def test_training_raises_it(kind):
     assert trained == align(kernel, X, LABELS, steps=15, lr=0.1)
 
 
+def test_batches_are_of_different_rows(monkeypatch):
+    represent, seen = QuantumKernel.represent, []
+    monkeypatch.setattr(QuantumKernel, "represent", lambda *args: seen.append(args[1]) or represent(*args))
+    align(QuantumKernel(UploadMap()), X, LABELS, steps=6, batch_size=20)
+    assert [len(set(map(tuple, rows.tolist()))) for rows in seen] == [20] * 6
+    assert not torch.equal(seen[0], seen[1])
+
+
 def test_a_projected_kernel_is_trained_on_any_backend():
     kernel = QuantumKernel(UploadMap(), kind="projected")
     other = QuantumKernel(UploadMap(), kind="projected", backend=PennyLaneBackend())

@@ -19,6 +19,9 @@ def test_the_fidelity_of_amplitudes_is_a_polynomial_kernel(offset):
     lengths = np.sqrt(np.diag(inner(X, X)))
     expected = (inner(X, X) / np.outer(lengths, lengths)) ** 2
     np.testing.assert_allclose(QuantumKernel(AmplitudeMap(offset))(X), expected, atol=1e-12)
+    states = AmplitudeMap(offset).states(torch.tensor([[3.0, 4.0, 0.0, 0.0]]))
+    expected = [3.0, 4.0, 0.0, 0.0, *([offset, 0.0, 0.0, 0.0] if offset else [])]
+    torch.testing.assert_close(states, torch.nn.functional.normalize(torch.tensor([expected])))
 
 
 @pytest.mark.parametrize(("pairs", "entanglement"), [("all", "full"), ("neighbours", "linear")])
@@ -34,6 +37,7 @@ def test_the_zz_map_is_that_of_qiskit(pairs, entanglement):
 
 
 def test_without_pairs_the_zz_map_is_a_product():
+    assert ZZFeatureMap(pairs="none").ablated("long_range").pairs == "none"
     found = QuantumKernel(ZZFeatureMap(n_layers=1, pairs="none"))(X)
     np.testing.assert_allclose(found, np.cos(X[:, None] - X[None]).prod(-1) ** 2, atol=1e-12)
 

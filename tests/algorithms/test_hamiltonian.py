@@ -79,6 +79,25 @@ def test_a_level_of_several_states_counts_all_of_them():
     assert ring.ground.states.shape[1] == 2
     dimers = Hamiltonian.of({"XX" + "I" * 8: -1.0})  # two of ten qubits: half of all states
     assert dimers.ground.states.shape[1] == 512
+    near = Hamiltonian.of({"ZI": -1.0, "IZ": -1e-3})  # the next level lies 0.002 higher
+    assert near.ground.states.shape[1] == 1
+
+
+@pytest.mark.parametrize(("n_qubits", "fields", "n_states"), [(9, 3, 64), (10, 6, 16), (13, 10, 8), (13, 6, None)])
+def test_qubits_that_no_term_touches_double_the_states_of_a_level(n_qubits, fields, n_states):
+    words = [("I" * wire + "X").ljust(n_qubits, "I") for wire in range(fields)]
+    ground = Hamiltonian.of(dict.fromkeys(words, -1.0)).ground
+    assert (ground and ground.states.shape[1]) == n_states  # None: more than 64
+    if ground is not None:
+        assert ground.energy == pytest.approx(-fields)
+        np.testing.assert_allclose(ground.states.T @ ground.states, np.eye(n_states), atol=1e-10)
+
+
+def test_the_level_of_an_odd_ring_of_spins_has_two_momenta_of_two_spins():
+    n_qubits = 13
+    bonds = [{site, (site + 1) % n_qubits} for site in range(n_qubits)]
+    words = ["".join(p if site in bond else "I" for site in range(n_qubits)) for bond in bonds for p in "XYZ"]
+    assert Hamiltonian.of(dict.fromkeys(words, 1.0)).ground.states.shape[1] == 4
 
 
 def test_a_large_one_is_not_diagonalised():
@@ -96,7 +115,7 @@ def test_a_large_one_is_not_diagonalised():
         ({"ZA": 1.0}, "letters I, X, Y and Z"),
         ({"": 1.0}, "letters I, X, Y and Z"),
         ({"ZZ": 1.0 + 0.5j}, "ZZ is not Hermitian"),
-        ({"ZZ": "0.5j"}, "ZZ is not Hermitian"),
+        ({"ZZ": "-0.5j"}, "ZZ is not Hermitian"),
         ({"ZZ": float("nan")}, "ZZ is not finite"),
         ({"ZZ": "much"}, "real number, given 'much'"),
         ({"ZZ": None}, "real number, given None"),
@@ -118,7 +137,11 @@ def test_files_are_read_and_written(tmp_path):
 def test_nearness_looks_at_every_coefficient():
     one = Hamiltonian.of({"ZZ": 1.0})
     assert one.is_near(Hamiltonian.of({"ZZ": 1.0 + 1e-12, "XX": 1e-12}))
-    assert not one.is_near(Hamiltonian.of({"ZZ": 1.0, "XX": 1e-3}))
+    assert not one.is_near(Hamiltonian.of({"ZZ": 1.0, "XX": 1e-8}))
+
+
+def test_equal_letters_are_added_up():
+    assert Hamiltonian((("ZI", 1.0), ("XX", 2.0), ("ZI", 0.5))).terms == (("ZI", 1.5), ("XX", 2.0))
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"terms": [1]}', "7"])

@@ -58,6 +58,11 @@ def test_terms_are_the_energy_of_basis_states():
     np.testing.assert_allclose(energies, problem.energies(all_bits(4)), atol=1e-12)
 
 
+def test_extremes_are_looked_for_among_all_choices():
+    signs = {0: -1.0, 1: 1.0, **dict.fromkeys(range(2, 16), -0.5)}  # neither lies among the first or last quarter
+    assert Ising(16, signs, {}).extremes == (-9.0, 9.0)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_local_search_ends_where_no_flip_helps(seed):
     problem = random_problem(seed)
@@ -74,6 +79,10 @@ def test_local_search_ends_where_no_flip_helps(seed):
 def test_greedy_finds_the_ground_state_of_a_tree():
     tree = max_cut(nx.balanced_tree(2, 3))
     assert tree.energies(greedy(tree)[None])[0] == -14.0
+    alone = Ising(3, {0: 1.0, 1: -2.0, 2: 0.5}, {})  # each spin against its field
+    assert greedy(alone).tolist() == [1, 0, 1]
+    path = Ising(3, {}, {(0, 1): 1.0, (1, 2): 1.0})  # the middle touches most, so it is set first
+    assert greedy(path).tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -90,6 +99,15 @@ def test_a_field_is_a_coupling_to_a_spin_that_stays_up():
     problem = Ising(3, {0: 1.0, 1: -2.0}, {(1, 2): 1.5})
     best, _ = goemans_williamson(problem)
     assert problem.energies(best[None])[0] == problem.extremes[0] == -4.5
+    alone = Ising(3, {0: 1.0, 1: -2.0, 2: 0.5}, {})  # where the relaxation is exact every hyperplane finds the optimum
+    assert goemans_williamson(alone)[1] == pytest.approx(-3.5)
+
+
+def test_hyperplanes_are_those_of_their_seed():
+    problem = random_problem(0, n=12)
+    one, again, other = (goemans_williamson(problem, n_cuts=20, seed=seed)[1] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
 
 
 def test_graphs_from_files(tmp_path):
@@ -117,6 +135,7 @@ def test_graphs_from_files(tmp_path):
         (lambda: Ising.from_qubo(np.full((2, 2), np.nan)), "square matrix of finite"),
         (lambda: Ising(2, {}, {}), "no terms"),
         (lambda: Ising(2, {}, {(1, 0): 1.0}), "does not fit 2 spins"),
+        (lambda: Ising(2, {}, {(1, 1): 1.0}), "does not fit 2 spins"),
         (lambda: Ising(2, {2: 1.0}, {}), "does not fit 2 spins"),
         (lambda: Ising(2, {1: float("inf")}, {}), "finite"),
         (lambda: Ising(21, {0: 1.0}, {}).extremes, "up to 20 spins"),

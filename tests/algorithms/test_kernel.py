@@ -48,7 +48,7 @@ def test_sampled_values_scatter_around_exact_ones(kind):
         spread = np.sqrt(expected * (1 - expected) / 4000) if kind == "fidelity" else 9 / np.sqrt(4000)
         # an extra share for the projection to positive eigenvalues
         assert (np.abs(found - expected) <= 5 * spread + 5 / 4000 + 0.02 * (len(given) == 1)).all()
-    np.testing.assert_array_equal(sampled(X), sampled(X))
+    np.testing.assert_array_equal(sampled(X), sampled(X, X))  # as scikit-learn asks for it
     assert (replace(exact, execution=Execution(shots=4000, seed=2))(X) != sampled(X)).any()
 
 
@@ -109,10 +109,14 @@ def test_vectors_that_are_asked_for_again_stay_known(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["fidelity", "projected"])
-def test_other_calls_have_errors_of_their_own(kind):
+def test_other_calls_have_errors_of_their_own(monkeypatch, kind):
     sampled = QuantumKernel(UploadMap(), kind=kind, execution=Execution(shots=50))
     np.testing.assert_array_equal(sampled(X[:1], Y), sampled(X[:1], Y))
     assert (sampled(X[:1], Y) != sampled(X[:2], Y)[:1]).any()
+    assert (sampled(X[:1], Y) != sampled(X[:1], Y[::-1])[:, ::-1]).any()
+    monkeypatch.setattr(kernel, "_AT_ONCE", 1)  # a pair at a time
+    if kind == "fidelity":
+        assert len(set(sampled(X[:1], Y[[0] * 8]).flat)) > 1
 
 
 def test_it_pickles_without_the_states_it_keeps():

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from sklearn.svm import SVC
 
 from hqlm.algorithms import AmplitudeMap, KernelClassifier, QuantumKernel, UploadMap, ZZFeatureMap, alignment
+from hqlm.algorithms.support_vectors import best_temperature
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import InterleavedUpload, RingAnsatz
 from hqlm.data import ReviewsData
@@ -53,8 +54,11 @@ def test_it_predicts_as_scikit_learn_does_with_the_same_gram_matrix(tmp_path):
     train, labels, val = rows(model)
     kernel = QuantumKernel(AmplitudeMap(0.5))
     known = SVC(C=3.0, kernel="precomputed").fit(kernel(train), labels)
-    expected = probabilities(model, known.decision_function(kernel(val, train)))
-    torch.testing.assert_close(model(model._embeddings["val"]).softmax(1), expected)
+    scores = known.decision_function(kernel(val, train))
+    torch.testing.assert_close(model(model._embeddings["val"]).softmax(1), probabilities(model, scores))
+    halves = torch.from_numpy(np.stack((-scores, scores), axis=1) / 2)
+    temperature = best_temperature(halves, torch.tensor(model.trainer.datamodule.labels("val")))
+    assert float(model.machine.temperature) == pytest.approx(temperature, rel=1e-3)
     assert model.trainer.current_epoch == 1
     assert sum(model.parameter_counts().values()) == 0
 
@@ -100,12 +104,14 @@ def test_alignment_rises_and_trains_encoder_and_map(tmp_path, kind):
     }
 
 
-def test_the_machine_is_that_of_the_trained_weights(tmp_path):
-    model = fitted(tmp_path, feature_encoder=LinearFeatureEncoder(3), feature_map=UploadMap(), optimizer=ADAM)
+@pytest.mark.parametrize("options", [{}, {"kind": "projected", "gamma": 0.3}], ids=str)
+def test_the_machine_is_that_of_the_trained_weights(tmp_path, options):
+    parts = {"feature_encoder": LinearFeatureEncoder(3), "feature_map": UploadMap(), **options}
+    model = fitted(tmp_path, optimizer=ADAM, **parts)
     train, labels, val = rows(model)
     with torch.no_grad():
         train, val = (model.features(torch.from_numpy(each)).double().numpy() for each in (train, val))
-    kernel = QuantumKernel(UploadMap(), weights=tuple(model.weight.tolist()))
+    kernel = QuantumKernel(UploadMap(), weights=tuple(model.weight.tolist()), **options)
     known = SVC(kernel="precomputed").fit(kernel(train), labels)
     expected = probabilities(model, known.decision_function(kernel(val, train)))
     torch.testing.assert_close(model(model._embeddings["val"]).softmax(1), expected)
@@ -126,6 +132,12 @@ def test_shots_and_noise_move_it_and_repeat_themselves(tmp_path, kind, execution
     found = model(model._embeddings["val"])
     assert torch.equal(model(model._embeddings["val"]), found)
     assert not torch.allclose(exact(exact._embeddings["val"]), found, atol=1e-4)
+
+
+def test_what_is_measured_has_the_seed_of_the_execution_or_of_torch():
+    torch.manual_seed(5)
+    assert built().kernel.execution.seed == 5
+    assert built(execution=Execution(seed=7)).kernel.execution.seed == 7
 
 
 def test_shots_align_a_projected_kernel_and_no_fidelity(tmp_path):

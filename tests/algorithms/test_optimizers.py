@@ -78,6 +78,11 @@ def test_metric_and_blocks_are_those_of_pennylane(rotations):
     np.testing.assert_allclose(blocks, qml.metric_tensor(node, approx="block-diag")(point), atol=1e-10)
 
 
+def test_a_weight_of_two_gates_belongs_to_the_layer_of_the_first():
+    gates = (Gate("RX", (0,), Weight(0)), Gate("RY", (0,), Weight(1)), Gate("RX", (0,), Weight(0)))
+    assert weight_layers(Circuit(1, gates, ())) == [1, 2]
+
+
 def test_a_natural_step_solves_with_the_metric():
     weights = weights_of(SHARED)
     energy_of(SHARED, weights)()
@@ -145,13 +150,23 @@ def test_rotosolve_knows_frequencies_that_are_no_multiples_of_one_another():
     assert float(energy_of(circuit, weights)().detach()) == pytest.approx(-1.0)
 
 
+def test_rotosolve_leaves_a_weight_that_turns_nothing():
+    gates = (Gate("RY", (0,), Weight(0, 0.0)), Gate("RY", (0,), Weight(1)))
+    circuit = Circuit(1, gates, (PauliString("Z"),))
+    weights = weights_of(circuit)
+    first, optimizer = weights.detach()[0].item(), Rotosolve([weights])
+    optimizer.attach(circuit)
+    assert float(optimizer.step(energy_of(circuit, weights))) == pytest.approx(-1.0)
+    assert weights.detach()[0].item() == first
+
+
 def test_rotosolve_refuses_frequencies_without_a_common_unit():
     circuit = at_two_frequencies(2.0**0.5)
     with pytest.raises(ConfigError, match=r"weight 0 .* no common unit"):
         Rotosolve([weights_of(circuit)]).attach(circuit)
 
 
-def test_the_first_step_of_spsa_is_its_formula():
+def test_steps_of_spsa_are_its_formula():
     weights = torch.nn.Parameter(torch.tensor([0.3, -0.2], dtype=torch.float64))
     start, seen = weights.detach().clone(), []
 
@@ -159,12 +174,27 @@ def test_the_first_step_of_spsa_is_its_formula():
         seen.append(weights.detach().clone())
         return (weights**2).sum().detach()
 
-    SPSA([weights], lr=0.5, perturbation=0.1, stability=3.0, seed=4).step(closure)
-    signs = (seen[0] - start) / 0.1
-    torch.testing.assert_close(signs.abs(), torch.ones(2, dtype=torch.float64))
-    torch.testing.assert_close(seen[1], start - 0.1 * signs)
-    slope = ((seen[0] ** 2).sum() - (seen[1] ** 2).sum()) / 0.2
-    torch.testing.assert_close(weights.detach(), start - 0.5 / 4.0**0.602 * slope * signs)
+    optimizer = SPSA([weights], lr=0.5, perturbation=0.1, stability=3.0, seed=4)
+    for k in (1, 2, 3):
+        optimizer.step(closure)
+        one, other = seen[-2:]
+        reach = 0.1 / k**0.101
+        signs = (one - start) / reach
+        torch.testing.assert_close(signs.abs(), torch.ones(2, dtype=torch.float64))
+        torch.testing.assert_close(other, start - reach * signs)
+        slope = ((one**2).sum() - (other**2).sum()) / (2.0 * reach)
+        torch.testing.assert_close(weights.detach(), start - 0.5 / (k + 3.0) ** 0.602 * slope * signs)
+        start = weights.detach().clone()
+
+
+def test_spsa_looks_where_its_seed_says():
+    ends = []
+    for seed in (1, 1, 2):
+        weights = torch.nn.Parameter(torch.arange(12.0))
+        SPSA([weights], seed=seed).step(lambda weights=weights: (weights**2).sum().detach())
+        ends.append(weights.detach().clone())
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
 
 
 def test_spsa_goes_on_with_other_directions_after_a_checkpoint():
@@ -197,10 +227,24 @@ def test_scipy_minimises_and_takes_gradients_only_where_it_uses_them(method, gra
     assert float(weights.grad.abs().max()) < 1e-3
 
 
+def test_scipy_ends_after_its_iterations_at_the_best_point_that_it_has_seen():
+    weights, seen = weights_of(SHARED), []
+
+    def closure():
+        seen.append(energy_of(SHARED, weights)().detach())
+        return seen[-1]
+
+    found = SciPyOptimizer([weights], max_iterations=9).step(closure)
+    assert len(seen) <= 9
+    assert found == min(seen) < seen[-1]
+    assert float(found) == pytest.approx(float(energy_of(SHARED, weights)()), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda p: SPSA(p, perturbation=0.0),
+        lambda p: SPSA(p, seed=-1),
         lambda p: SciPyOptimizer(p, tolerance=0.0),
         lambda p: QuantumNaturalGradient(p, lr=-1.0),
         lambda p: Rotosolve([*p, torch.nn.Parameter(torch.zeros(1))]),

@@ -10,6 +10,7 @@ import torch
 
 import hqlm
 from hqlm.algorithms import QAOA, IsingTerms, MaxCut, MaxIndependentSet, Qubo
+from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
 from hqlm.algorithms.ising import Ising, all_bits
 from hqlm.backends import CirqBackend
 from hqlm.errors import ConfigError
@@ -78,6 +79,28 @@ def test_refining_helps_poor_samples():
         model.quantum.weight.zero_()  # uniform bits
     found = model.solution()
     assert found.refined < found.sampled
+    model.samples, model.execution = 256, Execution(shots=3)
+    assert model.solution().sampled == found.sampled
+
+
+def test_samples_are_those_of_the_trained_circuit():
+    fields = {"".join("Z" if wire == site else "I" for wire in range(6)): 1.0 for site in range(6)}
+    model = built(problem=IsingTerms(fields), n_layers=1, samples=1)
+    with torch.no_grad():  # each |+> is turned to the equator's Y axis, then to the pole
+        model.quantum.weight.copy_(torch.tensor([np.pi / 4, np.pi / 4]))
+    energy = model().item()
+    assert abs(energy) == pytest.approx(6.0)
+    assert model.solution().sampled == pytest.approx(energy)
+
+
+def test_the_bits_are_those_of_the_least_refined_energy():
+    matrix = np.random.default_rng(44).normal(size=(12, 12))
+    model = built(problem=Qubo(matrix.tolist()), n_layers=1, samples=40)
+    found, ising = model.solution(), model.ising
+    assert ising.energies(np.array([found.bits]))[0] == found.energy == found.refined
+    assert found.chosen == tuple(str(place) for place, bit in enumerate(found.bits) if bit)
+    heuristic = np.stack((greedy(ising), goemans_williamson(ising)[0]))
+    assert found.classical == ising.energies(local_search(ising, heuristic)).min() < ising.energies(heuristic).min()
 
 
 def test_without_entanglement_nothing_is_learned_of_a_cut():
@@ -124,6 +147,13 @@ def test_nodes_keep_their_names(tmp_path):
     found = built(problem=MaxCut(str(tmp_path / "edges.txt")), n_layers=1).solution()
     assert set(found.chosen) in ({"oslo"}, {"rome"}, {"oslo", "bonn"}, {"rome", "bonn"})
     assert found.energy == found.exact == -6.0
+
+
+def test_edges_name_nodes_in_the_order_of_numbers_then_of_words():
+    problem = MaxCut([[10, "a", 2.5], [2, 10]])
+    assert problem.names() == ("2", "10", "a")
+    assert problem.ising().couplings == {(1, 2): 1.25, (0, 1): 0.5}
+    assert MaxCut(nx.path_graph(3)).ising().couplings == {(0, 1): 0.5, (1, 2): 0.5}  # of weight 1
 
 
 def test_graphs_of_networkx_keep_their_nodes_and_weights():

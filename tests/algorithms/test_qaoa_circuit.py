@@ -39,6 +39,8 @@ def test_states_are_those_of_the_matrices(start):
     for gamma, beta in ANGLES.reshape(-1, 2):
         psi = expm(-1j * beta * mixer) @ expm(-1j * gamma * energy) @ psi
     assert abs(np.vdot(psi, found)) == pytest.approx(1.0, abs=1e-12)
+    values = StatevectorBackend().expectations(circuit, torch.from_numpy(ANGLES))[0].numpy()
+    assert values @ list(PROBLEM.terms.values()) == pytest.approx((np.vdot(psi, energy @ psi)).real, abs=1e-12)
 
 
 def best_ratio(problem, angles, n_layers, start=None):
@@ -81,6 +83,7 @@ def test_interpolation_keeps_the_ends_of_a_line():
     np.testing.assert_allclose(interpolated([0.3, 0.8]), [0.3, 0.8, 0.3, 0.8])
     found = interpolated([0.2, 0.6, 0.4, 0.2])
     np.testing.assert_allclose(found, [0.2, 0.6, 0.3, 0.4, 0.4, 0.2])
+    np.testing.assert_allclose(ramp(2, step=1.0), [0.25, 0.75, 0.75, 0.25])  # at the middle of each of two steps
     rising = ramp(5)
     assert (np.diff(rising[::2]) > 0).all()
     assert (np.diff(rising[1::2]) < 0).all()

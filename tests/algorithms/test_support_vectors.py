@@ -1,5 +1,6 @@
 """A support-vector machine of tensors against the one of scikit-learn that it was solved by."""
 
+import math
 import sys
 
 import numpy as np
@@ -54,12 +55,23 @@ def test_the_temperature_makes_labels_most_probable_and_changes_no_prediction():
     temperature = float(machine.temperature)
     assert temperature != 1.0
     assert torch.equal(machine(gram).argmax(1), before)
+    torch.testing.assert_close(machine(gram), machine.scores(gram) / temperature)
     losses = [
         torch.nn.functional.cross_entropy(machine.scores(gram) / (factor * temperature), labels)
         for factor in (1.0, 0.9, 1.1)
     ]
     assert losses[0] < min(losses[1:])
     assert best_temperature(2.0 * machine.scores(gram), labels) == pytest.approx(2.0 * temperature, rel=1e-3)
+    vectors, known = map(torch.from_numpy, blobs(3))
+    machine.fit(vectors, torch.from_numpy(polynomial_kernel(vectors)), known, 2.0)
+    assert float(machine.temperature) == 1.0
+
+
+@pytest.mark.parametrize("size", [0.05, 1.0, 200.0])
+def test_rows_of_equal_scores_get_the_share_of_their_labels(size):
+    # 1 / (1 + exp(-size / T)) = 3 / 4
+    scores, labels = torch.tensor([[size, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
+    assert best_temperature(scores, labels) == pytest.approx(size / math.log(3.0), rel=1e-3)
 
 
 def test_a_state_dict_brings_its_own_number_of_vectors():

@@ -156,6 +156,12 @@ def test_what_cannot_be_built_is_refused(options, error, message):
         VQE(**{"problem": H2, "ansatz": HardwareEfficientAnsatz(), "initial_bits": "1100", **options}).configure_model()
 
 
+def test_weights_start_evenly_around_zero():
+    weights = VQE(spread=0.5).initial_weights(1000)
+    assert weights.abs().max() < 0.5
+    assert abs(weights.mean()) < 5 * 0.5 / math.sqrt(3 * 1000)
+
+
 @pytest.mark.parametrize("options", [{"initial_bits": "12"}, {"spread": -1.0}, {"steps_per_epoch": 0}])
 def test_settings_that_cannot_be_are_refused(options):
     with pytest.raises(ConfigError, match=f"model.{next(iter(options))}"):
@@ -188,6 +194,7 @@ def test_a_step_that_is_too_long_ends_the_training():
 def test_a_schedule_moves_the_learning_rate_and_needs_one():
     model = PAIRS(optimizer=functools.partial(torch.optim.Adam, lr=0.1), schedule="cosine", steps_per_epoch=10)
     train(model, 10)
+    assert len(model.train_dataloader()) == 10
     assert model.optimizers(use_pl_optimizer=False).param_groups[0]["lr"] < 1e-6
     with pytest.raises(ConfigError, match="Rotosolve has no learning rate"):
         train(PAIRS(optimizer=Rotosolve, schedule="cosine"), 1)

@@ -1,8 +1,9 @@
-"""Random circuits and states for tests, from seeds."""
+"""Circuits and states for tests: random ones from seeds, and one in which every gate follows every gate."""
 
 from __future__ import annotations
 
 import random
+from itertools import permutations
 
 import torch
 from hypothesis import strategies as st
@@ -33,6 +34,23 @@ def random_circuit(seed: int, n_qubits: int, n_gates: int, names: tuple[str, ...
         gates.append(Gate(name, tuple(wires[: GATES[name].n_wires]), angle if GATES[name].parameterised else None))
     letters = ["".join(draw.choice("IXYZ") for _ in range(n_qubits)) for _ in range(5)]
     return Circuit(n_qubits, tuple(gates), tuple(map(PauliString, letters)))
+
+
+def every_pair(n_qubits: int, wires: tuple[int, ...]) -> Circuit:
+    """Every gate on every choice out of `wires`, each of them once right after each of them; inputs as angles.
+
+    The order is that of a de Bruijn sequence: the Lyndon words of one and of two letters in turn.
+    """
+    gates = [
+        Gate(name, chosen, Input(number % 5, 0.3 + 0.1 * (number % 7)) if kind.parameterised else None)
+        for number, (name, kind) in enumerate(GATES.items())
+        for chosen in permutations(wires, kind.n_wires)
+    ]
+    order: list[Gate] = []
+    for place, one in enumerate(gates):
+        order += [one, *(gate for other in gates[place + 1 :] for gate in (one, other))]
+    observables = [PauliString(first.ljust(n_qubits, "Z")) for first in ("IXZ", "YZI", "XYX")]
+    return Circuit(n_qubits, (*order, gates[0]), tuple(observables))
 
 
 def random_states(seed: int, batch: int, n_qubits: int, dtype: torch.dtype) -> Tensor:

@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from hqlm.backends import StatevectorBackend, reference
 from hqlm.backends.angles import angle_columns
 from hqlm.circuits import GATES, Circuit, Gate, Input, PauliString, RingAnsatz, Weight
-from hqlm.execution import Execution
+from hqlm.execution import Execution, Noise
 from tests.backends.random_circuits import (
     ALL_GATES,
     REAL_GATES,
@@ -172,6 +172,18 @@ def test_tensors_that_torch_negates_lazily() -> None:
     lazy = [torch.complex(torch.zeros_like(each), -each).conj().imag for each in (weights, inputs, states)]
     assert all(each.is_neg() for each in lazy)
     assert torch.equal(BACKEND.expectations(circuit, *lazy), BACKEND.expectations(circuit, weights, inputs, states))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("n_qubits", [3, 9])  # with noise, one as a density matrix and one as trajectories
+def test_gradients_that_torch_negates_lazily(n_qubits: int, noise: float) -> None:
+    circuit, execution = random_circuit(2, n_qubits, 10), Execution(noise=Noise(one_qubit=noise))
+    leaves = leaves_of(circuit, 2, 2, torch.float64, "none")
+    values = BACKEND.expectations(circuit, *leaves, execution=execution)
+    conjugate = torch.complex(torch.ones_like(values), values).conj()
+    found = torch.autograd.grad((conjugate * 1j).real.sum(), leaves, retain_graph=True)  # the sum of the values
+    expected = torch.autograd.grad(values.sum(), leaves)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("n_qubits", [4, 7])

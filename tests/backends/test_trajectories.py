@@ -130,3 +130,9 @@ def test_amplitude_damping_beyond_density_matrices_is_refused() -> None:
 def test_a_backend_needs_a_trajectory() -> None:
     with pytest.raises(ConfigError, match="trajectories"):
         StatevectorBackend(trajectories=0)
+
+
+def test_no_error_follows_a_change_of_basis() -> None:
+    circuit = Circuit(1, (Gate("H", (0,)), Gate("H", (0,), noisy=False)), ())
+    drawn = trajectories.draw_errors(circuit, Noise(one_qubit=1.0, phase_damping=1.0), 8, seed=0)
+    assert {gate for errors in drawn for gate, _, _ in errors} == {0}

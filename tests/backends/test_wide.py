@@ -20,6 +20,7 @@ from tests.backends.random_circuits import (
     ALL_GATES,
     REAL_GATES,
     SEEDS,
+    every_pair,
     random_circuit,
     random_parameters,
     random_states,
@@ -76,6 +77,24 @@ def test_values_gradients_and_states_of_pieces_equal_the_reference_path(
     assert (finals - expected).abs().max() < TOLERANCE[torch.float64]
     for ours, theirs in zip(found[1], slopes(expected.abs(), leaves), strict=True):
         assert (ours - theirs).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("n_qubits", "wires", "cut"),
+    [(4, (0, 3), False), (6, (0, 1), False), (6, (1, 4), False), (6, (4, 5), False), (9, (0, 1), True)],
+)
+def test_every_gate_after_every_gate(n_qubits: int, wires: tuple[int, ...], cut: bool) -> None:
+    """Lanes are rows up to four qubits; beyond, the last four qubits are lanes, and the first ones number pieces."""
+    circuit = every_pair(n_qubits, wires)
+    _, inputs = random_parameters(1, circuit, 1, torch.float64)
+    leaves = [inputs.requires_grad_(), random_states(1, 1, n_qubits, torch.complex128).requires_grad_()]
+    weights = torch.zeros(0, dtype=torch.float64)
+    with pieces() if cut else nullcontext():
+        values = StatevectorBackend().expectations(circuit, weights, *leaves)
+        found = values, *slopes(values, leaves)
+    expected = reference_values(circuit, weights, *leaves)
+    for ours, theirs in zip(found, (expected, *slopes(expected, leaves)), strict=True):
+        assert (ours - theirs).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("second", ["RXX", "RYY", "SWAP", "CNOT"])

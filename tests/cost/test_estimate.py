@@ -1,6 +1,7 @@
 """Time and energy against closed forms, and the published point where hardware and simulation meet."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,11 @@ def test_time_and_energy_follow_from_the_assumptions():
     assert found.row_joules == pytest.approx(70 * shot * 3e3)
     assert found.training_seconds == pytest.approx(work.circuits * 70 * shot)
     assert found.training_joules == pytest.approx(found.training_seconds * 3e3)
+    circuit = replace(head(4), observables=(PauliString("ZIII"), PauliString("XIII")))  # in two bases
+    both = workload(circuit, ROWS, Execution(), True, 70)
+    twice = estimate([circuit], both, {"trapped_ion": IONS}, Simulator()).devices["trapped_ion"]
+    assert twice.row_joules == pytest.approx(2 * found.row_joules)
+    assert twice.training_seconds == pytest.approx(2 * found.training_seconds)
     gates = cost.gates.one_qubit + cost.gates.two_qubit
     assert cost.simulation_joules == pytest.approx(gates * 2 * 16 * 2**4 / 3.35e12 * 1275)
     assert cost.simulation_training_joules == pytest.approx(cost.simulation_joules * (3 * 300 + 70))
@@ -84,6 +90,8 @@ def test_a_factor_of_two_moves_the_meeting_point_by_one_qubit(change):
 def test_the_meeting_point_between_two_sizes_and_none_outside_them():
     points = [Point(n, {}, {"trapped_ion": 2.0**5, SIMULATION: 2.0**n}) for n in (2, 4, 8)]
     assert break_even(points, "trapped_ion") == pytest.approx(5.0)
+    at_a_size = [points[0], Point(5, {}, {"trapped_ion": 2.0**5, SIMULATION: 2.0**5})]
+    assert break_even(at_a_size, "trapped_ion") == pytest.approx(5.0)
     assert break_even(points[:2], "trapped_ion") is None
     assert break_even(points[2:], "trapped_ion") is None
 

@@ -61,6 +61,7 @@ def test_what_is_counted_is_what_qiskit_reads_from_the_same_circuit():
     )  # fmt: skip
     found = compiled(circuit, hardware)
     assert found.two_qubit == native.num_nonlocal_gates()
+    assert found.one_qubit + found.two_qubit == native.size(lambda step: step.operation.name != "rz")
     assert found.depth == native.depth(lambda step: step.operation.name != "rz")
 
 

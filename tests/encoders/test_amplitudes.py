@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hqlm.encoders import QuantumFeatureEncoder
-from hqlm.encoders.feature.amplitudes import AmplitudeEncoding
+from hqlm.encoders.feature.amplitudes import AmplitudeEncoding, Rotation
 from hqlm.errors import ConfigError, EncoderError
 
 X = torch.tensor([[3.0, 4.0, 0.0], [1.0, 2.0, 2.0]])
@@ -51,6 +51,13 @@ def test_jitter_turns_states_of_training_rows_only():
 def test_truncation_keeps_the_first_values():
     states = AmplitudeEncoding(3, 1, "truncate", center=False, offset=0.0)(X)
     torch.testing.assert_close(states[1], torch.tensor([1.0, 2.0]) / 5**0.5)
+    beside = AmplitudeEncoding(3, 1, "truncate", center=False, offset=1.0)(X)  # the offset takes a place
+    torch.testing.assert_close(beside, torch.full((2, 2), 0.5**0.5))
+
+
+def test_rotations_favour_no_direction():
+    corners = torch.tensor([Rotation(2, seed).matrix[0, 0] for seed in range(300)])
+    assert abs(corners.mean()) < 4 * (0.5 / 300) ** 0.5  # the mean of a cosine is 0, that of its square 1/2
 
 
 @pytest.mark.parametrize(("dim", "offset", "needed"), [(5, 0.0, 3), (4, 1.0, 3), (385, 0.0, 9), (512, 1.0, 10)])
@@ -70,11 +77,12 @@ def test_an_embedding_that_no_state_can_hold_is_refused_by_row(bad):
 
 def test_lengths_show_beside_the_offset_when_all_rows_share_a_norm():
     encoding = AmplitudeEncoding(3, 2, "zeros", center=True, offset=0.5, norm="data")
-    encoding.fit(X)
-    centred = torch.cat((X - X.mean(0), torch.zeros(1, 3)))  # the mean itself has a state too
-    scaled = centred / (centred[:2].norm(dim=1).square().mean().sqrt())
-    expected = torch.nn.functional.normalize(torch.cat((scaled, torch.full((3, 1), 0.5)), dim=1))
-    torch.testing.assert_close(encoding(torch.cat((X, X.mean(0, keepdim=True)))), expected)
+    rows = torch.cat((X, torch.ones(1, 3)))
+    encoding.fit(rows)
+    centred = torch.cat((rows - rows.mean(0), torch.zeros(1, 3)))  # the mean itself has a state too
+    scaled = centred / (centred[:3].norm(dim=1).square().mean().sqrt())
+    expected = torch.nn.functional.normalize(torch.cat((scaled, torch.full((4, 1), 0.5)), dim=1))
+    torch.testing.assert_close(encoding(torch.cat((rows, rows.mean(0, keepdim=True)))), expected)
     assert {"mean", "radius"} == set(encoding.state_dict())
 
 

@@ -143,3 +143,4 @@ def test_the_projection_is_the_same_for_the_same_seed_only():
     a, b, c = (ProjectionFeatureEncoder(4, seed=seed).build(7)(X) for seed in (0, 0, 1))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
+    torch.testing.assert_close(ProjectionFeatureEncoder(4).build(7)(3.0 * X), a)  # the direction alone counts

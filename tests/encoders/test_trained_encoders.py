@@ -104,6 +104,30 @@ def test_a_body_that_cannot_be_written_leaves_the_old_one(weights, tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["body"]
 
 
+class Recording(torch.nn.Module):
+    """A body that remembers its batches."""
+
+    lr = 0.1
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.rows = torch.nn.Embedding(10, 3)
+
+    def forward(self, texts):
+        self.seen.append(texts)
+        return self.rows(torch.tensor([int(text) for text in texts]))
+
+
+def test_every_text_is_in_one_batch_of_each_round_and_steps_share_no_gradient():
+    body, texts = Recording(), [str(row) for row in range(10)]
+    tune(body, Contrastive(steps=4, batch_size=5), texts, [row % 2 for row in range(10)])
+    rounds = [body.seen[0] + body.seen[1], body.seen[2] + body.seen[3]]
+    assert [sorted(each) for each in rounds] == [texts, texts]
+    assert rounds[0] != rounds[1]
+    assert body.rows.weight.grad is None
+
+
 def test_the_cosine_loss_is_that_of_sentence_transformers_over_all_pairs(weights):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss

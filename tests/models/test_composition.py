@@ -82,6 +82,12 @@ def test_what_the_linear_layer_reads(changes, inputs):
     assert replace(WHOLE, **changes).head_inputs(2, 10) == inputs
 
 
+def test_with_skip_the_linear_layer_reads_the_features_themselves():
+    model = model_of(replace(WHOLE, skip=True))
+    features = model.features(X)
+    torch.testing.assert_close(model(X), model.head(torch.cat((model.quantum(features), features), dim=1)))
+
+
 def test_a_scheme_that_never_reads_an_encoder_is_refused_naming_both_numbers():
     with pytest.raises(CircuitError, match=r"N = 3 times.*E = 4"):
         replace(WHOLE, feature_encoder=replace(WHOLE.feature_encoder, n_encoders=4)).circuit(2)

@@ -48,6 +48,13 @@ def test_linear_warm_up_rises_over_a_tenth_and_falls_to_nothing():
     assert seen[-1] == pytest.approx(0.4 / 90)
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "linear_warmup"])
+def test_a_training_of_one_step_has_a_rate(schedule):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
+    scheduler_config(schedule, optimizer, 1)
+    assert 0.0 < optimizer.param_groups[0]["lr"] <= 0.4
+
+
 def test_any_scheduler_may_be_given():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
     config = scheduler_config(functools.partial(torch.optim.lr_scheduler.StepLR, step_size=2), optimizer, STEPS)

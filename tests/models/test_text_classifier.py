@@ -17,6 +17,8 @@ from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, T
 from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier, TextClassifier
 from tests.registries import shipped
 
+metrics = pytest.importorskip("sklearn.metrics")
+
 TEXT = HashingEncoder(dim=15)
 MAKERS = {
     "HybridClassifier": lambda **options: HybridClassifier(
@@ -228,11 +230,27 @@ class TestEveryClassifier:
 
     def test_six_classes_with_names(self, make, tmp_path):
         for name in ("train", "dev", "test"):
-            rows = [f"word{n % 6} {name} {n}\tclass {n % 6}" for n in range(36)]
+            numbers = [n * n % 6 for n in range(36)] if name == "test" else [n % 6 for n in range(36)]
+            rows = [f"word{number} {name} {n}\tclass {number}" for n, number in enumerate(numbers)]
             (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tlabel", *rows]))
-        model = make()
-        trainer(tmp_path).fit(model, FileData(str(tmp_path)))
-        assert len(model.predict(["word3"])[0].probabilities) == 6
+        model = make(optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
+        trainer(tmp_path, epochs=4).fit(model, FileData(str(tmp_path)))
+        found = model.predict([row.partition("\t")[0] for row in rows])
+        labels, predicted = [f"class {number}" for number in numbers], [each.label for each in found]
+        (score,) = trainer(tmp_path).test(model, FileData(str(tmp_path)), verbose=False)
+        assert score["test/acc"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+        assert score["test/f1"] == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
+        surprises = [-math.log(each.probabilities[label]) for each, label in zip(found, labels, strict=True)]
+        table = torch.tensor([list(each.probabilities.values()) for each in found])
+        for batch in trainer(tmp_path).predict(model, FileData(str(tmp_path))):
+            torch.testing.assert_close(batch["probabilities"], table[batch["index"]])
+        assert score["test/loss"] == pytest.approx(sum(surprises) / len(surprises), rel=1e-4)
+
+
+def test_predictions_are_free_of_what_training_adds():
+    encoder = QuantumFeatureEncoder(n_qubits=4, offset=1.0, jitter=1.0)
+    model = HybridClassifier(TEXT, encoder, class_names=["a", "b"], embedding_dim=15)
+    assert model.predict(["a film"]) == model.predict(["a film"])
 
 
 def test_the_centring_mean_is_that_of_the_training_embeddings_and_is_restored(tmp_path):

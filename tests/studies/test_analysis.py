@@ -171,7 +171,7 @@ def test_factors_of_three_levels_are_tested_as_a_whole():
     found = analyse_effects(results, FullFactorial(), factors, "y")
     plain = results.rename(columns=lambda name: name.rpartition(".")[2])
     direct = anova_lm(ols("y ~ C(block) + C(a) * C(b) * C(c)", plain).fit(), typ=2)
-    assert [test.factor for test in found.overall] == ["model.a", "model.b"]
+    assert [(test.factor, test.n_levels) for test in found.overall] == [("model.a", 3), ("model.b", 4)]
     for test, name in zip(found.overall, ("C(a)", "C(b)"), strict=True):
         assert test.f == pytest.approx(direct.loc[name, "F"])
         assert test.p == pytest.approx(direct.loc[name, "PR(>F)"])
@@ -191,10 +191,12 @@ def test_a_level_that_never_ran_leaves_no_test_of_the_whole_factor():
 def test_a_centre_point_tells_curvature():
     design = PlackettBurman(center_point=True)
     results = table(design, TWO)
-    results["y"] = np.where(results["kind"] == "center", 1.5, 1.0) + 1e-3 * np.random.default_rng(0).normal(size=39)
-    *mains, curvature = analyse_effects(results, design, TWO, "y").effects
+    signal = 1.0 + 0.2 * (results["model.f0"] - 1) / 2  # 1.1 on average, and so half-way
+    results["y"] = np.where(results["kind"] == "center", 1.6, signal) + 1e-3 * np.random.default_rng(0).normal(size=39)
+    first, *mains, curvature = analyse_effects(results, design, TWO, "y").effects
     assert curvature.kind == "curvature"
     assert curvature.estimate.mean == pytest.approx(0.5, abs=2e-3)
+    assert first.estimate.mean == pytest.approx(0.2, abs=2e-3)
     assert all(abs(effect.estimate.mean) < 2e-3 for effect in mains)
 
 
@@ -224,19 +226,35 @@ def test_failed_trials_leave_what_can_be_known():
     assert lost.effects[0].p_holm is not None
 
 
+def test_effects_of_which_only_the_sum_is_known_are_not_told():
+    results = table(FullFactorial(), TWO[:3])
+    results["y"] = responses(results, 0.02 * results["model.f2"].to_numpy(), np.random.default_rng(2), sigma=0.001)
+    alike = results[results["model.f0"] == results["model.f1"]]
+    one, other, third, *_ = analyse_effects(alike, FullFactorial(), TWO[:3], "y").effects
+    assert np.isnan([one.estimate.mean, other.estimate.mean]).all()
+    assert third.estimate.mean == pytest.approx(0.04, abs=0.002)
+
+
 def test_residuals_that_break_the_assumptions_are_told():
     from scipy import stats
 
     results = table(FractionalFactorial(), TWO)
     rng = np.random.default_rng(3)
     results["y"] = responses(results, 0.0, rng)
+    results["order"] = rng.permutation(len(results))
     clean = analyse_effects(results, FractionalFactorial(), TWO, "y").checks
     assert min(clean.normality, clean.equal_variance, clean.drift, clean.outlier) > 0.05
+    direct = prepare(results, FractionalFactorial(), TWO)[1].fit(results["y"].to_numpy()).outlier_test()
+    assert clean.outlier == pytest.approx(direct[:, 2].min())  # by Bonferroni
+    assert clean.outlier < 1.0
     results.loc[17, "y"] += 0.2
     spoilt = analyse_effects(results, FractionalFactorial(), TWO, "y").checks
     assert (spoilt.suspect, spoilt.outlier < 1e-3, spoilt.normality < 0.05) == (17, True, True)
     found = analyse_effects(results, FractionalFactorial(), TWO, "y")
     assert spoilt.normality == pytest.approx(stats.shapiro(found.residuals).pvalue)
+    assert spoilt.drift == pytest.approx(stats.spearmanr(results["order"], found.residuals).pvalue)
+    squares = np.corrcoef(found.residuals**2, found.fitted)[0, 1] ** 2  # Koenker's form of the test
+    assert spoilt.equal_variance == pytest.approx(stats.chi2.sf(len(results) * squares, 1))
 
 
 def test_trends_are_linear_contrasts_within_blocks():
@@ -246,8 +264,9 @@ def test_trends_are_linear_contrasts_within_blocks():
     factor = Factor("q", (4, 6, 8, 10))
     results = table(Scaling(), [factor])
     results["y"] = responses(results, 0.01 * results["q"].to_numpy(), np.random.default_rng(4))
-    results["parameters"] = 10.0 * results["q"]
-    trend, fixed = analyse_trends(results, factor, False, ["y", "parameters"])
+    results["falling"] = responses(results, -0.001 * results["q"].to_numpy(), np.random.default_rng(5))
+    results["parameters"] = 1e7 * results["q"]  # so large that rounding is no longer small beside 1
+    trend, falling, fixed = analyse_trends(results, factor, False, ["y", "falling", "parameters"])
     direct = ols("y ~ C(block) + C(q)", results).fit()  # a mean for each level takes lack of fit out
     plain = ols("y ~ C(block) + q", results).fit()
     assert trend.slope.mean == pytest.approx(plain.params["q"])
@@ -255,11 +274,19 @@ def test_trends_are_linear_contrasts_within_blocks():
     assert trend.slope.p == pytest.approx(2 * stats.t.sf(trend.slope.mean / error, direct.df_resid))
     wide = results.pivot_table(index="block", columns="q", values="y").to_numpy()
     assert trend.page == pytest.approx(min(1.0, 2 * stats.page_trend_test(wide).pvalue))
+    two = results[results["block"] < 2].assign(down=-results["y"])
+    assert [each.page for each in analyse_trends(two, factor, False, ["y", "down"])] == pytest.approx(
+        [2 * stats.page_trend_test(wide[:2]).pvalue] * 2
+    )
+    assert analyse_trends(results[results["q"] < 7], factor, False, ["y"])[0].page is None
     places, line, low, high = trend.line
-    assert np.allclose(np.diff(line), trend.slope.mean * np.diff(places))
-    assert ((low < line) & (line < high)).all()
-    assert (fixed.slope.mean, fixed.p_holm) == (pytest.approx(10.0), None)
-    assert trend.p_holm == trend.slope.p
+    away = places - 7.0  # from the middle of the levels
+    spread = 1 / len(results) + away**2 / ((results["q"] - 7.0) ** 2).sum()
+    half = stats.t.ppf(0.975, direct.df_resid) * np.sqrt(direct.mse_resid * spread)
+    assert np.allclose([low + half, high - half, line], results["y"].mean() + trend.slope.mean * away)
+    assert (fixed.slope.mean, fixed.p_holm) == (pytest.approx(1e7), None)
+    assert [trend.p_holm, falling.p_holm] == holm([trend.slope.p, falling.slope.p])
+    assert [level.mean for level in trend.means] == pytest.approx(results.groupby("q")["y"].mean().tolist())
     doubled = analyse_trends(results.assign(y=np.log2(results["q"]) + results["y"] * 1e-6), factor, True, ["y"])[0]
     assert doubled.slope.mean == pytest.approx(1.0, abs=1e-4)
 
@@ -291,5 +318,28 @@ def test_ablation_pairs_rows_and_seeds_with_the_base():
     ] * 2
 
 
+def test_ablation_compares_what_is_there_alone():
+    from scipy import stats
+
+    factors = [Factor("model.depth", (2, 1, 3))]
+    results = table(Ablation(words=("offset",)), factors, seeds=(0, 1, 2, 3))
+    rng = np.random.default_rng(5)
+    results["test/acc"] = rng.random(len(results))
+    right = {name: (rng.random(50) < 0.7).astype(float) for name in results["trial"]}
+    shallow, lost = ((results["model.depth"] == 1) & (results["block"] == block) for block in (1, 2))
+    some = {**right, results["trial"][shallow].iloc[0]: None}
+    found = {v.name: v for v in analyse_ablation(results[~lost], factors, "test/acc", some.__getitem__)}
+    assert list(found) == ["base", "depth = 1", "depth = 3", "without offset"]
+    assert found["depth = 1"].over_examples is None  # one of its runs has no predictions
+    assert found["depth = 3"].over_examples is not None
+    one, other = (
+        results[rows & (results["block"] != 2)].sort_values("block")["test/acc"].to_numpy()
+        for rows in (results["kind"] == "base", results["model.depth"] == 1)
+    )
+    assert found["depth = 1"].over_seeds.estimate.p == pytest.approx(stats.ttest_rel(other, one).pvalue)
+    assert found["depth = 1"].over_seeds.estimate.mean == pytest.approx((other - one).mean())
+
+
 def test_names_are_as_short_as_they_can_be():
     assert short_names(["a.b.n", "a.c.n", "lr"]) == {"a.b.n": "b.n", "a.c.n": "c.n", "lr": "lr"}
+    assert short_names(["a.n", "a.xn"]) == {"a.n": "n", "a.xn": "xn"}

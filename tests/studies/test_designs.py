@@ -21,6 +21,7 @@ from hqlm.studies.designs import (
 from hqlm.studies.designs.aliases import alias_chains, defining_words, partial_aliasing, resolution
 from hqlm.studies.designs.fractional_factorial import GENERATORS
 from hqlm.studies.designs.orthogonal_array import is_orthogonal
+from hqlm.studies.designs.random import codes, largest_correlation
 from hqlm.studies.factors import Factor, read_factors
 from tests.registries import shipped
 
@@ -92,6 +93,9 @@ def test_plackett_burman_is_the_published_matrix_of_twelve_runs():
         assert distances[0] == distances[1]
         assert triples[0] == triples[1]
     assert partial_aliasing(ours) == pytest.approx(1 / 3)
+    assert [tuple(s.overrides.values()) for s in PlackettBurman().settings(LEVELS[:2])] == [
+        tuple(np.where(row > 0, 3, 1)) for row in PlackettBurman().matrix(2)
+    ]
     assert "adds up to 0.33 of its size" in PlackettBurman().aliasing([Factor(f"f{i}", (0, 1)) for i in range(11)])
 
 
@@ -126,6 +130,13 @@ def test_fractions_has_the_chains_of_the_textbook():
     assert defining_words(matrix) == ["ABCD"]
     assert alias_chains(matrix) == ["AB = CD", "AC = BD", "AD = BC"]
     assert alias_chains(FractionalFactorial(resolution=5).matrix(5)) == []
+    assert FractionalFactorial().interactions(LEVELS) == ()
+    assert len(FractionalFactorial(resolution=5).interactions(LEVELS[:5])) == 10
+    other_half = matrix[:, :3].copy()
+    other_half[:, 2] = -matrix[:, 0] * matrix[:, 1]  # I = -ABC
+    assert defining_words(other_half) == ["-ABC"]
+    assert partial_aliasing(other_half) == 0.0  # what is aliased is so in full
+    assert sorted(alias_chains(other_half)) == ["A = -BC", "B = -AC", "C = -AB"]
     text = FractionalFactorial(resolution=3, runs=4).aliasing(LEVELS[:3])
     assert "resolution III" in text
     assert "I = ABC" in text
@@ -159,6 +170,7 @@ def test_full_factorial_is_every_combination_and_a_centre_point_where_asked_for(
     settings = FullFactorial(center_point=True).settings(LEVELS[:2])
     assert [tuple(s.overrides.values()) for s in settings] == [(1, 1), (1, 3), (3, 1), (3, 3), (2, 2)]
     assert [s.kind for s in settings] == ["run"] * 4 + ["center"]
+    assert FullFactorial().interactions(MIXED) == (("model.f0", "model.f1"),)
     with pytest.raises(ConfigError, match="no whole number lies in the middle of 1 and 2"):
         FullFactorial(center_point=True).settings([Factor("n", (1, 2)), LEVELS[0]])
     with pytest.raises(ConfigError, match="lies no middle"):
@@ -169,6 +181,8 @@ def test_orthogonal_arrays_are_balanced_in_pairs_and_unbalanced_ones_are_passed_
     name, array = OrthogonalArray().array(MIXED)
     assert name == "L36(3^23)"
     assert is_orthogonal(array)
+    assert is_orthogonal(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
+    assert not is_orthogonal(np.array([[0, 0], [0, 1], [1, 0], [1, 1], [1, 1]]))
     assert OrthogonalArray().array([Factor(f"f{i}", (1, 2, 3)) for i in range(4)])[1].shape == (9, 4)
     with pytest.raises(ConfigError, match="no orthogonal array has room"):
         OrthogonalArray().array([Factor("f", tuple(range(7))), LEVELS[0]])
@@ -182,7 +196,22 @@ def test_hypercubes_visit_every_part_of_every_range_once():
         LatinHypercube().settings([*RANGES, LEVELS[0]])
     with pytest.raises(ConfigError, match="runs=3 are too few for these factors; give 8 or more"):
         RandomDesign(runs=3).settings(RANGES)
-    assert RandomDesign().settings(RANGES) != RandomDesign(order_seed=1).settings(RANGES)
+    for design in (RandomDesign, LatinHypercube):
+        assert design().settings(RANGES) != design(order_seed=1).settings(RANGES)
+
+
+def test_what_is_drawn_fills_ranges_and_hypercubes_are_the_least_correlated_of_many():
+    drawn, chosen = (codes(design.settings(RANGES), RANGES) for design in (RandomDesign(), LatinHypercube()))
+    assert (drawn.min(axis=0) < -0.5).all()
+    assert (drawn.max(axis=0) > 0.5).all()
+    rng = np.random.default_rng(0)  # single draws of the same size have a largest correlation of about 0.5
+    single = [largest_correlation(np.array([rng.permutation(16) for _ in range(6)]).T) for _ in range(100)]
+    assert largest_correlation(chosen) < np.quantile(single, 0.05)
+
+
+def test_the_largest_correlation_counts_falling_columns_and_no_column_with_itself():
+    assert largest_correlation(np.array([[0.0, 0.0, 2.0], [0.0, 1.0, 2.0], [1.0, 0.0, 2.0], [1.0, 1.0, 2.0]])) < 1e-12
+    assert largest_correlation(np.array([[1.0, 3.0], [2.0, 1.0], [3.0, 2.0]])) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("design", [PlackettBurman(), FractionalFactorial()])
@@ -206,6 +235,10 @@ def test_ablation_throws_each_switch_alone_and_pairs_where_asked_for():
         ("run", ["offset", "quantum"], False), ("run", ["offset"], True), ("run", ["quantum"], True),
     ]  # fmt: skip
     assert len(Ablation(words=("offset", "quantum")).settings(factors)) == 4
+    three = Ablation(pairs=True).settings([Factor("q", (4, 6, 8)), *factors])  # no pair of two levels of one factor
+    assert [tuple(s.overrides.values()) for s in three] == [
+        (4, False), (6, False), (8, False), (4, True), (6, True), (8, True),
+    ]  # fmt: skip
     with pytest.raises(ConfigError, match="Did you mean 'offset'"):
         Ablation(words=("ofset",))
     with pytest.raises(ConfigError, match="Ablation needs words"):
@@ -217,6 +250,8 @@ def test_scaling_takes_one_numeric_factor():
         Scaling().settings([Factor("q", (4, 6))])
     with pytest.raises(ConfigError, match="one factor with three or more levels"):
         Scaling().settings(LEVELS[:2])
+    with pytest.raises(ConfigError, match="log takes levels above 0"):
+        Scaling(log=True).settings([Factor("q", (0, 4, 6))])
 
 
 def test_factors_of_a_study_file():
@@ -228,6 +263,10 @@ def test_factors_of_a_study_file():
     assert (lr.at(-1.0), lr.at(1.0)) == (0.001, 0.1)
     assert kind.values == ("a", ["b"])
     assert isinstance(qubits.at(0.2), int)
+    assert Factor("share", low=0, high=0.5).at(0.0) == 0.25  # rounded between two whole numbers alone
+    assert [Factor("lr", low=1e-4, high=3e-2, log=True).at(code) for code in (-1.0, 1.0)] == [1e-4, 3e-2]
+    assert lr.middle() == pytest.approx(0.01)
+    assert Factor("q", low=1, high=4, log=True).middle() == 2
     for wrong in (
         {"k": 3},
         {"k": [1]},

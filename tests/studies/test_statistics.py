@@ -62,6 +62,10 @@ def test_the_bootstrap_interval_of_a_share_is_that_of_the_binomial():
     assert found.mean == 0.81
     assert found.low == pytest.approx(low, abs=0.0021)
     assert found.high == pytest.approx(high, abs=0.0021)
+    shares = np.random.default_rng(0).random(40)
+    assert over_examples(shares) == over_examples(shares) != over_examples(shares, seed=1)
+    skewed = over_examples(np.array([1.0] * 29 + [0.0]))  # of a resample without the one mistake all are right
+    assert (skewed.low, skewed.high) == pytest.approx((stats.binom.ppf(0.025, 30, 29 / 30) / 30, 1.0), abs=1e-12)
 
 
 def test_paired_rows_narrow_the_interval():
@@ -76,7 +80,7 @@ def test_paired_rows_narrow_the_interval():
 
 def test_runs_in_pairs_against_scipy():
     generator = np.random.default_rng(2)
-    one, other = generator.normal(0.8, 0.01, 9), generator.normal(0.81, 0.01, 9)
+    one, other = generator.normal(0.8, 0.01, 8), generator.normal(0.81, 0.01, 8)
     found = paired_over_runs(one, other)
     result = stats.ttest_rel(other, one)
     assert found.estimate.p == pytest.approx(result.pvalue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -37,9 +38,10 @@ class SPSA(Optimizer):
         stability: float = 10.0,
         seed: int = 0,
     ) -> None:
-        if lr <= 0.0 or perturbation <= 0.0 or stability < 0.0:
+        if lr <= 0.0 or perturbation <= 0.0 or stability < 0.0 or seed < 0:
             raise ConfigError(
-                f"SPSA: lr and perturbation above 0 and stability from 0, given {lr}, {perturbation} and {stability}"
+                f"SPSA: lr and perturbation above 0, stability and seed from 0, given {lr}, {perturbation}, "
+                f"{stability} and {seed}"
             )
         defaults = {"lr": lr, "perturbation": perturbation, "stability": stability, "seed": seed, "steps": 0}
         super().__init__(params, defaults)
@@ -52,7 +54,8 @@ class SPSA(Optimizer):
         group["steps"] += 1
         count, moved = group["steps"], [parameter for group in self.param_groups for parameter in group["params"]]
         start = parameters_to_vector(moved)
-        generator = torch.Generator().manual_seed(group["seed"] * 2**32 + count)
+        own = np.random.SeedSequence([group["seed"], count]).generate_state(1)[0]  # torch reads 32 bits of a seed
+        generator = torch.Generator().manual_seed(int(own))
         signs = (2.0 * torch.randint(0, 2, start.shape, generator=generator) - 1.0).to(start)
         reach = group["perturbation"] / count**0.101
         energies = []

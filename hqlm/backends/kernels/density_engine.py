@@ -121,7 +121,7 @@ class _Density(torch.autograd.Function):
         program, wanted = ctx.program, ctx.needs_input_grad
         given = arrays(*ctx.saved_tensors)
         gradient = no_gradient(given, _chunks(ctx.batch), wanted)
-        of_values = np.ascontiguousarray(slopes.numpy())
+        of_values = np.ascontiguousarray(slopes.numpy(force=True))
         length = max(1, math.isqrt(len(program.table.fields)))
         n_blocks = -(-len(program.table.fields) // length)
 

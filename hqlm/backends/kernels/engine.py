@@ -135,7 +135,7 @@ class _Adjoint(torch.autograd.Function):
 
 def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: Arrays) -> None:
     """Add to a gradient, for slopes of values `(batch, n_observables)` or of states `(batch, 2**n, parts)`."""
-    of_values, of_finals = np.ascontiguousarray(slopes.numpy()), no_rows(given[0].dtype)
+    of_values, of_finals = np.ascontiguousarray(slopes.numpy(force=True)), no_rows(given[0].dtype)
     if slopes.ndim == 3:
         of_values, of_finals = np.empty((job.batch, 0), of_values.dtype), 0.5 * of_values
     table = job.program.table.first_observables(of_values.shape[1])

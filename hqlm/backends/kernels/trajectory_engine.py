@@ -71,7 +71,7 @@ class _Trajectories(torch.autograd.Function):
         one = no_gradient(given, job.chunks, ctx.needs_input_grad)
         of_weights = np.repeat(one[0], branches.groups, axis=0)
         of_inputs, of_rows = (np.repeat(each[None], branches.groups, axis=0) for each in one[1:])
-        of_values = np.ascontiguousarray(slopes.numpy())
+        of_values = np.ascontiguousarray(slopes.numpy(force=True))
 
         def share(first: int, last: int) -> None:
             gradient = of_weights, of_inputs, of_rows

@@ -118,7 +118,7 @@ def _name(row: Any, factors: Sequence[Factor], names: dict[str, str]) -> str:
     removed = row.get(KEY, [])
     parts = [f"without {' and '.join(removed)}"] if removed else []
     changed = [factor for factor in factors if row[factor.key] != factor.levels[0]]
-    return ", ".join(parts + [f"{names[factor.key]} = {show(row[factor.key])}" for factor in changed])
+    return ", ".join(parts + [f"{names[factor.key]} = {show(_plain(row[factor.key]))}" for factor in changed])
 
 
 def _plain(value: Any) -> Any:
