@@ -57,11 +57,11 @@ def test_predictions_have_names_and_probabilities(run, trained):
 
 
 def test_predict_takes_unlabelled_texts_of_ones_own(run, trained):
-    Path("new.csv").write_text('text\n"good, really\tgood"\n"two\nlines"\n', encoding="utf-8")
+    Path("new.csv").write_text('text\n"good, really\tgood"\n"two\r\nlines"\n', encoding="utf-8")
     data = ["--data=FileData", "--data.folder=.", "--data.predict=new.csv"]
     assert run("predict", "--ckpt_path=tiny", *data).code == 0
     rows = table(trained / "predict-1/predictions.tsv")
-    assert [(row["text"], row["label"]) for row in rows] == [("good, really good", ""), ("two lines", "")]
+    assert [(row["text"], row["label"]) for row in rows] == [("good, really good", ""), ("two  lines", "")]
     assert not (trained / "predict-1/metrics.json").exists()
 
 

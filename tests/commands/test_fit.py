@@ -68,6 +68,17 @@ def test_the_best_checkpoint_is_one_of_the_validated_epochs(fit):
     assert torch.load("runs/tiny/checkpoints/last.ckpt", weights_only=True)["epoch"] == 2
 
 
+def test_the_best_checkpoint_is_that_of_the_highest_accuracy(fit):
+    result = fit("--name=tiny", "--trainer.max_epochs=5", "--model.optimizer.lr=0.1")
+    assert result.code == 0, result.err
+    with Path("runs/tiny/metrics.csv").open() as file:
+        scores = {int(row["epoch"]): float(row["val/acc"]) for row in csv.DictReader(file) if row["val/acc"]}
+    assert len(set(scores.values())) > 1
+    (best,) = Path("runs/tiny/checkpoints").glob("best*")
+    assert scores[torch.load(best, weights_only=True)["epoch"]] == max(scores.values())
+    assert json.loads(Path("runs/tiny/summary.json").read_text())["val_acc"] == pytest.approx(max(scores.values()))
+
+
 @pytest.mark.parametrize("flag", ["--trainer.limit_val_batches=0", "--trainer.check_val_every_n_epoch=3"])
 def test_without_validation_there_is_no_best_checkpoint(fit, run, flag):
     result = fit("--name=tiny", flag)
