@@ -50,6 +50,16 @@ def test_a_run_means_its_best_checkpoint(trained):  # noqa: F811
     assert torch.equal(hqlm.load("tiny").head.weight, hqlm.load(best).head.weight)
 
 
+def test_of_two_best_checkpoints_the_newer_one_counts(tmp_path):
+    """A run that is killed while it replaces one leaves both."""
+    (tmp_path / "checkpoints").mkdir()
+    for seconds, name in ((2000, "best-epoch03-acc0.9000.ckpt"), (1000, "best-epoch07-acc0.8000.ckpt")):
+        (tmp_path / "checkpoints" / name).touch()
+        os.utime(tmp_path / "checkpoints" / name, (seconds, seconds))
+    assert find_checkpoint(tmp_path).name == "best-epoch03-acc0.9000.ckpt"
+    assert run_folder(tmp_path / "alone.ckpt") == tmp_path
+
+
 def test_a_missing_run(run):  # noqa: F811
     with pytest.raises(CheckpointError, match="no checkpoint 'nobody'"):
         hqlm.load("nobody")
@@ -78,6 +88,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     write_text(tmp_path / "y.txt", "é")
     assert (tmp_path / "y.txt").read_text(encoding="utf-8") == "é"
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".y")]
+
+    def half(target, text, encoding):
+        target.write_bytes(text[:1].encode(encoding))
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(tmp_path / "y.txt", "new")
+    assert (tmp_path / "y.txt").read_text(encoding="utf-8") == "é"
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
