@@ -197,6 +197,25 @@ def test_two_thousand_gates(n_qubits: int) -> None:
         assert torch.allclose(ours, theirs, atol=1e-8)
 
 
+def assert_deep_circuits_are_exact_in_single_precision(names: tuple[str, ...], n_qubits: int, batch: int) -> None:
+    """Cosines that are rounded alike 800 times would break one of these bounds."""
+    circuit = random_circuit(1, n_qubits, 4000, names)
+    weights, inputs = random_parameters(1, circuit, batch, torch.float32)
+    leaves, exact = (
+        [weights.to(t).requires_grad_(), inputs.to(t).requires_grad_()] for t in (torch.float32, torch.double)
+    )
+    values, expected = BACKEND.expectations(circuit, *leaves), BACKEND.expectations(circuit, *exact)
+    assert (values - expected).abs().max() < 6e-6
+    for ours, theirs in zip(slopes(values, leaves), slopes(expected, exact), strict=True):
+        assert (ours - theirs).abs().max() < 1.2e-5 * theirs.abs().max()
+
+
+@pytest.mark.parametrize(("n_qubits", "batch"), [(2, 17), (7, 1), (7, 8)])
+@pytest.mark.parametrize("names", [REAL_GATES, ALL_GATES])
+def test_deep_circuits_are_exact_in_single_precision(names: tuple[str, ...], n_qubits: int, batch: int) -> None:
+    assert_deep_circuits_are_exact_in_single_precision(names, n_qubits, batch)
+
+
 def test_small_angles_are_as_fast_as_large_ones_because_denormals_are_flushed() -> None:
     gates = tuple(Gate("RY", (wire,), Weight(0)) for wire in range(12))
     circuit = Circuit(12, gates, (PauliString("Z" * 12),))

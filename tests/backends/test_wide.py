@@ -25,7 +25,12 @@ from tests.backends.random_circuits import (
     random_parameters,
     random_states,
 )
-from tests.backends.test_kernels import TOLERANCE, reference_values, slopes
+from tests.backends.test_kernels import (
+    TOLERANCE,
+    assert_deep_circuits_are_exact_in_single_precision,
+    reference_values,
+    slopes,
+)
 
 CASES = {
     "seed": SEEDS,
@@ -95,6 +100,11 @@ def test_every_gate_after_every_gate(n_qubits: int, wires: tuple[int, ...], cut:
     expected = reference_values(circuit, weights, *leaves)
     for ours, theirs in zip(found, (expected, *slopes(expected, leaves)), strict=True):
         assert (ours - theirs).abs().max() < 1e-9
+
+
+def test_deep_circuits_of_pieces_are_exact_in_single_precision() -> None:
+    with pieces():
+        assert_deep_circuits_are_exact_in_single_precision(ALL_GATES, 9, 1)
 
 
 @pytest.mark.parametrize("second", ["RXX", "RYY", "SWAP", "CNOT"])

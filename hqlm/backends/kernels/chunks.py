@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from hqlm.backends.kernels.cache import cached
+from hqlm.backends.kernels.lengths import STRETCH, put_back, squared_lengths
 from hqlm.backends.kernels.observables import add_to_bra, expectation
 from hqlm.backends.kernels.parameters import (
     add_input_slopes,
@@ -79,6 +80,32 @@ def undo(ket: Any, bra: Any, rows: Any, table: Any, turns: Any, of_weights: Any,
         overlaps = backward_pass(ket, bra, row, _factors_of(patterns, row[INVERSE], turns, row[COLUMN]))
         slope = _slope_of(patterns, row[INVERSE], overlaps)
         add_slope(parameters, of_weights, of_columns, row[COLUMN], slope)
+
+
+@njit
+def run_all(ket: Any, table: Any, turns: Any) -> None:
+    """All rows of a table on a state, whose length is put back after each stretch of a long one."""
+    rows = table.rows
+    if len(rows) <= STRETCH:
+        run(ket, rows, table.patterns, turns)
+        return
+    lengths = squared_lengths(ket, table.lane_qubits)
+    for first in range(0, len(rows), STRETCH):
+        run(ket, rows[first : first + STRETCH], table.patterns, turns)
+        put_back(lengths, table.lane_qubits, ket, ket[:0])
+
+
+@njit
+def undo_all(ket: Any, bra: Any, table: Any, turns: Any, of_weights: Any, of_columns: Any) -> None:
+    """All rows of a table backwards; what rounding does to the length of the ket is put right on both."""
+    rows = table.rows
+    if len(rows) <= STRETCH:
+        undo(ket, bra, rows, table, turns, of_weights, of_columns)
+        return
+    lengths = squared_lengths(ket, table.lane_qubits)
+    for end in range(len(rows), 0, -STRETCH):
+        undo(ket, bra, rows[max(0, end - STRETCH) : end], table, turns, of_weights, of_columns)
+        put_back(lengths, table.lane_qubits, ket, bra)
 
 
 @njit
@@ -158,7 +185,7 @@ def forward(first: int, last: int, table: Any, given: Any, kets: Any, finals: An
         turns = shared, input_turns(table.parameters, inputs, chunk, lanes)
         ket = kets[chunk % len(kets)]
         fill(chunk, table.lane_qubits, states, ket)
-        run(ket, table.rows, table.patterns, turns)
+        run_all(ket, table, turns)
         found = np.zeros((len(table.observables), lanes), weights.dtype)
         for j in range(len(found)):
             add_to(found, j, expectation(ket, table.observables[j], load(table.signs, j), 0, len(ket)))
@@ -198,7 +225,7 @@ def backward(first: int, last: int, table: Any, given: Any, kets: Any, room: Any
         factors = lanes_of(of_values, chunk, lanes)
         for j in range(len(factors)):
             add_to_bra(ket, bra, table.observables[j], read(factors, j) * load(table.signs, j), 0, len(ket))
-        undo(ket, bra, table.rows, table, turns, of_weights[chunk], of_columns)
+        undo_all(ket, bra, table, turns, of_weights[chunk], of_columns)
         add_input_slopes(table.parameters, of_columns, chunk, of_inputs)
         if len(of_states):
             empty(chunk, table.lane_qubits, bra, 2.0, of_states)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hqlm.backends.kernels.cache import cached
 from hqlm.backends.kernels.chunks import empty, fill, run, undo
 from hqlm.backends.kernels.job import Arrays, Job
+from hqlm.backends.kernels.lengths import STRETCH, put_back, squared_lengths
 from hqlm.backends.kernels.observables import add_to_bra, expectation
 from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_turns, weight_turns
 from hqlm.backends.kernels.passes import COUNT
@@ -27,6 +28,9 @@ _SMALL: Final = 60_000  # pairs of vectors in a run that is not worth waking a t
 
 fill_state = cached(njit(nogil=True)(fill.py_func))
 empty_state = cached(njit(nogil=True)(empty.py_func))
+
+lengths_of = cached(njit(nogil=True)(squared_lengths.py_func))
+put_lengths_back = cached(njit(nogil=True)(put_back.py_func))
 
 chunk_slopes = cached(njit(nogil=True)(add_input_slopes.py_func))
 
@@ -57,12 +61,15 @@ def forward_wide(program: Program, table: Table, chunk: int, given: Arrays, ket:
     weights, inputs, states = given
     turns = chunk_turns(table.parameters, weights, inputs, chunk)
     fill_state(chunk, table.lane_qubits, states, ket)
+    lengths = lengths_of(ket, table.lane_qubits) if len(table.rows) > STRETCH else None
     for rows in program.runs:
 
         def share(first: int, last: int, rows: NDArray[np.int64] = rows) -> None:
             forward_run(first, last, rows, table.patterns, turns, ket)
 
         share_out(share, PIECES, _is_small(rows))
+    if lengths is not None:
+        put_lengths_back(lengths, table.lane_qubits, ket, ket[:0])
     values = np.zeros((PIECES * len(table.observables), 1), dtype=ket.dtype)
 
     def measure(first: int, last: int) -> None:
@@ -100,12 +107,17 @@ def backward_wide(
     turns = chunk_turns(table.parameters, weights, inputs, chunk)
     of_weights = np.zeros((PIECES, len(weights) + 1), weights.dtype)
     of_columns = np.zeros((PIECES, len(table.parameters.inputs), 1), weights.dtype)
+    left, lengths = STRETCH, lengths_of(ket, table.lane_qubits) if len(table.rows) > STRETCH else None
     for rows in reversed(program.runs):
 
         def share(first: int, last: int, rows: NDArray[np.int64] = rows) -> None:
             backward_run(first, last, rows, table, turns, ket, bra, of_weights, of_columns)
 
         share_out(share, PIECES, _is_small(rows))
+        left -= rows.shape[1]
+        if lengths is not None and left <= 0:
+            put_lengths_back(lengths, table.lane_qubits, ket, bra)
+            left = STRETCH
     gradient[0][chunk] += of_weights.sum(0)
     chunk_slopes(table.parameters, of_columns.sum(0), chunk, gradient[1])
 
