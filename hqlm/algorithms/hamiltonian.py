@@ -67,7 +67,7 @@ class Hamiltonian:
         """From a JSON or YAML file: a mapping of terms, or one that has it under the key `terms`.
 
         Raises:
-            DataError: when the file is missing, unreadable or no such mapping, or names a term twice.
+            DataError: when the file is missing, unreadable or no such mapping, or names anything twice.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -214,7 +214,8 @@ class _OnceLoader(yaml.SafeLoader):
     """Safe YAML whose mappings name no key twice; plain YAML keeps the last and loses the others in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        _once((str(key.value), None) for key, _ in node.value)
+        if isinstance(node, yaml.MappingNode):
+            _once((str(key.value), None) for key, _ in node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -236,8 +237,8 @@ def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:
 def _by_lanczos(hamiltonian: Hamiltonian) -> GroundLevel | None:
     """The lowest level; None when it has more than 64 states.
 
-    Of each level Lanczos finds one state, and others by rounding alone. So states that are found are lifted out of the
-    way, until the lowest that is left lies above their level.
+    Of each level Lanczos finds one state, and others by rounding alone. So each state that is found is lifted out of
+    the way, until the lowest that is left lies above their level.
     """
     from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -251,11 +252,11 @@ def _by_lanczos(hamiltonian: Hamiltonian) -> GroundLevel | None:
         return image
 
     while states.shape[1] <= _MANY:
-        found, vectors = eigsh(LinearOperator(matrix.shape, lifted, dtype=matrix.dtype), k=2, which="SA", v0=start)
-        lowest = _level(np.append(energies, found))[len(energies) :]
-        if not lowest.any():
+        found, vector = eigsh(LinearOperator(matrix.shape, lifted, dtype=matrix.dtype), k=1, which="SA", v0=start)
+        energies = np.append(energies, found)
+        if not _level(energies)[-1]:
             return GroundLevel(float(energies.min()), states)
-        energies, states = np.append(energies, found[lowest]), np.hstack((states, vectors[:, lowest]))
+        states = np.hstack((states, vector))
     return None
 
 

@@ -295,9 +295,11 @@ def _splits(rows: int, size: int) -> list[tuple[int, int]]:
 
 def rows_in_turn(states: Tensor | None, first: int, last: int) -> Tensor | None:
     """States of a range of rows, used in turn when there are more rows than states."""
-    if states is None or (first, last) == (0, len(states)):
-        return None if states is None else states.resolve_conj()  # NumPy cannot read what torch conjugates lazily
-    return states[torch.arange(first, last, device=states.device) % len(states)].resolve_conj()
+    if states is None:
+        return None
+    if (first, last) != (0, len(states)):
+        states = states[torch.arange(first, last, device=states.device) % len(states)]
+    return states.resolve_conj()  # NumPy cannot read what torch conjugates lazily
 
 
 def _child_seed(seed: int, *path: int) -> int:

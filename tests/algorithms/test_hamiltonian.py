@@ -83,14 +83,15 @@ def test_a_level_of_several_states_counts_all_of_them():
     assert near.ground.states.shape[1] == 1
 
 
+@pytest.mark.parametrize("letter", ["X", "Y"])
 @pytest.mark.parametrize(("n_qubits", "fields", "n_states"), [(9, 3, 64), (10, 6, 16), (13, 10, 8), (13, 6, None)])
-def test_qubits_that_no_term_touches_double_the_states_of_a_level(n_qubits, fields, n_states):
-    words = [("I" * wire + "X").ljust(n_qubits, "I") for wire in range(fields)]
+def test_qubits_that_no_term_touches_double_the_states_of_a_level(letter, n_qubits, fields, n_states):
+    words = [("I" * wire + letter).ljust(n_qubits, "I") for wire in range(fields)]
     ground = Hamiltonian.of(dict.fromkeys(words, -1.0)).ground
     assert (ground and ground.states.shape[1]) == n_states  # None: more than 64
     if ground is not None:
         assert ground.energy == pytest.approx(-fields)
-        np.testing.assert_allclose(ground.states.T @ ground.states, np.eye(n_states), atol=1e-10)
+        np.testing.assert_allclose(ground.states.conj().T @ ground.states, np.eye(n_states), atol=1e-10)
 
 
 def test_the_level_of_an_odd_ring_of_spins_has_two_momenta_of_two_spins():
@@ -144,7 +145,7 @@ def test_equal_letters_are_added_up():
     assert Hamiltonian((("ZI", 1.0), ("XX", 2.0), ("ZI", 0.5))).terms == (("ZI", 1.5), ("XX", 2.0))
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"terms": [1]}', "7"])
+@pytest.mark.parametrize("text", ["[1, 2]", "{", "!!map [a, b]", '{"terms": [1]}', "7"])
 def test_a_file_without_terms_is_refused(tmp_path, text):
     (tmp_path / "h.json").write_text(text)
     with pytest.raises(DataError, match=r"h\.json"):

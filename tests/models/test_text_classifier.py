@@ -17,8 +17,6 @@ from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, T
 from hqlm.models import MODELS, ClassicalClassifier, HybridClassifier, TextClassifier
 from tests.registries import shipped
 
-metrics = pytest.importorskip("sklearn.metrics")
-
 TEXT = HashingEncoder(dim=15)
 MAKERS = {
     "HybridClassifier": lambda **options: HybridClassifier(
@@ -101,7 +99,8 @@ class TestEveryClassifier:
         assert prediction.probabilities[prediction.label] == max(prediction.probabilities.values())
 
     def test_scores_are_over_all_rows_however_they_fall_into_batches(self, make, tmp_path):
-        metrics = pytest.importorskip("sklearn.metrics")
+        from sklearn import metrics
+
         model, _ = fitted(make, tmp_path)
         data = reviews(batch_size=20)  # and 12 rows in the second batch
         (scores,) = trainer(tmp_path).test(model, data, verbose=False)
@@ -229,6 +228,8 @@ class TestEveryClassifier:
         assert model.predict([]) == []
 
     def test_six_classes_with_names(self, make, tmp_path):
+        from sklearn import metrics
+
         for name in ("train", "dev", "test"):
             numbers = [n * n % 6 for n in range(36)] if name == "test" else [n % 6 for n in range(36)]
             rows = [f"word{number} {name} {n}\tclass {number}" for n, number in enumerate(numbers)]

@@ -15,6 +15,7 @@ from hqlm.commands import main
 from hqlm.studies.designs import Ablation, FullFactorial, LatinHypercube, PlackettBurman, Scaling
 from hqlm.studies.factors import read_factors
 from hqlm.studies.reporting import build
+from hqlm.studies.statistics import holm
 from hqlm.studies.store import read_results, trial_folder, write_design, write_record
 
 FACTORS = {
@@ -157,9 +158,13 @@ def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_
     factors = {"model.ansatz": list(height), "x": [0, 1]}
     folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.ansatz"]], seeds=range(6))
     said, page, _ = report(folder, capsys)
-    assert re.search(r"The 3 levels of model.ansatz differ in test accuracy \(F\(2, 25\) = .*, adjusted p", said)
+    assert re.search(r"The 3 levels of ansatz differ in test accuracy \(F\(2, 25\) = .*, adjusted p", said)
     assert not re.search("raises|lowers", said)
     assert "Tests of whole factors on test accuracy" in page
+    with (folder / "report.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    adjusted = holm([float(row["p"]) for row in rows])
+    assert [float(row["p_holm"]) for row in rows] == pytest.approx(adjusted)  # the file has the whole family
 
 
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):

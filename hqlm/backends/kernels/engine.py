@@ -96,7 +96,7 @@ def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -
     if is_wide(job):
         for chunk in range(job.chunks):
             ket = (job.room() if kets is None else kets[chunk]).numpy()
-            values[chunk] = forward_wide(job.program, table, chunk, given, ket)
+            values[chunk] = forward_wide(job.program.runs, table, chunk, given, ket)
             if wants_states:
                 empty_state(chunk, table.lane_qubits, ket, 1.0, finals)
     else:
@@ -145,7 +145,7 @@ def _backward(job: Job, given: Arrays, kets: Tensor, slopes: Tensor, gradient: A
             ket[:], bra[:] = kets[chunk].numpy(), 0
             if len(of_finals):
                 fill_state(chunk, table.lane_qubits, of_finals, bra)
-            backward_wide(job.program, table, chunk, given, ket, bra, of_values[chunk], gradient)
+            backward_wide(job.program.runs, table, chunk, given, ket, bra, of_values[chunk], gradient)
             if len(gradient[2]):
                 empty_state(chunk, table.lane_qubits, bra, 2.0, gradient[2])
         return

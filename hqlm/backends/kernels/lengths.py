@@ -1,7 +1,8 @@
 """Lengths of states, which gates keep and rounding does not.
 
 A rounded cosine and sine have squares whose sum is not quite 1, and the same angle errs the same way each time. In
-float32 that is most of the error of circuits with thousands of gates; so lengths are put back now and then.
+float32, over thousands of gates of many kinds, that is most of the error; so lengths are put back now and then.
+Trajectories and density matrices, in which noise is larger than this, go without.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ def squared_lengths(state: Any, lane_qubits: int) -> Any:
 
 @njit
 def put_back(lengths: Any, lane_qubits: int, ket: Any, bra: Any) -> None:
-    """Scale a ket to squared lengths `(16,)`, and a bra, which rounding has moved alike, by the same factors."""
+    """Scale a ket to squared lengths `(16,)` and a bra by the same factors.
+
+    Rounding has moved the bra alike: exactly so by rotations, on average by controlled ones, which act on parts of
+    both.
+    """
     found, factors = squared_lengths(ket, lane_qubits), np.ones((1, LANES), ket.dtype)
     for lane in range(LANES):
-        if found[lane] > 0:  # lanes beyond the last row are empty
+        if found[lane] > 0:  # lanes beyond the last of given states are empty
             factors[0, lane] = math.sqrt(lengths[lane] / found[lane])
     _scale(ket, factors)
     _scale(bra, factors)

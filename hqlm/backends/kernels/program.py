@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hqlm.backends.kernels.lengths import STRETCH
 from hqlm.backends.kernels.operations import GLOBAL_PHASES, Operation, joined, operations_by_gate, rotation
 from hqlm.backends.kernels.parameters import NO_ANGLE, Parameters, parameters_of
 from hqlm.backends.kernels.passes import COUNT, HIGH, LOW, PARTNER, PATTERN_ROWS, VALUE
@@ -68,7 +69,7 @@ class Program:
 
     @cached_property
     def runs(self) -> list[NDArray[np.int64]]:
-        """Rows that keep pieces apart, those of each piece: `(PIECES, operations, fields)`.
+        """Rows that keep pieces apart, no more than a stretch, those of each piece: `(PIECES, operations, fields)`.
 
         A piece is what the highest bits that a row leaves open number; see `wide.py`.
         """
@@ -81,8 +82,8 @@ class Program:
             bits = [1 << bit for bit in vector_bits if bit not in (row[LOW], row[HIGH])][-_PIECE_BITS:]
             for piece in range(PIECES):
                 of_pieces[piece, g, VALUE] |= sum(bit for place, bit in enumerate(bits) if piece >> place & 1)
-            mixes = row[PARTNER] & sum(bits)  # this row alone keeps pieces apart, but its pairs lie across them
-            if mixes or bits != before:
+            mixes = row[PARTNER] & sum(bits)  # pieces may share out this row, but not it together with others
+            if mixes or bits != before or g - starts[-1] >= STRETCH:
                 starts.append(g)
             before = None if mixes else bits
         return [np.ascontiguousarray(of_pieces[:, start:end]) for start, end in pairwise([*starts, len(rows)])]

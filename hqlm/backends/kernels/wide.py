@@ -20,18 +20,20 @@ from hqlm.backends.kernels.lengths import STRETCH, put_back, squared_lengths
 from hqlm.backends.kernels.observables import add_to_bra, expectation
 from hqlm.backends.kernels.parameters import add_input_slopes, add_to, input_turns, weight_turns
 from hqlm.backends.kernels.passes import COUNT
-from hqlm.backends.kernels.program import PIECES, Program, Table
+from hqlm.backends.kernels.program import PIECES, Table
 from hqlm.backends.kernels.simd import broadcast, flush_denormals, load, restore_denormals
 from hqlm.backends.kernels.threads import share_out
 
 _SMALL: Final = 60_000  # pairs of vectors in a run that is not worth waking a thread for
 
+Runs = list[NDArray[np.int64]]
+
 fill_state = cached(njit(nogil=True)(fill.py_func))
 empty_state = cached(njit(nogil=True)(empty.py_func))
 
+
 lengths_of = cached(njit(nogil=True)(squared_lengths.py_func))
 put_lengths_back = cached(njit(nogil=True)(put_back.py_func))
-
 chunk_slopes = cached(njit(nogil=True)(add_input_slopes.py_func))
 
 
@@ -48,21 +50,21 @@ def is_wide(job: Job) -> bool:
     return program.table.lane_qubits > 0 and job.chunks < min(PIECES, 2 ** (program.n_qubits - 17))
 
 
-def forward_wide(program: Program, table: Table, chunk: int, given: Arrays, ket: NDArray[Any]) -> NDArray[Any]:
+def forward_wide(runs: Runs, table: Table, chunk: int, given: Arrays, ket: NDArray[Any]) -> NDArray[Any]:
     """Run one chunk into `ket`; returns its values `(n_observables,)`.
 
     Args:
-        program: what runs.
+        runs: of the program, see `Program.runs`.
         table: of the program, with the observables that are wanted.
         chunk: which row.
-        given: weights, inputs and initial states, see `forward`.
+        given: weights, inputs and initial states, see `chunks.forward`.
         ket: receives the final state.
     """
     weights, inputs, states = given
     turns = chunk_turns(table.parameters, weights, inputs, chunk)
     fill_state(chunk, table.lane_qubits, states, ket)
     lengths = lengths_of(ket, table.lane_qubits) if len(table.rows) > STRETCH else None
-    for rows in program.runs:
+    for rows in runs:
 
         def share(first: int, last: int, rows: NDArray[np.int64] = rows) -> None:
             forward_run(first, last, rows, table.patterns, turns, ket)
@@ -81,7 +83,7 @@ def forward_wide(program: Program, table: Table, chunk: int, given: Arrays, ket:
 
 
 def backward_wide(
-    program: Program,
+    runs: Runs,
     table: Table,
     chunk: int,
     given: Arrays,
@@ -96,7 +98,7 @@ def backward_wide(
         ket: final state.
         bra: derivative by the final state, or zeros.
         slopes: derivative by each value, `(n_observables,)`.
-        gradient: receives the derivatives by weights and inputs, see `backward`.
+        gradient: receives the derivatives by weights and inputs, see `chunks.backward`.
     """
     weights, inputs, _ = given
 
@@ -108,7 +110,7 @@ def backward_wide(
     of_weights = np.zeros((PIECES, len(weights) + 1), weights.dtype)
     of_columns = np.zeros((PIECES, len(table.parameters.inputs), 1), weights.dtype)
     left, lengths = STRETCH, lengths_of(ket, table.lane_qubits) if len(table.rows) > STRETCH else None
-    for rows in reversed(program.runs):
+    for rows in reversed(runs):
 
         def share(first: int, last: int, rows: NDArray[np.int64] = rows) -> None:
             backward_run(first, last, rows, table, turns, ket, bra, of_weights, of_columns)

@@ -19,7 +19,7 @@ class Overall:
     It finds what no comparison with the first level finds, such as two other levels that differ from each other.
 
     Args:
-        factor: key.
+        name: short one of the factor.
         n_levels: of the factor.
         f: ratio of mean squares.
         degrees: degrees of freedom of the factor and of the error.
@@ -27,7 +27,7 @@ class Overall:
         p_holm: adjusted for the number of all effects and overall tests.
     """
 
-    factor: str
+    name: str
     n_levels: int
     f: float
     degrees: tuple[int, int]
@@ -36,14 +36,14 @@ class Overall:
 
 
 def overall_tests(terms: Sequence[Term], regression: Regression, fitted: Any) -> Iterator[Overall]:
-    """The tests of all factors of which the trials determine two or more effects, all of them; not yet adjusted."""
+    """The tests of factors of three or more levels each of whose effects the trials determine; not yet adjusted."""
     places: dict[str, list[int | None]] = {}
     for place, term in enumerate(terms):
         if term.kind == "main":
-            places.setdefault(term.factors[0], []).append(regression.estimable.get(place))
-    for factor, columns in places.items():
+            places.setdefault(term.name.partition(": ")[0], []).append(regression.estimable.get(place))
+    for name, columns in places.items():
         known = [column for column in columns if column is not None]
         if len(columns) > 1 and len(known) == len(columns):
             found = fitted.f_test(np.eye(regression.exog.shape[1])[known])
             degrees = len(known), int(fitted.df_resid)
-            yield Overall(factor, len(known) + 1, float(found.fvalue), degrees, float(found.pvalue))
+            yield Overall(name, len(known) + 1, float(found.fvalue), degrees, float(found.pvalue))

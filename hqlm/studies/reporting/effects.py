@@ -31,7 +31,7 @@ def describe(
         [_level(results, measure), *summary(found, design, measure, results["block"].nunique())],
         [table(found, measure), *overall_table(found, measure), checks_table(found.checks, results)],
         effect_plots.figures(found, results, factors, measure),
-        [raw(effect) for effect in found.effects],
+        [*map(raw, found.effects), *map(raw_overall, found.overall)],
     )
 
 
@@ -87,8 +87,8 @@ def _supported(effect: Effect, measure: Measure) -> str:
 
 def _as_a_whole(test: Overall, measure: Measure) -> str:
     return (
-        f"The {test.n_levels} levels of {test.factor} differ in {measure.title} ({_f_test(test)}, adjusted p "
-        f"{show_p(test.p_holm)}); which ones, the plot of main effects shows."
+        f"The {test.n_levels} levels of {test.name} differ in {measure.title} ({_f_test(test)}, adjusted p "
+        f"{show_p(test.p_holm)}); which of them, this test does not say."
     )
 
 
@@ -173,7 +173,7 @@ def overall_table(found: Effects, measure: Measure) -> list[Table]:
     """Factors of three or more levels; no table without any."""
     rows = [
         [
-            test.factor, str(test.n_levels), _f_test(test), show_p(test.p), show_p(test.p_holm),
+            test.name, str(test.n_levels), _f_test(test), show_p(test.p), show_p(test.p_holm),
             "significant" if _is_clear(test) else "",
         ]
         for test in found.overall
@@ -204,6 +204,14 @@ def raw(effect: Effect) -> dict[str, object]:
     return {
         "effect": effect.name, "kind": effect.kind, "estimate": found.mean, "low": found.low, "high": found.high,
         "p": found.p, "p_holm": effect.p_holm,
+    }  # fmt: skip
+
+
+def raw_overall(test: Overall) -> dict[str, object]:
+    """A test of a whole factor likewise; it has no size."""
+    return {
+        "effect": f"{test.name}: {_f_test(test)}", "kind": "factor", "estimate": None, "low": None, "high": None,
+        "p": test.p, "p_holm": test.p_holm,
     }  # fmt: skip
 
 
