@@ -359,7 +359,8 @@ class TestFileData:
 
 class TestHubData:
     def test_numbers_of_classes_become_their_names_in_the_configuration_that_was_asked_for(self, monkeypatch):
-        datasets = pytest.importorskip("datasets")
+        import datasets
+
         features = datasets.Features(
             {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
         )

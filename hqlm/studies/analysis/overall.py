@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hqlm.studies.analysis.regression import Regression
-from hqlm.studies.analysis.terms import Term
+from hqlm.studies.analysis.terms import Term, short_names
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ def overall_tests(terms: Sequence[Term], regression: Regression, fitted: Any) ->
     places: dict[str, list[int | None]] = {}
     for place, term in enumerate(terms):
         if term.kind == "main":
-            places.setdefault(term.name.partition(": ")[0], []).append(regression.estimable.get(place))
-    for name, columns in places.items():
+            places.setdefault(term.factors[0], []).append(regression.estimable.get(place))
+    names = short_names(list(places))
+    for factor, columns in places.items():
         known = [column for column in columns if column is not None]
         if len(columns) > 1 and len(known) == len(columns):
             found = fitted.f_test(np.eye(regression.exog.shape[1])[known])
             degrees = len(known), int(fitted.df_resid)
-            yield Overall(name, len(known) + 1, float(found.fvalue), degrees, float(found.pvalue))
+            yield Overall(names[factor], len(known) + 1, float(found.fvalue), degrees, float(found.pvalue))
