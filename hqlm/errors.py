@@ -45,6 +45,10 @@ class NotSubmitted(HqlmError):
     """Circuits for a paid device that were kept back: a dry run, or more than the user allows to spend."""
 
 
+class DocumentError(HqlmError, ValueError):
+    """A JSON or YAML document that is malformed, nested too deep, cyclic or too large."""
+
+
 class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 

@@ -96,13 +96,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return checkpoint  # type: ignore[no-any-return]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it: nobody ever sees a part of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 class CheckpointFiles(TorchCheckpointIO):
     """Checkpoints that are written whole or not at all, and read without running code."""
 

@@ -23,7 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
-    {"registry", "errors", "cache", "notices"},
+    {"registry", "errors", "cache", "files", "notices"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

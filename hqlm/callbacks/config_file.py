@@ -8,7 +8,7 @@ from jsonargparse import get_loader
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from hqlm.io import write_text
+from hqlm.files import write_text
 
 
 class ConfigFile(Callback):

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.io import write_text
+from hqlm.files import write_text
 
 _STEP = "step"
 

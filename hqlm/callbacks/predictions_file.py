@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.models import TextClassifier
 
 

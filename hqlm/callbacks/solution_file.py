@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hqlm.algorithms import QAOA
-from hqlm.io import write_text
+from hqlm.files import write_text
 
 
 class SolutionFile(Callback):

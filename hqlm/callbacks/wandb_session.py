@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from lightning.pytorch.utilities import rank_zero_info
 
 from hqlm.errors import ConfigError, MissingDependency
-from hqlm.io import write_text
+from hqlm.files import write_text
 
 if TYPE_CHECKING:
     from wandb import Run

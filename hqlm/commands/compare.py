@@ -18,7 +18,7 @@ from hqlm.commands.runs import comparison_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison import report
 from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare

@@ -17,7 +17,8 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError
-from hqlm.io import find_checkpoint, read_checkpoint, run_folder, write_text
+from hqlm.files import write_text
+from hqlm.io import find_checkpoint, read_checkpoint, run_folder
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import import_model
 

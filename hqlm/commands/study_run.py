@@ -15,7 +15,7 @@ from hqlm.commands.study_estimate import embed_all, estimate, words
 from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_text
 from hqlm.commands.study_publish import publish, wandb_logger
 from hqlm.commands.study_trial import LOG, Record, Task, reason, record_death, run_trial, wait_for_other
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import Study
 

@@ -14,7 +14,7 @@ from hqlm.commands.request import Request
 from hqlm.commands.study_file import flag_value, read_study, study_parser, trial_request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import ConfigError
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.studies.factors import Factor
 from hqlm.studies.study import Study
 

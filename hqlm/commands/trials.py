@@ -21,7 +21,8 @@ from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
-from hqlm.io import load, write_text
+from hqlm.files import write_text
+from hqlm.io import load
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison.compare import HYBRID
 from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.errors import RunError
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.studies.designs import Trial
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hqlm.callbacks.predictions_file import prediction_header, prediction_rows, write_table
 from hqlm.errors import RunError
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.studies.comparison.rows import Rows
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hqlm.io import write_text
+from hqlm.files import write_text
 from hqlm.studies.reporting.contents import Report
 
 if TYPE_CHECKING:
