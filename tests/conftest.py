@@ -1,11 +1,23 @@
-"""Settings of hypothesis: any seed at a desk, always the same examples in continuous integration."""
+"""Settings that hold for every test."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
+from hqlm import notices
+from hqlm.backends import paid
+
+# any seed at a desk, always the same examples in continuous integration
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+@pytest.fixture(autouse=True)
+def new_process():
+    """Forget what a process remembers of the runs before: money committed, and notices already printed."""
+    paid._budget.cache_clear()
+    notices.say_once.cache_clear()

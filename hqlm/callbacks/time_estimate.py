@@ -127,5 +127,5 @@ def _seconds(layer: QuantumLayer, rows: int, training: bool) -> float:
 def _words(seconds: float) -> str:
     """A duration as a person would say it."""
     if seconds < 90.0:
-        return f"{math.ceil(seconds)} s"
+        return f"{math.ceil(round(seconds, 6))} s"  # a sum of floats may lie a hair above a whole number
     return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"

@@ -63,7 +63,6 @@ def test_auto_takes_density_matrices_under_noise_only_and_says_so_once(monkeypat
     said, ran, make = [], [], cirq_backend._simulator
     monkeypatch.setattr(notices, "rank_zero_info", said.append)
     monkeypatch.setattr(cirq_backend, "_simulator", lambda kind: ran.append(kind) or make(kind))
-    notices.say_once.cache_clear()
     for noise in (Noise(), Noise(readout=0.1), NOISE, NOISE):
         CirqBackend().expectations(z(1, Gate("RY", (0,), 0.3)), NONE, execution=Execution(shots, noise))
     assert ran == ["state_vector", "state_vector", "density_matrix", "density_matrix"]

@@ -37,9 +37,8 @@ class _Paid(PaidBackend):
 
 
 @pytest.fixture(autouse=True)
-def new_process():
+def nothing_submitted():
     SUBMITTED.clear()
-    paid._budget.cache_clear()
 
 
 class TestContract(BackendContract):

@@ -100,7 +100,6 @@ def ran(monkeypatch):
 def test_auto_takes_density_matrices_under_noise_only_and_says_so_once(ran, shots, monkeypatch):
     said = []
     monkeypatch.setattr(notices, "rank_zero_info", said.append)
-    notices.say_once.cache_clear()
     circuit = z(1, Gate("RY", (0,), 0.3))
     for noise in (Noise(), Noise(readout=0.1), NOISE, NOISE):
         PennyLaneBackend().expectations(circuit, NONE, execution=Execution(shots, noise))

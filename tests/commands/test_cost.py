@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from hqlm.backends import paid
 from tests.commands.conftest import TINY
 from tests.commands.counting import SUBMITTED
 
@@ -28,7 +27,6 @@ SMALL = [*TINY, "--model.feature_encoder.n_qubits=4", "--model.feature_encoder.n
 )
 def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
     SUBMITTED.clear()
-    paid._budget.cache_clear()
     device = ["--model.backend=tests.commands.counting._CountingBackend", "--model.backend.dry_run=false"]
     args = [*SMALL, *flags, *device, "--model.backend.max_cost_usd=1e9", "--model.execution.shots=5"]
     work = json.loads(run("cost", *args, "--devices=[]", "--json").out)["workload"]

@@ -11,7 +11,6 @@ import torch
 import hqlm
 import hqlm.encoders.text.sentence_transformer as sentence_transformer
 from hqlm.encoders import SentenceTransformerEncoder
-from hqlm.notices import say_once
 from tests.commands.conftest import TINY
 from tests.commands.test_resume import assert_same, interrupted
 from tests.tiny_transformer import save_tiny_transformer
@@ -171,7 +170,6 @@ def test_a_comparison_end_to_end_is_refused(run, flags):
 
 
 def test_texts_that_are_cut_are_counted_end_to_end(run, flags, caplog):
-    say_once.cache_clear()
     Path("data").mkdir()
     for split, n_long in (("train", 1), ("dev", 2), ("test", 3)):
         rows = ["good\tyes", "bad\tno"] * 4 + ["a film " * 50 + "\tyes"] * n_long

@@ -78,7 +78,6 @@ class Short(Counting):
 def test_texts_that_are_cut_are_counted_once_whether_they_are_known_or_new(cache, monkeypatch):
     said = []
     monkeypatch.setattr(notices, "rank_zero_info", said.append)
-    notices.say_once.cache_clear()
     cache.embed(Counting(), ["a text without a limit"])
     assert said == []
     for _ in range(2):
