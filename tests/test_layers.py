@@ -15,7 +15,7 @@ ROWS = [
     {"__main__"},
     {"commands"},
     {"", "testing"},  # "" is the package itself, that is its public names
-    {"studies", "algorithms", "estimator", "io", "callbacks", "bench", "cost"},
+    {"studies", "algorithms", "estimator", "io", "callbacks", "cost"},
     {"models"},
     {"data"},
     {"encoders"},

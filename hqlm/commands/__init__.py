@@ -20,7 +20,6 @@ COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, a
     "study": "ablations, screening and scaling as designed experiments: hqlm study --help",
     "cost": "gates, circuits, time and energy on hardware: hqlm cost --config configs/sst2.yaml",
     "components": "list all that can be chosen by name: encoders, ansatze, backends, models, data sets",
-    "bench": "time the native engine beside every installed simulator: hqlm bench",
 }
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 _NOBODY_READS: Final = 141  # 128 + SIGPIPE, likewise

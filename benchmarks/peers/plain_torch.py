@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from benchmarks.head import Head
+from benchmarks.steps import Step, Values, torch_step
 from hqlm.backends import reference
 from hqlm.backends.angles import angle_columns
-from hqlm.bench.head import Head
-from hqlm.bench.steps import Step, Values, torch_step
 from hqlm.circuits import Circuit
 
 

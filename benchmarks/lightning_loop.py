@@ -1,6 +1,6 @@
 """What an epoch of SST-2 costs around the kernels, against a bare Lightning loop over the same batches.
 
-    python tests/bench/lightning_loop.py
+    python benchmarks/lightning_loop.py
 
 needs the folder sst2/ here or below HQLM_DATA, and embeds its texts first unless the cache has them. Epochs alternate:
 the model of configs/sst2.yaml, the same without its kernels, and a linear head with the same loader

@@ -1,4 +1,4 @@
-"""What `hqlm bench` times: the parts, the simulators, and which of them run."""
+"""What `python -m benchmarks` times: the parts, the simulators, and which of them run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
-from hqlm.bench.head import Size
-from hqlm.bench.timing import Timing, compare
+from benchmarks.head import Size
+from benchmarks.timing import Timing, compare
 from hqlm.errors import ConfigError, MissingDependency
 from hqlm.registry import suggestion
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from hqlm.bench.head import Head
-from hqlm.bench.peers.pennylane_node import node
-from hqlm.bench.steps import Step, torch_step
+from benchmarks.head import Head
+from benchmarks.peers.pennylane_node import node
+from benchmarks.steps import Step, torch_step
 
 
 def build(head: Head, step: str) -> Step:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hqlm.bench.head import Head
-from hqlm.bench.steps import Step
+from benchmarks.head import Head
+from benchmarks.steps import Step
 from hqlm.circuits import Circuit, Input, Weight
 
 

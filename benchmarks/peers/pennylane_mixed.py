@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from hqlm.bench.head import Head
-from hqlm.bench.peers.native_noisy import NOISE
-from hqlm.bench.peers.pennylane_node import node
-from hqlm.bench.steps import Step, torch_step
+from benchmarks.head import Head
+from benchmarks.peers.our_backends import NOISE
+from benchmarks.peers.pennylane_node import node
+from benchmarks.steps import Step, torch_step
 
 
 def build(head: Head, step: str) -> Step:

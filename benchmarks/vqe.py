@@ -1,6 +1,6 @@
 """One VQE step, energy and gradient, on 10 qubits beside PennyLane's default.qubit and lightning.qubit.
 
-    python tests/bench/vqe.py
+    python benchmarks/vqe.py
 
 needs PennyLane. Energies and gradients are compared first; then all take turns, and medians of processor time are
 shown.

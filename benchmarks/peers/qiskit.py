@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hqlm.bench.head import Head
-from hqlm.bench.steps import Step
+from benchmarks.head import Head
+from benchmarks.steps import Step
 from hqlm.circuits import Circuit, Input, Weight
 
 

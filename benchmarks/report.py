@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from hqlm.bench.suite import NATIVE, PEERS, Part
-from hqlm.bench.timing import Timing
+from benchmarks.suite import NATIVE, PEERS, Part
+from benchmarks.timing import Timing
 
 _PACKAGES: Final = (
     "hqlm", "torch", "numba", "pennylane", "pennylane_lightning", "cirq-core", "tensorcircuit-ng", "jax",

@@ -1,6 +1,6 @@
 """How much faster a second thread makes the native engine on the paper's head.
 
-    python tests/bench/threads.py
+    python benchmarks/threads.py
 
 Steps on one and on two threads alternate; the ratio is that of their medians.
 """
@@ -12,9 +12,9 @@ from statistics import median
 
 import torch
 
-from hqlm.bench.head import Size, paper_head
-from hqlm.bench.steps import Step
-from hqlm.bench.timing import build
+from benchmarks.head import Size, paper_head
+from benchmarks.steps import Step
+from benchmarks.timing import build
 
 ROUNDS = 12
 SIZES = [("train", 32), ("inference", 256)]

@@ -1,6 +1,6 @@
 """A fidelity kernel of 500 vectors on 10 qubits beside those of Qiskit Machine Learning.
 
-    python tests/bench/kernel.py
+    python benchmarks/kernel.py
 
 needs qiskit-machine-learning. The circuit is a ZZFeatureMap with neighbouring pairs; values are compared first.
 FidelityQuantumKernel runs a circuit a pair, so it is timed on a few vectors and scaled by the number of pairs;

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.head import Head
+from benchmarks.steps import Step, Values, torch_step
 from hqlm.backends.angles import angle_columns
-from hqlm.bench.head import Head
-from hqlm.bench.steps import Step, Values, torch_step
 from hqlm.circuits import Circuit
 
 

@@ -12,8 +12,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from hqlm.bench.head import Head, Size, paper_head
-from hqlm.bench.steps import Step
+from benchmarks.head import Head, Size, paper_head
+from benchmarks.peers import our_backends
+from benchmarks.steps import Step
 
 TOLERANCE: Final = 1e-4
 _BURST: Final = 0.1  # seconds; a quick simulator is timed with warm caches too
@@ -45,7 +46,9 @@ class Timing:
 
 def build(peer: str, head: Head, step: str) -> Step:
     """A step of a head on a simulator."""
-    made: Step = import_module(f"hqlm.bench.peers.{peer}").build(head, step)
+    if peer in our_backends.BACKENDS:
+        return our_backends.build(peer, head, step)
+    made: Step = import_module(f"benchmarks.peers.{peer}").build(head, step)
     return made
 
 

@@ -1,9 +1,10 @@
-"""`hqlm bench`: the native engine beside every installed simulator, as ratios."""
+"""`python -m benchmarks`: the native engine beside every installed simulator, as ratios."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -14,9 +15,9 @@ import torch
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
-from hqlm.bench import encoding, plot, report
-from hqlm.bench.suite import PARTS, PEERS, SWEEPS, Part, choose, run
-from hqlm.errors import ConfigError
+from benchmarks import encoding, plot, report
+from benchmarks.suite import PARTS, PEERS, SWEEPS, Part, choose, run
+from hqlm.errors import ConfigError, HqlmError
 from hqlm.registry import suggestion
 
 _DESCRIPTION: Final = """Time the paper's head on the native engine and on every installed simulator.
@@ -25,18 +26,18 @@ Each table shows the median time of its first column and how many times that the
 steps in turn, on as many cores as there are threads. What differs in values or gradients by more than 1e-4 gets no
 time; what takes more than 1 s a step is spared the larger sizes.
 
-  hqlm bench
-  hqlm bench --parts=[train] --qubits=[10,12] --peers=[pennylane_default]
-  hqlm bench --plot cost.pdf
-  hqlm bench --parts=[encoding] --repeats=3
+  python -m benchmarks
+  python -m benchmarks --parts=[train] --qubits=[10,12] --peers=[pennylane_default]
+  python -m benchmarks --plot cost.pdf
+  python -m benchmarks --parts=[encoding] --repeats=3
 
 The part `encoding` is not about circuits: it times the text encoder from an empty cache beside the bare library.
 """
 _NAMES: Final = [*PARTS, encoding.NAME]
 
 
-def main(args: list[str]) -> int:
-    """Time, and print tables or JSON."""
+def main(args: list[str] | None = None) -> int:
+    """Time the parts that the command line asks for, and print tables or JSON."""
     options = _parser().parse_args(args)
     wanted = choose(options.peers)
     if options.plot is not None:
@@ -63,7 +64,7 @@ def main(args: list[str]) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="hqlm bench", description=_DESCRIPTION)
+    parser = ArgumentParser(prog="python -m benchmarks", description=_DESCRIPTION)
     parts = [name for name in PARTS if name not in SWEEPS]
     parser.add_argument("--parts", type=list[str], default=parts, help=f"tables, of {', '.join(_NAMES)}")
     parser.add_argument("--qubits", type=list[PositiveInt] | None, default=None, help="instead of those of a part")
@@ -103,3 +104,10 @@ def _cores(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
         if allowed is not None:
             os.sched_setaffinity(0, allowed)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HqlmError as error:
+        sys.exit(f"benchmarks: {error}")

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from hqlm.bench.suite import NATIVE, PEERS
-from hqlm.bench.timing import Timing
+from benchmarks.suite import NATIVE, PEERS
+from benchmarks.timing import Timing
 from hqlm.errors import ConfigError, MissingDependency
 
 _FORMATS: Final = (".pdf", ".svg")

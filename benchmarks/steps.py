@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from hqlm.bench.head import Head
+from benchmarks.head import Head
 from hqlm.circuits import Circuit
 
 Values = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]  # of weights, inputs and states

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.steps import Values
 from hqlm.backends.matrices import pauli_matrix
-from hqlm.bench.steps import Values
 from hqlm.circuits import Circuit, Input, Weight
 from hqlm.execution import Noise
 

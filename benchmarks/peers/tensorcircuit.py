@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from hqlm.bench.head import Head
-from hqlm.bench.steps import Step
+from benchmarks.head import Head
+from benchmarks.steps import Step
 from hqlm.circuits import Circuit, Input, Weight
 
 
