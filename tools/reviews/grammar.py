@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hqlm.data.aspects import DOMAINS, NEGATIVE, POSITIVE, Aspect
+from tools.reviews.aspects import DOMAINS, NEGATIVE, POSITIVE, Aspect
 
 LABELS = {POSITIVE: "positive", NEGATIVE: "negative"}
 WORD_COUNTS = range(5, 31)

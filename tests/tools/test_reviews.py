@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import pytest
 
-from hqlm.data import grammar
-from hqlm.data.aspects import DOMAINS, NEGATIVE, POSITIVE
-from hqlm.data.grammar import Phrase, Rule, generate
+from hqlm.data import ReviewsData
+from tools.reviews import grammar
+from tools.reviews.aspects import DOMAINS, NEGATIVE, POSITIVE
+from tools.reviews.grammar import Phrase, Rule, generate
 
 OPENING = re.compile(r"^(honestly|frankly|to be honest), ")
 
@@ -207,8 +208,14 @@ def test_the_same_list_on_every_machine():
     assert digest == "98077d2ee90ca8e5b445ae86ba00a0ca20ef6ef67ca624f521b66ab86ee167a1"
 
 
+def test_the_package_ships_what_the_grammar_generates():
+    data = ReviewsData()
+    tables = [data.read(split) for split in ("train", "val", "test")]
+    assert [pair for table in tables for pair in zip(table.texts, table.labels, strict=True)] == sample()
+
+
 def test_the_same_list_under_another_hash_seed():
-    code = "from hqlm.data.grammar import generate; print(generate(100, 4))"
+    code = "from tools.reviews.grammar import generate; print(generate(100, 4))"
     environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
     output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert output.stdout.strip() == repr(generate(100, 4))

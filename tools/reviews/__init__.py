@@ -1,0 +1,1 @@
+"""The seeded grammar that wrote the built-in reviews."""
