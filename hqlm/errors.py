@@ -5,6 +5,8 @@ The command line prints them without a traceback and exits with 2; everything el
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class HqlmError(Exception):
     """Base of every mistake a user can make and mend."""
@@ -53,7 +55,7 @@ class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 
 
-class EncoderError(HqlmError):
+class EncoderError(HqlmError, ValueError):
     """A text encoder whose weights cannot be reached, or embeddings that cannot be encoded."""
 
 
@@ -82,3 +84,16 @@ def user_mistake(error: BaseException | None) -> HqlmError | None:
     while error is not None and not isinstance(error, HqlmError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def abbreviate(text: str, length: int = 60) -> str:
+    """Return a text for a message on one line: at most `length` characters, those that do not print escaped."""
+    cut = text if len(text) <= length else text[:length] + "..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut)
+
+
+def list_names(names: Iterable[str], shown: int = 10) -> str:
+    """Return the first of some names for a message, each abbreviated, and how many more there are."""
+    every = list(names)
+    rest = len(every) - shown
+    return ", ".join(map(abbreviate, every[:shown])) + (f" and {rest:,} more" if rest > 0 else "")

@@ -54,6 +54,15 @@ def check_plain(value: Any, source: str) -> None:
     _count_values(value, source, 0, set(), {})
 
 
+def is_storable(text: str) -> bool:
+    """Return whether UTF-8 can store a text, that is, whether no half of a surrogate pair stands alone in it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file under a temporary name, then rename it: no reader ever sees a part of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -77,7 +86,7 @@ def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
 def _count_values(value: Any, source: str, depth: int, parents: set[int], known: dict[int, int]) -> int:
     """Return the number of values in `value`; what is referred to twice is visited once and counted twice."""
     if isinstance(value, str):
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
+        if not is_storable(value):
             raise DocumentError(
                 f"{source} contains half of a surrogate pair in the text {ascii(value)[:80]}. Write the character "
                 "itself in UTF-8"

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Real
 from typing import Final
 
 import torch
@@ -36,6 +37,9 @@ class Plan:
         one_qubit_gates: of each circuit, at most.
         two_qubit_gates: of each circuit, at most.
         price: upper bound of the price of one circuit with all its shots, in USD.
+
+    Raises:
+        ConfigError: for a negative count, or a cost that is negative or not finite.
     """
 
     device: str
@@ -45,6 +49,15 @@ class Plan:
     one_qubit_gates: int
     two_qubit_gates: int
     price: float
+
+    def __post_init__(self) -> None:
+        for name in ("forward", "backward", "shots", "one_qubit_gates", "two_qubit_gates"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"the plan for {self.device} counts {getattr(self, name)} {name}: it must be 0 or more"
+                )
+        check_amount(f"the price of a circuit on {self.device}", self.price)
+        check_amount(f"the cost of {self.forward + self.backward:,} circuits on {self.device}", self.cost)
 
     @property
     def cost(self) -> float:
@@ -60,6 +73,16 @@ class Plan:
         )
 
 
+def check_amount(name: str, amount: float) -> None:
+    """Refuse an amount of money that is not a finite number of 0 or more.
+
+    Raises:
+        ConfigError: naming the amount.
+    """
+    if not isinstance(amount, Real) or not 0.0 <= amount < math.inf:  # also refuses NaN
+        raise ConfigError(f"{name} must be a finite number of USD, 0 or more, given {amount!r}")
+
+
 def _dollars(amount: float) -> str:
     """Rounded up, so that the limit that a message names is enough."""
     return f"{math.ceil((amount - _ROUNDING) * 100.0) / 100.0:.2f}"
@@ -73,11 +96,18 @@ class Budget:
         dry_run: whether nothing may be submitted at all.
         limit: upper bound of all charges together, in USD.
         spent: upper bound of the charges for what was submitted, in USD.
+
+    Raises:
+        ConfigError: for an amount that is negative or not finite.
     """
 
     dry_run: bool
     limit: float
     spent: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_amount("the limit of a budget", self.limit)
+        check_amount("the amount that a budget has spent", self.spent)
 
     def allow(self, plan: Plan) -> None:
         """Show a plan, and refuse one that is a dry run or may exceed what is left.
@@ -103,8 +133,10 @@ class Budget:
         """Count what is about to be submitted, in USD; every attempt, since one that seems to fail may be charged.
 
         Raises:
+            ConfigError: for a cost that is negative or not finite.
             NotSubmitted: when it is a dry run or exceeds what is left.
         """
+        check_amount("the cost of a submission", cost)
         if self.dry_run or self._exceeded_by(cost):
             raise NotSubmitted(
                 f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run={self.dry_run}, "
@@ -113,7 +145,7 @@ class Budget:
         self.spent += cost
 
     def _exceeded_by(self, cost: float) -> bool:
-        return self.spent + cost > self.limit + _ROUNDING
+        return not self.spent + cost <= self.limit + _ROUNDING  # whatever is not known to fit exceeds it
 
 
 @dataclass(frozen=True)
@@ -132,8 +164,7 @@ class PaidBackend(QuantumBackend):
     max_cost_usd: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.max_cost_usd >= 0.0:
-            raise ConfigError(f"backend.max_cost_usd must be 0 or more, given {self.max_cost_usd}")
+        check_amount("backend.max_cost_usd", self.max_cost_usd)
 
     @abstractmethod
     def plan(self, circuits: Sequence[Circuit], forward: int, backward: int, shots: int) -> Plan | None:

@@ -18,7 +18,8 @@ class PredictionsFile(Callback):
     """`predictions.tsv`: text, label (empty where unknown), predicted class, and the probability of each class.
 
     It is written when a model of texts is validated, tested or asked to predict. Tabs and line ends within a text
-    become spaces.
+    become spaces; nothing else is changed, since programs read the file back. A spreadsheet must import it as text: it
+    would take a text that starts with `=` for a formula.
 
     Args:
         folder: where the file goes.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from hqlm.data.base import Split
-from hqlm.data.table import Table
+from hqlm.data.table import Table, label_column, text_column
 from hqlm.data.text import TextDataModule
-from hqlm.errors import DataError
+from hqlm.errors import DataError, abbreviate, list_names
+from hqlm.files import parse_json
 
 _AUTO = "auto"
 _VAL_STEMS = ("dev", "val", "validation", "valid")
-_Row = dict[str, str | None]
+_Row = dict[str, Any]
 csv.field_size_limit(2**31 - 1)  # texts may be longer than the 128 KiB that the module allows by itself
 
 
@@ -77,9 +80,10 @@ class FileData(TextDataModule):
 
         Raises:
             DataError: for a missing folder, file or column, or rows that cannot be read.
+            DocumentError: for a row of a `.jsonl` file that is no JSON, or nested too deep.
         """
         name = self.files[split]
-        if split == "predict" and Path(name).is_file():  # texts to predict lie anywhere
+        if split == "predict" and os.path.isfile(Path(name)):  # texts to predict lie anywhere
             return self._read_file(Path(name), split)
         folder = _find_folder(self.folder)
         if name != _AUTO:
@@ -93,43 +97,79 @@ class FileData(TextDataModule):
         return self._read_file(_found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv", split)
 
     def _read_file(self, path: Path, split: Split) -> Table:
-        if not path.is_file():
-            there = (
-                ", ".join(sorted(p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else "no such folder"
-            )
-            raise DataError(
-                f"no file {path} (in its folder: {there or 'nothing'}). Set data.train, data.val, data.test"
-            )
         reader = _READERS.get(path.suffix.lower())
-        if reader is None:
-            raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{path.suffix}'")
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(reader(file, path))
-        except UnicodeDecodeError as err:
-            raise DataError(f"{path} is not UTF-8 text: {err}") from err
+        # as in the other places, the function of os.path: that of Path raises for names that are too long
+        if os.path.isfile(path) and reader is None:
+            raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{abbreviate(path.suffix)}'")
+        lines = io.StringIO(_read_text(path), newline="")
+        assert reader is not None
+        rows = list(reader(lines, path))
         columns = {name for row in rows for name in row}
         needed = {"text": self.text} if split == "predict" else {"text": self.text, "label": self.label}
         for option, name in needed.items():
             if rows and name not in columns:
                 raise DataError(
-                    f"{path} has no column '{name}'; it has {', '.join(sorted(columns))}. Set data.{option}"
+                    f"{path} has no column '{abbreviate(name)}'; it has {list_names(sorted(columns))}. "
+                    f"Set data.{option}"
                 )
-        labelled = self.label in columns
-        texts = tuple(row.get(self.text) or "" for row in rows)
-        labels = tuple(row.get(self.label) or "" for row in rows) if labelled else None
-        return Table(texts, labels, str(path), first_row=1 if path.suffix.lower() == ".jsonl" else 2)
+        first_row = 1 if reader is _read_jsonl else 2
+        texts = text_column((row.get(self.text) for row in rows), str(path), first_row, self.text)
+        labels = None
+        if self.label in columns:
+            labels = label_column((row.get(self.label) for row in rows), str(path), first_row, self.label)
+        return Table(texts, labels, str(path), first_row)
+
+
+def _read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, without a byte order mark.
+
+    Raises:
+        DataError: for a file that is missing, cannot be read, or is not UTF-8 text.
+    """
+    if not os.path.isfile(path):
+        raise DataError(_missing(path))
+    try:
+        content = path.read_bytes()
+    except OSError as err:
+        raise DataError(f"{path} cannot be read: {err.strerror or err}") from err
+    try:
+        text = content.decode("utf-8-sig")
+        bad = text.find("\0")
+        line, what = text.count("\n", 0, bad) + 1, "a zero byte"
+    except UnicodeDecodeError as err:
+        bad = err.start
+        after_mark = err.object
+        line, what = after_mark.count(b"\n", 0, bad) + 1, f"the byte 0x{after_mark[bad]:02x}"
+    if bad >= 0:
+        raise DataError(f"{path} is not UTF-8 text: line {line} has {what}. Save the file in UTF-8")
+    return text
+
+
+def _missing(path: Path) -> str:
+    """Return why there is no file, and which files there are."""
+    fix = "Set data.train, data.val, data.test"
+    if os.path.isdir(path):
+        return f"{path} is a folder, not a file. {fix}"
+    try:
+        there = list_names(sorted(each.name for each in path.parent.iterdir())) or "nothing"
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        there = "no such folder"
+    return f"no file {_cut(path)} (in its folder: {there}). {fix}"
 
 
 def _find_folder(name: str) -> Path:
-    here = Path(name).expanduser()
-    if here.is_dir():
-        return here
     base = os.environ.get("HQLM_DATA")
-    if base and (Path(base) / name).is_dir():
+    here = Path(os.path.expanduser(name))
+    if os.path.isdir(here):
+        return here
+    if base and os.path.isdir(Path(base) / name):
         return Path(base) / name
-    where = f"nor {Path(base) / name} (HQLM_DATA={base})" if base else "and the variable HQLM_DATA is not set"
-    raise DataError(f"data.folder='{name}': there is no folder {here.absolute()}, {where}")
+    where = f"nor {_cut(Path(base) / name)} (HQLM_DATA={base})" if base else "and the variable HQLM_DATA is not set"
+    raise DataError(f"data.folder='{abbreviate(name, 300)}': there is no folder {_cut(here.absolute())}, {where}")
+
+
+def _cut(path: Path) -> str:
+    return abbreviate(str(path), 300)
 
 
 def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
@@ -138,7 +178,7 @@ def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
     Raises:
         DataError: when there are several.
     """
-    found = [path for kind in kinds if (path := folder / f"{stem}{kind}").is_file()]
+    found = [path for kind in kinds if os.path.isfile(path := folder / f"{stem}{kind}")]
     if len(found) > 1:
         raise DataError(
             f"{folder} has {' and '.join(path.name for path in found)}: which one? Set data.train, data.val, data.test"
@@ -156,30 +196,32 @@ def _read_csv(lines: Iterable[str], path: Path) -> Iterator[_Row]:
 
 
 def _read_table(reader: Iterable[list[str]], path: Path) -> Iterator[_Row]:
+    number = 1
     try:
         rows = iter(reader)
         header = next(rows, None)
         if header is None:
             raise DataError(f"{path} is empty; its first line must name the columns")
         if len(set(header)) < len(header):
-            raise DataError(f"{path} names a column twice: {', '.join(header)}")
+            twice = [name for name, count in Counter(header).items() if count > 1]
+            raise DataError(f"{path} names a column twice: {list_names(twice)}")
         for number, row in enumerate(rows, start=2):
             if len(row) > len(header):
                 raise DataError(f"{path}, row {number}: {len(row)} fields, but the header names {len(header)}")
             yield dict(zip(header, row + [""] * (len(header) - len(row)), strict=True))
     except csv.Error as err:
-        raise DataError(f"{path} cannot be read as a table: {err}") from err
+        raise DataError(
+            f"{path} cannot be read as a table after row {number}: {err}. Close every quotation mark, and double those "
+            "within a text"
+        ) from err
 
 
 def _read_jsonl(lines: Iterable[str], path: Path) -> Iterator[_Row]:
     for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as err:
-            raise DataError(f"{path}, row {number} is not JSON: {err}") from err
+        row = parse_json(line, f"{path}, row {number}")
         if not isinstance(row, dict):
             raise DataError(f"{path}, row {number} is not a JSON object")
-        yield {key: None if value is None else str(value) for key, value in row.items()}
+        yield row
 
 
 _READERS = {".tsv": _read_tsv, ".csv": _read_csv, ".jsonl": _read_jsonl}

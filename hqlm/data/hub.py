@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from hqlm.data.base import Split
-from hqlm.data.table import Table
+from hqlm.data.table import Table, label_column, text_column
 from hqlm.data.text import TextDataModule
-from hqlm.errors import DataError
+from hqlm.errors import DataError, abbreviate, list_names
 from hqlm.registry import check_installed
 
 
@@ -79,9 +79,9 @@ class HubData(TextDataModule):
         source = f"{self.dataset} ({name})"
         for column in (self.text, self.label) if split != "predict" else (self.text,):
             if column not in rows.column_names:
-                raise DataError(f"{source} has no column '{column}'; it has {', '.join(rows.column_names)}")
-        texts = tuple(text or "" for text in rows[self.text])
-        return Table(texts, self._labels(rows), source)
+                raise DataError(f"{source} has no column '{column}'; it has {list_names(rows.column_names)}")
+        texts = text_column(rows[self.text], source, 1, self.text)
+        return Table(texts, self._labels(rows, source), source)
 
     def _load(self, split: str) -> Any:
         check_installed(type(self))
@@ -92,15 +92,16 @@ class HubData(TextDataModule):
         except Exception as err:
             raise DataError(
                 f"cannot load split '{split}' of data.dataset='{self.dataset}' from the hub "
-                f"({type(err).__name__}: {err}). Check names and connection, or use --data=FileData with local files"
+                f"({type(err).__name__}: {abbreviate(str(err), 300)}). Check names and "
+                "connection, or use --data=FileData with local files"
             ) from err
 
-    def _labels(self, rows: Any) -> tuple[str, ...] | None:
+    def _labels(self, rows: Any, source: str) -> tuple[str, ...] | None:
         if self.label not in rows.column_names:
             return None
         feature = rows.features[self.label]
         # only a ClassLabel column has names for its numbers; -1 marks a row without label there
         names = getattr(feature, "names", None)
         if names is None:
-            return tuple("" if value is None else str(value) for value in rows[self.label])
+            return label_column(rows[self.label], source, 1, self.label)
         return tuple("" if value is None or value < 0 else names[value] for value in rows[self.label])

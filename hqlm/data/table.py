@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hqlm.errors import DataError
+from hqlm.errors import DataError, abbreviate, list_names
+from hqlm.files import is_storable
+from hqlm.notices import say_once
 
 _SHOWN = 5  # rows named in a message
+_DIGITS = 100  # of a label that is compared as a number
+_KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Table:
         return Table(texts, labels, self.source, self.first_row, taken)
 
     def checked(self, labelled: bool) -> Table:
-        """This table, after refusing empty texts and, where they are needed, missing labels.
+        """This table, after refusing texts without content and, where they are needed, missing labels.
 
         Raises:
             DataError: naming the source and the rows.
@@ -50,6 +56,12 @@ class Table:
         empty = [place for place, text in enumerate(self.texts) if not text.strip()]
         if empty:
             raise DataError(f"{self.source} has rows without text: {self._rows(empty)}. Remove or fill them")
+        broken = [place for place, text in enumerate(self.texts) if not is_storable(text)]
+        if broken:
+            raise DataError(
+                f"{self.source} has texts with half of a surrogate pair: {self._rows(broken)}. Write the character "
+                "itself in UTF-8"
+            )
         if labelled and self.labels is None:
             raise DataError(f"{self.source} has no label column, which fit, validate and test need")
         blank = [place for place, label in enumerate(self.labels or ()) if not label.strip()]
@@ -67,10 +79,10 @@ class Table:
         places = {name: number for number, name in enumerate(class_names)}
         unknown = [place for place, label in enumerate(self.labels) if label not in places]
         if unknown:
-            given = ", ".join(sorted({f"'{self.labels[place]}'" for place in unknown})[:_SHOWN])
+            given = list_names(sorted({f"'{abbreviate(self.labels[place])}'" for place in unknown}), _SHOWN)
             raise DataError(
                 f"{self.source} has labels that the training data has not: {given} ({self._rows(unknown)}). "
-                f"Known classes: {', '.join(class_names)}. Mend or remove those rows, or train on rows of that class"
+                f"Known classes: {list_names(class_names)}. Mend or remove those rows, or train on rows of that class"
             )
         return [places[label] for label in self.labels]
 
@@ -88,10 +100,92 @@ class Table:
         return f"row{'s' * (len(places) > 1)} {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
+def text_column(values: Iterable[Any], source: str, first_row: int, column: str) -> tuple[str, ...]:
+    """Return the texts of a column; a missing one is empty.
+
+    Args:
+        values: what the column holds.
+        source: where it comes from, for messages.
+        first_row: number of the first row, for messages.
+        column: its name, for messages.
+
+    Raises:
+        DataError: for a value that is no text.
+    """
+    texts = []
+    for row, value in enumerate(values, first_row):
+        if not isinstance(value, str | None):
+            raise DataError(
+                f"{source}, row {row}: the text in '{abbreviate(column)}' is {_describe(value)}. A text must be a "
+                "string: set data.text to the column of the texts, or write them out"
+            )
+        texts.append(value or "")
+    return tuple(texts)
+
+
+def label_column(values: Iterable[Any], source: str, first_row: int, column: str) -> tuple[str, ...]:
+    """Return the labels of a column, numbers in digits; a missing one is empty.
+
+    Args:
+        values: what the column holds.
+        source: where it comes from, for messages.
+        first_row: number of the first row, for messages.
+        column: its name, for messages.
+
+    Raises:
+        DataError: for a value that is neither text nor number.
+    """
+    labels = []
+    for row, value in enumerate(values, first_row):
+        if value is None or (isinstance(value, float) and value != value):  # data frames write NaN for null
+            labels.append("")
+        elif isinstance(value, str | int | float):
+            labels.append(str(value))
+        else:
+            raise DataError(
+                f"{source}, row {row}: the label in '{abbreviate(column)}' is {_describe(value)}. A row has one "
+                "label, a word or a number: set data.label to its column, or split the row"
+            )
+    return tuple(labels)
+
+
+def check_class_names(class_names: Sequence[str], source: str) -> None:
+    """Refuse class names that differ only in white space, and report those that differ only in case or Unicode form.
+
+    Args:
+        class_names: names of the classes.
+        source: where they come from, for messages.
+
+    Raises:
+        DataError: naming the two.
+    """
+    same: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for name in class_names:
+        if not is_storable(name):
+            raise DataError(
+                f"{source} has the label '{abbreviate(name)}', which holds half of a surrogate pair. Write the "
+                "character itself in UTF-8"
+            )
+        words = " ".join(name.split())
+        twin = same.setdefault(words, name)
+        if twin is not name:
+            raise DataError(
+                f"{source} has the labels '{abbreviate(twin)}' and '{abbreviate(name)}', which differ only in "
+                "white space. Write them alike"
+            )
+        near = alike.setdefault(unicodedata.normalize("NFKC", words).casefold(), name)
+        if near is not name:
+            say_once(
+                f"{source} has the labels '{abbreviate(near)}' and '{abbreviate(name)}', which are nearly the "
+                "same and count as two classes"
+            )
+
+
 def classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Distinct labels, sorted as numbers where all of them are whole numbers, else as text."""
     distinct = set(labels)
-    if all(label.removeprefix("-").isdecimal() for label in distinct):
+    if all(label.removeprefix("-").isdecimal() and len(label) <= _DIGITS for label in distinct):
         return tuple(sorted(distinct, key=lambda label: (int(label), label)))
     return tuple(sorted(distinct))
 
@@ -108,8 +202,8 @@ def draw_per_class(table: Table, count: int, seed: int) -> Table:
     for name, places in groups.items():
         if len(places) < count:
             raise DataError(
-                f"data.samples_per_class={count}, but class '{name}' of {table.source} has {len(places)} rows to "
-                f"train on. Set it to {min(map(len, groups.values()))} or less"
+                f"data.samples_per_class={count}, but class '{abbreviate(name)}' of {table.source} has "
+                f"{len(places)} rows to train on. Set it to {min(map(len, groups.values()))} or less"
             )
         chosen += places[:count]
     return table.take(sorted(chosen))
@@ -146,8 +240,8 @@ def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, T
     scarce = min(groups, key=lambda name: len(groups[name]))
     if len(groups[scarce]) < folds:
         raise DataError(
-            f"data.folds={folds}, but class '{scarce}' of {table.source} has {len(groups[scarce])} rows only. Set "
-            "it to that or less"
+            f"data.folds={folds}, but class '{abbreviate(scarce)}' of {table.source} has "
+            f"{len(groups[scarce])} rows only. Set it to that or less"
         )
     dealt = [place for places in groups.values() for place in places]  # class after class, as cards are dealt
     held = set(dealt[fold::folds])
@@ -168,3 +262,7 @@ def _shuffled_classes(table: Table, seed: int) -> dict[str, list[int]]:
         name: [places[i] for i in np.random.default_rng([seed, number]).permutation(len(places))]
         for number, (name, places) in enumerate(groups.items())
     }
+
+
+def _describe(value: Any) -> str:
+    return f"{_KINDS.get(type(value), f'of type {type(value).__name__}')} ({abbreviate(repr(value))})"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -14,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from hqlm.data.base import HqlmDataModule, Split
-from hqlm.data.table import Table, classes, draw, draw_per_class, split_fold, split_off
-from hqlm.errors import ConfigError, DataError
+from hqlm.data.table import Table, check_class_names, classes, draw, draw_per_class, split_fold, split_off
+from hqlm.errors import ConfigError, DataError, abbreviate, list_names
 
 _STAGES: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -23,6 +24,8 @@ _STAGES: dict[str, tuple[Split, ...]] = {
     "test": ("test",),
     "predict": ("predict",),
 }
+
+_LARGEST: Final = 2**31 - 1  # of a count of rows
 
 Batch = tuple[Tensor, list[str], Tensor]
 
@@ -59,6 +62,8 @@ class TextDataModule(HqlmDataModule):
         super().__init__()
         _check_positive(batch_size=batch_size, samples_per_class=samples_per_class)
         _check_positive(limit_train=limit_train, limit_val=limit_val, limit_test=limit_test)
+        if seed < 0:
+            raise ConfigError(f"data.seed must be 0 or more, given {seed}")
         if not 0.0 < val_fraction < 1.0:
             raise ConfigError(f"data.val_fraction must lie between 0 and 1, given {val_fraction}")
         if samples_per_class is not None and limit_train is not None:
@@ -95,16 +100,23 @@ class TextDataModule(HqlmDataModule):
         for split in _STAGES[stage]:
             if split not in self._tables:
                 self._tables[split] = self._table(split)
+                if split == "train":
+                    self._say_classes()
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes: those a model brought, else the training labels in order."""
         if self._class_names is None:
-            self._class_names = classes(self._labelled.labels or ())
+            self._class_names = self._classes_of_the_source
         return self._class_names
 
     def use_classes(self, class_names: Sequence[str]) -> None:
-        """Number the classes as a trained model does."""
+        """Number the classes as a trained model does.
+
+        Raises:
+            DataError: for names that differ only in white space.
+        """
+        check_class_names(class_names, "the model")
         self._class_names = tuple(class_names)
 
     def texts(self, split: Split) -> list[str]:
@@ -168,7 +180,17 @@ class TextDataModule(HqlmDataModule):
                 f"of {len(self._labelled)} rows of {table.source} {len(table)} are left to train on, all of one class. "
                 "Take more of them: data.limit_train, data.val_fraction"
             )
+        if len(set(table.texts)) < 2:
+            raise DataError(
+                f"all {len(table)} texts of {table.source} to train on are '{abbreviate(table.texts[0])}': they tell "
+                "no classes apart. Check data.text, or take other rows"
+            )
         return table
+
+    def _say_classes(self) -> None:
+        counts = Counter(self._tables["train"].labels or ())
+        known = [f"{abbreviate(name)} ({counts[name]:,})" for name in self._classes_of_the_source]
+        rank_zero_info(f"{self._labelled.source}: {len(known)} classes (rows to train on): {list_names(known)}")
 
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
@@ -199,9 +221,16 @@ class TextDataModule(HqlmDataModule):
         labels = table.checked(labelled=True).labels or ()
         if len(set(labels)) < 2:
             raise DataError(
-                f"all rows of {table.source} have the label '{labels[0]}'; two classes are needed. Check data.label"
+                f"all rows of {table.source} have the label '{abbreviate(labels[0])}'; two classes are needed. Check "
+                "data.label"
             )
         return table
+
+    @cached_property
+    def _classes_of_the_source(self) -> tuple[str, ...]:
+        names = classes(self._labelled.labels or ())
+        check_class_names(names, self._labelled.source)
+        return names
 
     def _read(self, split: Split) -> Table | None:
         if split not in self._sources:
@@ -234,5 +263,5 @@ def _whole(batch: Any) -> Batch:
 
 def _check_positive(**values: int | None) -> None:
     for name, value in values.items():
-        if value is not None and value < 1:
-            raise ConfigError(f"data.{name} must be 1 or more, given {value}")
+        if value is not None and not 1 <= value <= _LARGEST:
+            raise ConfigError(f"data.{name} must be from 1 to {_LARGEST:,}, given {value}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from hqlm.data import HqlmDataModule, Split
 from hqlm.encoders import TextEncoder, tell_of_cut
-from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError
+from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError, list_names
 from hqlm.models.base import LOWER_RATE
 from hqlm.models.schedules import Schedule
 from hqlm.models.text_model import TextModel
@@ -171,9 +171,19 @@ class TextClassifier(TextModel):
         self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, n_classes) for split in ("val", "test")})
 
     def on_fit_start(self) -> None:
-        """Fit what the head estimates, unless a checkpoint brought it."""
+        """Fit what the head estimates, unless a checkpoint brought it.
+
+        Raises:
+            DataError: when the embeddings of all training texts are equal.
+        """
+        embeddings = self._embeddings["train"]
+        if bool((embeddings == embeddings[0]).all()):
+            raise DataError(
+                f"the embeddings of all {len(embeddings)} training texts are equal: they tell no classes apart. Choose "
+                "another model.text_encoder, or check data.text"
+            )
         if self.trainer.ckpt_path is None:
-            self.fit_head(self._embeddings["train"])
+            self.fit_head(embeddings)
         if self.stage == "end_to_end":
             self._embeddings.clear()
 
@@ -203,10 +213,13 @@ class TextClassifier(TextModel):
         """Classes and probabilities of any texts, with a trained model.
 
         Raises:
-            ConfigError: for a model that was never trained, a single string or an empty text.
+            ConfigError: for a model that was never trained, or anything but a list of strings.
+            DataError: for an empty text, or one that holds half of a surrogate pair.
         """
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        given = None if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+        if given is None or not all(isinstance(text, str) for text in given):
             raise ConfigError("predict takes a list of texts: predict([text])")
+        texts = [str(text) for text in given]  # NumPy's strings too
         if any(not text.strip() for text in texts):
             raise DataError(f"text {next(i for i, text in enumerate(texts) if not text.strip())} is empty")
         if not texts:
@@ -224,8 +237,8 @@ class TextClassifier(TextModel):
             self.hparams["class_names"] = list(self.class_names)
         elif stage == "fit" and set(data.class_names) != set(self.class_names):
             raise DataError(
-                f"the model knows the classes {', '.join(self.class_names)}, the training data has "
-                f"{', '.join(data.class_names)}"
+                f"the model knows the classes {list_names(self.class_names)}, the training data has "
+                f"{list_names(data.class_names)}"
             )
         data.use_classes(self.class_names)
 

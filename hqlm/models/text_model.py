@@ -14,7 +14,8 @@ from torch import Tensor
 
 from hqlm.data import HqlmDataModule
 from hqlm.encoders import EmbeddingCache, Stage, TextEncoder, TextModule, TrainedBody
-from hqlm.errors import CheckpointError, ConfigError, EncoderError
+from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, abbreviate
+from hqlm.files import is_storable
 from hqlm.models.base import HqlmModule
 from hqlm.models.schedules import Schedule
 
@@ -100,10 +101,12 @@ class TextModel(HqlmModule):
         Raises:
             CheckpointError: when the text encoder has other weights than the one the model was trained on.
             ConfigError: when the text encoder was not tuned yet.
+            DataError: for a text that holds half of a surrogate pair.
             EncoderError: for a text whose embedding is all zero or not finite.
         """
         if self.body is None:
             return self._embed_frozen(texts)
+        _check_texts(texts)
         with torch.no_grad():
             parts = [self.body(texts[start : start + _BATCH]).cpu() for start in range(0, len(texts), _BATCH)]
         embeddings = torch.cat(parts)
@@ -116,6 +119,7 @@ class TextModel(HqlmModule):
                 "the text encoder is tuned by a fit (text_encoder.stage=contrastive), and there was none yet; "
                 "hqlm.load brings that of a run"
             )
+        _check_texts(texts)
         self._check_text_key()
         embeddings = EmbeddingCache().embed(self._text_module, texts)
         _check_embeddings(texts, embeddings)
@@ -206,12 +210,21 @@ def _counts(text_encoder: TextEncoder) -> dict[str, int]:
         return text_encoder.trainable().counts()
 
 
+def _check_texts(texts: Sequence[str]) -> None:
+    for row, text in enumerate(texts, start=1):
+        if not is_storable(text):
+            raise DataError(
+                f"the text '{abbreviate(text)}' (row {row} of {len(texts)}) holds half of a surrogate pair. Write the "
+                "character itself in UTF-8"
+            )
+
+
 def _check_embeddings(texts: Sequence[str], embeddings: Tensor) -> None:
     norms = torch.linalg.vector_norm(embeddings, dim=1)
     bad = (~((norms > 0.0) & norms.isfinite())).nonzero()
     if len(bad):
         row = int(bad[0, 0])
         raise EncoderError(
-            f"the embedding of the text {texts[row]!r} (row {row + 1} of {len(texts)}) has norm {float(norms[row]):g}: "
-            "it says nothing of the text. Remove the row, or choose another text_encoder"
+            f"the embedding of the text '{abbreviate(texts[row])}' (row {row + 1} of {len(texts)}) has norm "
+            f"{float(norms[row]):g}: it says nothing of the text. Remove the row, or choose another text_encoder"
         )

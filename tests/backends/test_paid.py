@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hqlm.backends import BACKENDS, StatevectorBackend, paid
-from hqlm.backends.paid import PaidBackend, Plan
+from hqlm.backends.paid import Budget, PaidBackend, Plan
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import CircuitError, ConfigError, NotSubmitted, UnsupportedExecution
 from hqlm.execution import Execution
@@ -151,7 +151,29 @@ def test_mistakes_are_said_before_costs():
         run(_Paid(), gradient="adjoint")
 
 
-@pytest.mark.parametrize("limit", [-1.0, float("nan")])
+@pytest.mark.parametrize("limit", [-1.0, float("nan"), float("inf")])
 def test_a_limit_is_a_number_from_0_up(limit):
     with pytest.raises(ConfigError, match="max_cost_usd"):
         _Paid(max_cost_usd=limit)
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), -float("inf"), -1e-9, "1", None])
+def test_amounts_that_are_no_amounts_are_refused_and_change_nothing(amount):
+    budget = Budget(dry_run=False, limit=1.0)
+    with pytest.raises(ConfigError, match="a finite number of USD, 0 or more"):
+        budget.take(amount)
+    budget.take(1.0)
+    with pytest.raises(NotSubmitted):
+        budget.take(0.01)
+    for options in ({"limit": amount}, {"limit": 1.0, "spent": amount}):
+        with pytest.raises(ConfigError, match="budget"):
+            Budget(False, **options)
+    with pytest.raises(ConfigError, match="the price of a circuit on toy"):
+        Plan("toy", 1, 0, 10, 1, 1, amount)
+
+
+def test_counts_and_costs_of_a_plan_cannot_give_credit():
+    with pytest.raises(ConfigError, match="counts -1 backward"):
+        Plan("toy", 1, -1, 10, 1, 1, PRICE)
+    with pytest.raises(ConfigError, match=r"the cost of 20 circuits on toy must be a finite number"):
+        Plan("toy", 20, 0, 10, 1, 1, 1e308)

@@ -1,12 +1,13 @@
 """The data sets: what every one offers, and where each reads from."""
 
 import json
+import re
 
 import pytest
 import torch
 
 from hqlm.data import DATA_MODULES, FileData, HubData, ReviewsData
-from hqlm.errors import ConfigError, DataError
+from hqlm.errors import ConfigError, DataError, DocumentError
 from tests.registries import shipped
 
 ROWS = [("good", "pos"), ("bad", "neg"), ('"fine" quoted', "pos"), ("poor", "neg")] * 5
@@ -342,19 +343,183 @@ class TestFileData:
         with pytest.raises(DataError, match=r"has train\..* and train\..*: which one\?"):
             FileData(str(tmp_path)).setup("fit")
 
-    def test_broken_json_and_encoding_are_named(self, tmp_path):
-        (tmp_path / "a.jsonl").write_text('{"text": "x", "label": 1}\nrubbish\n')
+    def test_broken_rows_are_named(self, tmp_path):
         (tmp_path / "e.jsonl").write_text('{"text": "x", "label": 1}\n{"text": "", "label": 0}\n')
-        (tmp_path / "b.tsv").write_bytes(b"text\tlabel\n\xff\xfe\t1\n")
         (tmp_path / "c.parquet").write_bytes(b"")
         for name, message in (
-            ("a.jsonl", "row 2 is not JSON"),
             ("e.jsonl", "without text: row 2"),
-            ("b.tsv", "not UTF-8"),
             ("c.parquet", "files end in"),
         ):
             with pytest.raises(DataError, match=message):
                 FileData(str(tmp_path), train=name, test=name).setup("test")
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            ("rubbish", "row 2 is not valid JSON"),
+            ("", "row 2 is not valid JSON"),
+            ('{"text": ' + "[" * 100_000, "row 2 is nested too deep"),
+            ('{"text": "x", "label": ' + "9" * 5_000 + "}", "row 2 is not valid JSON: Exceeds the limit"),
+            (
+                r'{"text": "ok \ud83d x", "label": 1}',
+                r"row 2 contains half of a surrogate pair in the text 'ok \\ud83d x'",
+            ),
+            (r'{"text": "x", "label": "\udc00"}', "row 2 contains half of a surrogate pair"),
+            ("[1, 2]", "row 2 is not a JSON object"),
+            ('{"text": {"en": "x"}, "label": 1}', r"row 2: the text in 'text' is an object \(\{'en': 'x'\}\)"),
+            ('{"text": ["x", "y"], "label": 1}', "row 2: the text in 'text' is a list"),
+            ('{"text": 5, "label": 1}', r"row 2: the text in 'text' is a number \(5\)\. A text must be a string"),
+            ('{"text": false, "label": 1}', "row 2: the text in 'text' is true or false"),
+            ('{"text": "x", "label": ["a", "b"]}', r"row 2: the label in 'label' is a list \(\['a', 'b'\]\)"),
+            ('{"text": "x", "label": {"a": 1}}', "row 2: the label in 'label' is an object"),
+            ('{"text": "x", "label": NaN}', "without label: row 2"),
+            ('{"text": null, "label": 1}', "without text: row 2"),
+        ],
+        ids=lambda value: value[:40],
+    )
+    def test_a_row_of_json_is_refused_by_its_number(self, tmp_path, row, message):
+        (tmp_path / "test.jsonl").write_text('{"text": "x", "label": 1}\n' + row + "\n")
+        with pytest.raises((DataError, DocumentError), match=message) as caught:
+            FileData(str(tmp_path)).setup("test")
+        assert len(str(caught.value)) < 600
+
+    def test_labels_of_json_may_be_words_and_numbers(self, tmp_path):
+        labels = ["one", 2, 3.5, True]
+        lines = [json.dumps({"text": f"text {label}", "label": label, "more": [label]}) for label in labels]
+        (tmp_path / "test.jsonl").write_text("\n".join(lines))
+        assert FileData(str(tmp_path)).read("test").labels == ("one", "2", "3.5", "True")
+
+    @pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl"])
+    @pytest.mark.parametrize(
+        ("bad", "message"),
+        [
+            (b"\xff", "line 3 has the byte 0xff"),
+            (b"\xed\xa0\xbd", "line 3 has the byte 0xed"),  # half of a surrogate pair
+            (b"\xc0\xaf", "line 3 has the byte 0xc0"),  # a slash in two bytes
+            (b"\0", "line 3 has a zero byte"),
+        ],
+        ids=["latin 1", "surrogate", "overlong", "zero"],
+    )
+    def test_what_is_not_utf_8_is_refused_by_its_line(self, tmp_path, kind, bad, message):
+        rows = {
+            "tsv": [b"text\tlabel", b"good\t1", b"b%sd\t0"],
+            "csv": [b"text,label", b"good,1", b"b%sd,0"],
+            "jsonl": [
+                b'{"text": "good", "label": 1}',
+                b'{"text": "fine", "label": 1}',
+                b'{"text": "b%sd", "label": 0}',
+            ],
+        }
+        path = tmp_path / f"test.{kind}"
+        path.write_bytes(b"\n".join(rows[kind]).replace(b"%s", bad))
+        with pytest.raises(DataError, match=f"{re.escape(str(path))} is not UTF-8 text: {message}"):
+            FileData(str(tmp_path)).setup("test")
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+    def test_other_encodings_are_refused(self, tmp_path, encoding):
+        (tmp_path / "test.tsv").write_bytes("text\tlabel\ngood\t1\n".encode(encoding))
+        with pytest.raises(DataError, match=r"is not UTF-8 text: line 1 has .* Save the file in UTF-8"):
+            FileData(str(tmp_path)).setup("test")
+
+    def test_lines_are_counted_after_a_byte_order_mark(self, tmp_path):
+        (tmp_path / "test.tsv").write_bytes(b"\xef\xbb\xbftext\tlabel\n\xffood\t1\n")
+        with pytest.raises(DataError, match="line 2 has the byte 0xff"):
+            FileData(str(tmp_path)).setup("test")
+
+    def test_a_character_cut_off_by_the_end_of_the_file_is_refused(self, tmp_path):
+        (tmp_path / "test.tsv").write_bytes(b"text\tlabel\ngood\t1\xe2\x82")
+        with pytest.raises(DataError, match="line 2 has the byte 0xe2"):
+            FileData(str(tmp_path)).setup("test")
+
+    @pytest.mark.parametrize("quoted", ['"never closed,1\nbad,0\n', '"closed" too early,1\n', '"closed",1\n"never'])
+    def test_quotation_marks_out_of_balance_are_refused_by_the_row(self, tmp_path, quoted):
+        (tmp_path / "test.csv").write_text(f"text,label\ngood,1\n{quoted}")
+        after = 3 if quoted.endswith("never") else 2
+        with pytest.raises(DataError, match=f"as a table after row {after}: .* Close every quotation mark"):
+            FileData(str(tmp_path)).setup("test")
+
+    @pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl"])
+    def test_a_line_of_five_megabytes_is_a_text(self, tmp_path, kind):
+        long = "long " * 1_000_000
+        content = {
+            "tsv": f"text\tlabel\n{long}\t1\n",
+            "csv": f'text,label\n"{long}",1\n',
+            "jsonl": json.dumps({"text": long, "label": 1}),
+        }
+        (tmp_path / f"test.{kind}").write_text(content[kind])
+        assert FileData(str(tmp_path)).read("test").texts == (long,)
+
+    def test_long_names_are_cut_in_messages(self, tmp_path):
+        columns = [f"column {number} " + "x" * 100 for number in range(2_000)]
+        (tmp_path / "test.tsv").write_text("\t".join([*columns, "\n" * 2]))
+        for number in range(20):
+            (tmp_path / f"file {number}").touch()
+        options = [{}, {"test": "missing.tsv"}, {"test": "x" * 5_000 + ".tsv"}]
+        for option in options:
+            with pytest.raises(DataError) as caught:
+                FileData(str(tmp_path), **option).setup("test")
+            assert re.search("and [0-9,]+ more", str(caught.value))
+            assert len(str(caught.value)) < 2_500
+        (tmp_path / "train.jsonl").write_text(
+            "".join(json.dumps({"text": f"text {n}", "label": f"{n} {'y' * 500}"}) + "\n" for n in range(300))
+        )
+        (tmp_path / "other.jsonl").write_text(json.dumps({"text": "x", "label": "z" * 10_000}))
+        data = FileData(str(tmp_path), test="other.jsonl")
+        data.use_classes(data.class_names)
+        data.setup("test")
+        with pytest.raises(DataError, match="and 290 more") as caught:
+            data.labels("test")
+        assert len(str(caught.value)) < 1_500
+
+    @pytest.mark.parametrize("folder", ["x" * 5_000, "~nobody-of-that-name/x", "a\0b"])
+    def test_folders_that_cannot_be(self, folder):
+        with pytest.raises(DataError, match=r"data\.folder="):
+            FileData(folder).setup("test")
+
+    def test_a_folder_is_no_file(self, tmp_path):
+        (tmp_path / "rows.tsv").mkdir()
+        for options in ({"test": "rows.tsv"}, {"predict": "rows.tsv"}):
+            with pytest.raises(DataError, match=r"rows\.tsv is a folder, not a file"):
+                FileData(str(tmp_path), **options).setup("predict" if "predict" in options else "test")
+
+
+class TestClassNames:
+    @pytest.mark.parametrize("twins", [("pos", "pos "), (" pos", "pos"), ("a\tb", "a b"), ("a\nb", "a  b")])
+    def test_labels_that_differ_only_in_white_space_are_refused(self, tmp_path, twins):
+        rows = [{"text": f"text {n}", "label": label} for n, label in enumerate(["other", *twins] * 4)]
+        (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        with pytest.raises(DataError, match=r"train\.jsonl has the labels .* differ only in white space") as caught:
+            FileData(str(tmp_path)).setup("fit")
+        assert all(repr(twin) in str(caught.value) for twin in twins)
+        with pytest.raises(DataError, match="the model has the labels"):
+            FileData(str(tmp_path)).use_classes(twins)
+
+    @pytest.mark.parametrize("twins", [("Pos", "pos"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "stra\u00dfe")])
+    def test_labels_that_look_alike_are_told(self, tmp_path, caplog, twins):
+        write_tsv(tmp_path / "train.tsv", [(f"text {n}", twins[n % 2]) for n in range(20)])
+        with caplog.at_level("INFO"):
+            assert set(read_all(FileData(str(tmp_path)))) == set(twins)
+        assert "are nearly the same and count as two classes" in caplog.text
+
+    def test_a_fit_says_its_classes(self, tmp_path, caplog):
+        write_tsv(tmp_path / "train.tsv", [(f"text {n}", f"class {n % 12:02}") for n in range(60)])
+        write_tsv(tmp_path / "val.tsv", [("text", "class 00")])
+        with caplog.at_level("INFO"):
+            FileData(str(tmp_path), limit_train=30).setup("fit")
+        assert "train.tsv: 12 classes (rows to train on): class 00 (2), class 01 (2)" in caplog.text
+        assert "class 09 (2) and 2 more" in caplog.text
+
+
+def test_texts_that_are_all_equal_are_refused_in_words(tmp_path):
+    write_tsv(tmp_path / "train.tsv", [("the same", label) for label in ("pos", "neg") * 10])
+    with pytest.raises(DataError, match=r"all 18 texts of .*train\.tsv to train on are 'the same'"):
+        FileData(str(tmp_path)).setup("fit")
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"batch_size": 10**20}, {"limit_train": 2**31}], ids=str)
+def test_numbers_outside_what_is_possible_are_refused(options):
+    with pytest.raises(ConfigError, match=f"data.{next(iter(options))} must be"):
+        ReviewsData(**options)
 
 
 class TestHubData:
@@ -387,3 +552,21 @@ class TestHubData:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         with pytest.raises(DataError, match="--data=FileData"):
             HubData("somebody/nothing").setup("test")
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"text": ["a", "b"]}, r"\(train\), row 2: the text in 'text' is a list"),
+            ({"label": ["a", "b"]}, r"\(train\), row 2: the label in 'label' is a list"),
+        ],
+        ids=["text", "label"],
+    )
+    def test_lists_in_columns_are_refused(self, monkeypatch, changed, message):
+        import datasets
+
+        column = next(iter(changed))
+        rows = [{"text": "x", "label": "y"} | {column: [value]} for value in changed[column]]
+        rows[0][column] = rows[1][column] = ["a", "b"]
+        monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: datasets.Dataset.from_list(rows))
+        with pytest.raises(DataError, match=message.replace("row 2", "row 1")):
+            HubData("anything").read("train")

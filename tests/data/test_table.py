@@ -20,6 +20,15 @@ def test_classes_are_sorted_as_numbers_where_they_are_numbers():
     assert classes(["--1", "0"]) == ("--1", "0")
 
 
+def test_numbers_of_thousands_of_digits_are_labels():
+    assert classes(["9" * 5_000, "1"]) == ("1", "9" * 5_000)
+
+
+def test_half_of_a_surrogate_pair_is_named_by_row():
+    with pytest.raises(DataError, match=r"half of a surrogate pair: row 3\. Write the character itself"):
+        Table(("a", "ok \ud83d x"), ("x", "y"), "rows.tsv", 2).checked(labelled=True)
+
+
 def test_numbers_are_places_among_the_classes():
     assert table({"b": 1, "a": 2}).numbers(["a", "b"]) == [1, 0, 0]
 

@@ -102,3 +102,12 @@ def test_lengths_need_an_offset_to_show_beside():
     with pytest.raises(ConfigError, match=r"feature_encoder.offset=1"):
         QuantumFeatureEncoder(norm="data")
     assert QuantumFeatureEncoder(norm="data", offset=1.0).ablated("offset").norm == "row"
+
+
+def test_rows_that_are_all_alike_are_refused_where_each_is_divided_by_its_norm():
+    rows = torch.full((7, 3), 0.1)  # whose mean is not 0.1 in float32
+    with pytest.raises(EncoderError, match=r"all 7 training embeddings are equal, and feature_encoder\.center=true"):
+        AmplitudeEncoding(3, 2, "zeros", center=True, offset=1.0).fit(rows)
+    shared = AmplitudeEncoding(3, 2, "zeros", center=True, offset=1.0, norm="data")
+    shared.fit(rows)
+    torch.testing.assert_close(shared(rows), torch.eye(4)[3].expand(7, 4))  # nothing but the offset

@@ -3,6 +3,7 @@
 import functools
 import math
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
@@ -225,7 +226,26 @@ class TestEveryClassifier:
             model.predict([None])
         with pytest.raises(DataError, match="text 1 is empty"):
             model.predict(["film", " "])
+        for bad in (None, 5, [1.5], [["film"]]):
+            with pytest.raises(ConfigError, match="list of texts"):
+                model.predict(bad)
+        for said in (model.predict, model.embed):
+            with pytest.raises(DataError, match=r"the text 'ok \\ud83d' \(row 2 of 2\) holds half of a surrogate pair"):
+                said(["film", "ok \ud83d"])
         assert model.predict([]) == []
+
+    def test_any_collection_of_texts_is_predicted(self, make, tmp_path):
+        model, _ = fitted(make, tmp_path)
+        texts = ["The plot is not dull.", "I hated the soup."]
+        expected = model.predict(texts)
+        for given in (tuple(texts), np.array(texts), iter(texts)):
+            assert model.predict(given) == expected
+
+    def test_embeddings_that_are_all_equal_are_refused(self, make, tmp_path):
+        model = make()
+        model._text_module.forward = lambda texts: torch.ones(len(texts), 15)
+        with pytest.raises(DataError, match=r"the embeddings of all 64 training texts are equal.*text_encoder"):
+            trainer(tmp_path).fit(model, reviews())
 
     def test_six_classes_with_names(self, make, tmp_path):
         from sklearn import metrics

@@ -63,9 +63,19 @@ class AmplitudeEncoding(nn.Module):
         self.register_buffer("radius", torch.ones(()) if norm == "data" else None)
 
     def fit(self, embeddings: Tensor) -> None:
-        """Set mean and norm to those of the training embeddings `(rows, dim)`, where they are used."""
-        if self.center:
-            self.mean.copy_(embeddings.mean(0))
+        """Set mean and norm to those of the training embeddings `(rows, dim)`, where they are used.
+
+        Raises:
+            EncoderError: when all embeddings are equal, so that centring leaves nothing to divide by their norm.
+        """
+        equal = bool((embeddings == embeddings[0]).all())
+        if equal and self.center and self.radius is None:
+            raise EncoderError(
+                f"all {len(embeddings)} training embeddings are equal, and feature_encoder.center=true leaves nothing "
+                "of them. Train on rows that differ"
+            )
+        if self.center:  # the mean of equal rows is rounded, and what it leaves of them would be scaled up
+            self.mean.copy_(embeddings[0] if equal else embeddings.mean(0))
         if self.radius is not None:
             norms = torch.linalg.vector_norm((embeddings - self.mean)[:, : self.kept], dim=1)
             radius = norms.square().mean().sqrt()

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hqlm.backends.paid import PaidBackend, Plan
+from hqlm.backends.paid import PaidBackend, Plan, check_amount
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
@@ -53,8 +53,7 @@ class BraketBackend(PaidBackend):
             )
         if self.rows_per_job < 1:
             raise ConfigError(f"backend.rows_per_job must be 1 or more, given {self.rows_per_job}")
-        if not self.price_per_task >= 0.0:
-            raise ConfigError(f"backend.price_per_task must be 0 or more, given {self.price_per_task}")
+        check_amount("backend.price_per_task", self.price_per_task)
 
     @property
     def _on_aws(self) -> bool:

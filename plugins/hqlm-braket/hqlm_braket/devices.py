@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.backends import remote
-from hqlm.backends.paid import Budget
+from hqlm.backends.paid import Budget, check_amount
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, RemoteError, UnsupportedExecution
 from hqlm_braket.circuits import gates_of, program
@@ -62,7 +62,8 @@ def task_price(device: Any, shots: int, price_per_task: float) -> float:
     """Price of one circuit in USD; that of a shot is what the device publishes among its properties.
 
     Raises:
-        ConfigError: when it is not charged by the shot, so that no upper bound is known before.
+        ConfigError: when it is not charged by the shot, so that no upper bound is known before, or the published price
+            is no amount.
     """
     cost = device.properties.service.deviceCost
     if cost is None or cost.unit != "shot":
@@ -71,6 +72,7 @@ def task_price(device: Any, shots: int, price_per_task: float) -> float:
             f"backend.device={device.arn} publishes {said}, which bounds no cost in advance. "
             "Use a device that is charged by the shot, or device=auto on this machine"
         )
+    check_amount(f"backend.device={device.arn}: the published price of a shot", float(cost.price))
     return price_per_task + shots * float(cost.price)
 
 

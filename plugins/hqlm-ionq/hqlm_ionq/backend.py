@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hqlm.backends.paid import PaidBackend, Plan
+from hqlm.backends.paid import PaidBackend, Plan, check_amount
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
@@ -57,8 +57,7 @@ class IonQBackend(PaidBackend):
                 f"backend.device={self.device}: give simulator, or qpu. and the name of a device, such as qpu.forte-1"
             )
         for name in ("price_one_qubit", "price_two_qubit", "price_minimum"):
-            if not getattr(self, name) >= 0.0:
-                raise ConfigError(f"backend.{name} must be 0 or more, given {getattr(self, name)}")
+            check_amount(f"backend.{name}", getattr(self, name))
         if self.rows_per_job < 1:
             raise ConfigError(f"backend.rows_per_job must be 1 or more, given {self.rows_per_job}")
 

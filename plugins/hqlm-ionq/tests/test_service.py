@@ -175,7 +175,14 @@ def test_what_the_device_does_itself_is_refused(execution):
 
 
 @pytest.mark.parametrize(
-    "options", [{"device": "forte-1"}, {"rows_per_job": 0}, {"price_minimum": -1.0}, {"price_two_qubit": float("nan")}]
+    "options",
+    [
+        {"device": "forte-1"},
+        {"rows_per_job": 0},
+        {"price_minimum": -1.0},
+        {"price_two_qubit": float("nan")},
+        {"price_one_qubit": float("inf")},
+    ],
 )
 def test_options_outside_what_is_possible_are_refused(options):
     with pytest.raises(ConfigError, match=rf"backend\.{next(iter(options))}"):
