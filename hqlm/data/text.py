@@ -59,6 +59,8 @@ class TextDataModule(HqlmDataModule):
         super().__init__()
         _check_positive(batch_size=batch_size, samples_per_class=samples_per_class)
         _check_positive(limit_train=limit_train, limit_val=limit_val, limit_test=limit_test)
+        if seed < 0:
+            raise ConfigError(f"data.seed must be 0 or more, given {seed}")
         if not 0.0 < val_fraction < 1.0:
             raise ConfigError(f"data.val_fraction must lie between 0 and 1, given {val_fraction}")
         if samples_per_class is not None and limit_train is not None:
@@ -139,7 +141,8 @@ class TextDataModule(HqlmDataModule):
         sampler = self._sampler(rows) if shuffle else None
         # and a generator of its own: a loader draws a number each time it starts, and a resumed run starts one more
         own = torch.Generator()
-        return DataLoader(rows, batch_size=self.batch_size, sampler=sampler, collate_fn=_whole, generator=own)
+        size = min(self.batch_size, max(1, len(rows)))  # a larger one may be no index of this machine
+        return DataLoader(rows, batch_size=size, sampler=sampler, collate_fn=_whole, generator=own)
 
     def _sampler(self, rows: Dataset[Batch]) -> DistributedSampler[Batch]:
         trainer = self.trainer
