@@ -12,6 +12,7 @@ from typing import Final
 _LONGEST_WORD: Final = 300
 _LONGEST_MESSAGE: Final = 2000
 _REFUSING: Final = {"lightning": "trainer", "torch.optim": "model.optimizer"}  # packages, and the options they refuse
+_REFUSALS: Final = (ValueError, TypeError, RuntimeError, AssertionError)  # that they raise for it
 _MISCONFIGURATION: Final = "MisconfigurationException"  # of Lightning, which this module does not import
 
 
@@ -109,7 +110,10 @@ def refusal(error: BaseException, option: str) -> ConfigError:
 def _refused(error: BaseException) -> HqlmError | None:
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, FileNotFoundError):
         return RunError(f"cannot use {error.filename}: {error.strerror}")
-    if not isinstance(error, ValueError | TypeError | RuntimeError) and type(error).__name__ != _MISCONFIGURATION:
+    if (
+        not isinstance(error, ValueError | TypeError | RuntimeError | AssertionError)
+        and type(error).__name__ != _MISCONFIGURATION
+    ):
         return None
     module = ""
     for frame, _ in traceback.walk_tb(error.__traceback__):

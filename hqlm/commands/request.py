@@ -14,7 +14,7 @@ from hqlm.commands.layers import Layer
 from hqlm.commands.names import expand, is_short
 from hqlm.commands.plugins import check_names, load_installed, load_named
 from hqlm.commands.slots import SLOTS
-from hqlm.errors import ConfigError, DocumentError
+from hqlm.errors import ConfigError
 from hqlm.files import parse_argument, parse_yaml, yaml_line
 from hqlm.registry import suggestion
 
@@ -135,10 +135,11 @@ def read_config(path: Path) -> Config:
 
     Raises:
         ConfigError: when it is missing, unreadable, no mapping, or says a key twice.
+        DocumentError: when it is no YAML, or not plain data.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        config = parse_yaml(text, str(path), load_yaml)
+        config = parse_yaml(text, f"the configuration file {path}", load_yaml)
         twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except FileNotFoundError as err:
         files = sorted(str(file) for file in path.parent.glob("*.yaml"))
@@ -150,8 +151,6 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"cannot read the configuration file {path}: {err.strerror}") from err
     except UnicodeDecodeError as err:
         raise ConfigError(f"cannot read the configuration file {path}: it is not UTF-8 text: {err}") from err
-    except DocumentError as err:
-        raise ConfigError(f"cannot read the configuration file {err}") from err
     if not isinstance(config, dict):
         raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
     if twice is not None:
@@ -180,6 +179,8 @@ def _split(args: list[str]) -> Iterator[Flag]:
         if not word.startswith("-"):
             raise ConfigError(f"'{word}' stands where a flag is expected: flags are --key=value or --key value")
         key, equals, value = word.partition("=")
+        if "" in key.removeprefix("-").removeprefix("-").removesuffix("+").split("."):
+            raise ConfigError(f"'{word}' is no flag: flags are --key=value or --key value")
         word = next(words)
         if equals:
             yield Flag(key, value)

@@ -12,6 +12,7 @@ from hqlm.data.base import Split
 from hqlm.data.table import Table
 from hqlm.data.text import TextDataModule
 from hqlm.errors import DataError
+from hqlm.registry import suggestion
 
 _AUTO = "auto"
 _VAL_STEMS = ("dev", "val", "validation", "valid")
@@ -94,12 +95,9 @@ class FileData(TextDataModule):
 
     def _read_file(self, path: Path, split: Split) -> Table:
         if not path.is_file():
-            there = (
-                ", ".join(sorted(p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else "no such folder"
-            )
-            raise DataError(
-                f"no file {path} (in its folder: {there or 'nothing'}). Set data.train, data.val, data.test"
-            )
+            there = suggestion(path.name, sorted(p.name for p in path.parent.glob("*")))
+            found = f"In its folder: {there}" if path.parent.is_dir() else "There is no such folder"
+            raise DataError(f"there is no file {path}. {found}. Set data.train, data.val, data.test")
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
             raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{path.suffix}'")
@@ -113,7 +111,7 @@ class FileData(TextDataModule):
         for option, name in needed.items():
             if rows and name not in columns:
                 raise DataError(
-                    f"{path} has no column '{name}'; it has {', '.join(sorted(columns))}. Set data.{option}"
+                    f"{path} has no column '{name}'. {suggestion(name, sorted(columns))}. Set data.{option}"
                 )
         labelled = self.label in columns
         texts = tuple(row.get(self.text) or "" for row in rows)
