@@ -5,7 +5,12 @@ The command line prints them without a traceback and exits with 2; everything el
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import traceback
 from collections.abc import Iterable
+from typing import Final
 
 
 class HqlmError(Exception):
@@ -25,6 +30,10 @@ class DuplicateComponent(HqlmError):
 
 class PluginError(HqlmError):
     """A plugin module that cannot be imported."""
+
+
+class ComponentError(HqlmError):
+    """A component from outside hqlm that breaks the contract of its slot."""
 
 
 class CircuitError(HqlmError, ValueError):
@@ -55,7 +64,7 @@ class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 
 
-class EncoderError(HqlmError, ValueError):
+class EncoderError(HqlmError):
     """A text encoder whose weights cannot be reached, or embeddings that cannot be encoded."""
 
 
@@ -75,15 +84,71 @@ class RunError(HqlmError):
     """A run folder that is missing or would be overwritten."""
 
 
+class FolderInUse(RunError):
+    """A run folder that another process is writing to."""
+
+
+class StorageError(HqlmError):
+    """A file or folder that cannot be read or written: a full disk, a missing permission, a name that is too long."""
+
+
 class MissingDependency(HqlmError, ImportError):
     """An optional package that is not installed."""
 
 
+_FIXES: Final = {
+    errno.ENOSPC: "Free some space; what was written before is whole",
+    errno.EDQUOT: "Free some space; what was written before is whole",
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f); what was written before is whole",
+    errno.EACCES: "Change the permissions of that folder, or use another one",
+    errno.EPERM: "Change the permissions of that folder, or use another one",
+    errno.EROFS: "Use a folder that can be written to",
+    errno.ENAMETOOLONG: "Give a shorter one",
+    errno.ENOTDIR: "A file is in the way of a folder: move it, or use another name",
+    errno.EEXIST: "A file is in the way of a folder: move it, or use another name",
+    errno.EISDIR: "A folder is in the way of a file: move it, or use another name",
+    errno.ENOENT: "Check the path, and that nothing removes it meanwhile",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.EIO: "The disk is failing",
+}
+_OF_RUST: Final = re.compile(r"\(os error (\d+)\)")  # how safetensors and tokenizers name an error of the system
+_OPTIONS: Final = {"lightning": "trainer", "torch.optim": "model.optimizer"}  # packages, and the options they refuse
+_REFUSALS: Final = {"ValueError", "TypeError", "RuntimeError", "AssertionError", "MisconfigurationException"}
+_LONGEST_WORD: Final = 300
+_LONGEST_MESSAGE: Final = 2000
+
+
 def user_mistake(error: BaseException | None) -> HqlmError | None:
-    """The first HqlmError among `error` and its causes; libraries wrap what constructors raise."""
-    while error is not None and not isinstance(error, HqlmError):
-        error = error.__cause__ or error.__context__
-    return error
+    """Return the mistake of the user behind an exception, or None when there is none.
+
+    That is the first HqlmError among `error` and its causes, since libraries wrap what constructors raise; or else what
+    the file system does not allow, or a setting that Lightning or an optimizer of torch refuses as it runs.
+    """
+    chain = _chain(error)
+    for find in (_own_error, _storage_error, _refused_setting):
+        mistake = next(filter(None, map(find, chain)), None)
+        if mistake is not None:
+            return mistake
+    return None
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return whether `error` comes from Ctrl-C, which some libraries turn into errors of their own."""
+    return any(isinstance(each, KeyboardInterrupt) for each in _chain(error))
+
+
+def refusal(error: BaseException, option: str) -> ConfigError:
+    """Return the ConfigError for settings at `option` that a library has refused with `error`."""
+    return ConfigError(f"{option}: {' '.join(str(error).split()) or type(error).__name__}")
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the message of any exception in one line of at most 300 characters."""
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # a plugin's own exception may fail to print
+        said = ""
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
 def abbreviate(text: str, length: int = 60) -> str:
@@ -97,3 +162,51 @@ def list_names(names: Iterable[str], shown: int = 10) -> str:
     every = list(names)
     rest = len(every) - shown
     return ", ".join(map(abbreviate, every[:shown])) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def shorten(message: str) -> str:
+    """Return a message cut to what can be read at a terminal, with control characters and half surrogates escaped.
+
+    The start says what is wrong and the end how to fix it: what is left out lies between them.
+    """
+    message = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda found: _cut_middle(found[0], _LONGEST_WORD), message)
+    message = _cut_middle(message, _LONGEST_MESSAGE)
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in message)
+
+
+def _own_error(error: BaseException) -> HqlmError | None:
+    return error if isinstance(error, HqlmError) else None
+
+
+def _storage_error(error: BaseException) -> StorageError | None:
+    of_rust = _OF_RUST.search(str(error))
+    number = int(of_rust[1]) if of_rust else error.errno if isinstance(error, OSError) else None
+    if number not in _FIXES:
+        return None
+    path = os.fsdecode(getattr(error, "filename", None) or "")
+    return StorageError(f"{os.strerror(number)}{f': {path}' if path else ''}. {_FIXES[number]}")
+
+
+def _refused_setting(error: BaseException) -> ConfigError | None:
+    if type(error).__name__ not in _REFUSALS:
+        return None
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")  # the last one has raised it
+    option = next((option for package, option in _OPTIONS.items() if f"{module}.".startswith(f"{package}.")), None)
+    return None if option is None else refusal(error, option)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """Return an exception and all that it comes from."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _cut_middle(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    return f"{text[: 2 * length // 3]}[... {len(text) - length:,} characters ...]{text[-(length // 3) :]}"

@@ -12,12 +12,15 @@ import importlib.util
 import inspect
 import sys
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent
+
+_MOST_NAMES: Final = 20  # that a message lists
+_LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,16 @@ def _is_public(component: type) -> bool:
     return current and not (inspect.isabstract(component) or component.__name__.startswith("_"))
 
 
-def suggestion(given: str, known: list[str]) -> str:
-    """A sentence that names the nearest match of `given` and lists what is known."""
+def suggestion(given: str, known: Sequence[str]) -> str:
+    """Return a sentence or two that name the nearest match of `given` and list what is known, the nearest of many."""
+    if not known:
+        return "There are none"
+    given = given[:_LONGEST_NAME].lower()
     lowered = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(given.lower(), list(lowered), n=1)
+    near = difflib.get_close_matches(given, list(lowered), n=1)
     hint = f"Did you mean '{lowered[near[0]]}'? " if near else ""
-    return f"{hint}Known: {', '.join(sorted(known))}"
+    if len(known) <= _MOST_NAMES:
+        return f"{hint}Known: {', '.join(sorted(known))}"
+    nearest = sorted(lowered, key=lambda name: difflib.SequenceMatcher(None, given, name).quick_ratio())[-_MOST_NAMES:]
+    shown = ", ".join(sorted(lowered[name] for name in nearest))
+    return f"{hint}Known: {shown} and {len(known) - len(nearest):,} more"

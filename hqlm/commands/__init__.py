@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from io import TextIOWrapper
 from typing import Final
 
 import hqlm
-from hqlm.errors import HqlmError, user_mistake
+from hqlm.errors import HqlmError, shorten, user_mistake
+from hqlm.files import parse_argument
 from hqlm.registry import suggestion
 
 COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, and what it does
@@ -29,6 +31,9 @@ _USER_MISTAKE: Final = 2
 def console() -> None:
     """Entry point of the `hqlm` script: local plugins are importable, as with `python -m`."""
     sys.path.insert(0, os.getcwd())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show fails no command
     try:
         code = main()
         sys.stdout.flush()
@@ -62,13 +67,18 @@ def main(args: list[str] | None = None) -> int:
         mistake = user_mistake(error)
         if mistake is None:
             raise
-        print(f"hqlm {command}: {mistake}", file=sys.stderr)
+        print(shorten(f"hqlm {command}: {mistake}"), file=sys.stderr)
         return _USER_MISTAKE
 
 
 def _run(command: str, args: list[str]) -> int:
     if command not in COMMANDS:
         raise HqlmError(f"there is no such command. {suggestion(command, list(COMMANDS))}")
+    from jsonargparse import get_loader
+
+    for word in args:  # parsers of YAML would overflow the stack of the process, not refuse it
+        key, _, value = word.partition("=")
+        parse_argument(value or key, f"the argument {key}", get_loader("yaml"))
     code: int = importlib.import_module(f"hqlm.commands.{command}").main(args)
     return code
 

@@ -12,6 +12,7 @@ from hqlm.commands import contract
 from hqlm.commands.plugins import check_names, load_installed, load_named
 from hqlm.commands.request import load_yaml
 from hqlm.commands.slots import SLOTS
+from hqlm.files import parse_yaml
 
 _DESCRIPTION: Final = """List all that can be chosen by name, with the packages it needs, or check one of them.
 
@@ -38,7 +39,7 @@ def main(args: list[str]) -> int:
     if options.check and (options.json or options.slot):
         parser.error("--check goes with options of the component and --plugins, not with --json or --slot")
     for plugins in options.plugins:
-        load_named({"plugins": load_yaml(plugins)})
+        load_named({"plugins": parse_yaml(plugins, "--plugins", load_yaml)})
     check_names()
     if options.check:
         return contract.check(options.check, rest)

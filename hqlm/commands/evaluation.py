@@ -17,7 +17,7 @@ from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError
-from hqlm.files import write_text
+from hqlm.files import write_text, yaml_line
 from hqlm.io import find_checkpoint, read_checkpoint, run_folder
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import import_model
@@ -83,7 +83,7 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
     callbacks: list[Callback] = [TimeEstimate()]
     if folder is not None:
-        config = cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n"
+        config = cli.config_text() + f"ckpt_path: {yaml_line(str(checkpoint))}\n"
         callbacks += [PredictionsFile(folder), SolutionFile(folder), ConfigFile(config, folder)]
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)

@@ -25,6 +25,9 @@ _NAMES: Final = {
     "int": "a whole number",
     "float": "a number",
     "list": "a list",
+    "tuple": "a list",
+    "Sequence": "a list",
+    "Iterable": "a list",
     "dict": "a mapping of keys to values",
 }
 
@@ -36,7 +39,7 @@ def explain(message: str, options: Iterable[str]) -> str:
         message: as it was passed to `parser.error`.
         options: dotted keys that the parser has.
     """
-    keys = [key for key in _KEY.findall(message) if key != "config"]
+    keys = list(dict.fromkeys(key for key in _KEY.findall(message) if key != "config"))  # tried types repeat theirs
     for explanation in _EXPLANATIONS:
         found = explanation(message, ".".join(keys), list(options))
         if found:
@@ -85,6 +88,19 @@ def _unknown_option(message: str, key: str, options: list[str]) -> str:
     return f"there is no option {where} of {component.__name__}. {suggestion(name, _options(component))}"
 
 
+def _missing_class(message: str, key: str, options: list[str]) -> str:
+    found = re.search(r"(?:is abstract|path string: auto)[\s\S]*Given value: NestedArg\(key='([^']*)'", message)
+    if not found:
+        return ""
+    known = f", for example --{key}={list(SLOTS[key])[-1]}" if key in SLOTS else ""
+    return f"{key}.{found[1]}: there is no class to have it. Name its class{known}"
+
+
+def _no_mapping(message: str, key: str, options: list[str]) -> str:
+    found = re.search(r"Unable to load config '(.*)'", message)
+    return (found and f"{key}={found[1]} is not possible: it must be a mapping of keys to values") or ""
+
+
 def _wrong_class(message: str, key: str, options: list[str]) -> str:
     slot = key.rpartition(".")[2]
     found = re.search(r"class_path '([\w.]+)':\s+((?:No module named|module) .+)", message)
@@ -100,12 +116,20 @@ def _wrong_class(message: str, key: str, options: list[str]) -> str:
     if found and key.endswith(".lr"):  # no class was meant
         return f"{key}={found[1]} is not possible: it must be a number"
     if found and "Literal" not in message:
-        known = list(SLOTS[slot]) if slot in SLOTS else list(Registry(Optimizer, "optimiser"))
+        known = list(SLOTS.get(slot) or _classes(message[message.rfind("Parser key") :]))
         return f"{key}={found[1]}: there is no such class. {suggestion(found[1], known)}"
     return ""
 
 
+def _classes(message: str) -> Registry[Any]:
+    """The classes that are possible for an option of other libraries."""
+    subtypes = re.search(r"Subtypes: (.*)", message)
+    base = re.search(r"(lightning\.[\w.]+)", subtypes[1]) if subtypes else None
+    return Registry(import_class(base[1]) if base else Optimizer, "class")
+
+
 def _wrong_value(message: str, key: str, options: list[str]) -> str:
+    message = re.sub(r"\. Got value: Namespace\(.*", "", message)  # all options of an optimiser
     inner = message[message.rfind("Parser key") :]
     tried = list(re.finditer(r"(Expected an? [^\n]*)[.:] Got value: (.*)", inner))
     inside = [one for one in tried if not one[2].startswith("[")]  # an element of a list says more than the list
@@ -126,6 +150,8 @@ _EXPLANATIONS: Final[tuple[Callable[[str, str, list[str]], str], ...]] = (
     _unknown_flag,
     _missing,
     _unknown_option,
+    _missing_class,
+    _no_mapping,
     _wrong_class,
     _wrong_value,
 )

@@ -5,9 +5,11 @@ It knows short names too, but loses them two levels down when a flag changes som
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hqlm.commands.slots import SLOTS
+from hqlm.errors import ConfigError
 
 
 def expand(value: Any, slot: str = "") -> Any:
@@ -16,10 +18,12 @@ def expand(value: Any, slot: str = "") -> Any:
     Raises:
         UnknownComponent: for a short name that the slot does not have.
         DuplicateComponent: for one that two modules define.
+        ConfigError: for a `class_path` or `init_args` of the wrong type.
     """
     if isinstance(value, list):
         return [expand(item) for item in value]
     if isinstance(value, dict):
+        _check_class(value, slot)
         expanded = {key: expand(item, key) for key, item in value.items()}
         if isinstance(value.get("class_path"), str):
             expanded["class_path"] = class_path(value["class_path"], slot)
@@ -27,6 +31,15 @@ def expand(value: Any, slot: str = "") -> Any:
     if slot in SLOTS and isinstance(value, str) and is_short(value):
         return {"class_path": class_path(value, slot)}
     return value
+
+
+def _check_class(value: Mapping[Any, Any], slot: str) -> None:
+    where = f"{slot}: " if slot else ""
+    path, options = value.get("class_path", ""), value.get("init_args")
+    if not isinstance(path, str):
+        raise ConfigError(f"{where}class_path={path} is not possible: it must be the path of a class")
+    if not isinstance(options, Mapping | None):
+        raise ConfigError(f"{where}init_args={options} is not possible: it must be a mapping of options to values")
 
 
 def class_path(name: str, slot: str) -> str:

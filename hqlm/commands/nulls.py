@@ -1,8 +1,9 @@
-"""Nulls in a configuration: jsonargparse lets them pass in files, whatever the type."""
+"""Nulls and lists in a configuration: jsonargparse lets them pass in files, whatever the type."""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -16,7 +17,7 @@ from hqlm.registry import Component
 
 
 def check_nulls(config: Namespace, key: str) -> None:
-    """Refuse null for an option of a component, or of a group such as `execution`, that must have a value.
+    """Refuse null for an option of a component that must have a value, and what is no mapping for a group.
 
     Args:
         config: a parsed class, with `class_path` and `init_args`.
@@ -36,6 +37,9 @@ def _check(options: Namespace, component: type, key: str) -> None:
         types, where = get_args(hints[name]) or (hints[name],), f"{key}.{name}"
         if value is None and NoneType not in types:
             raise ConfigError(f"{where}=null is not possible: it must have a value{_words((hints[name], *types))}")
+        groups = tuple(each for each in types if isinstance(each, type) and is_dataclass(each))
+        if groups and value is not None and not isinstance(value, (Namespace, str, *groups)):
+            raise ConfigError(f"{where}={value} is not possible: it must be a mapping of options to values")
         if isinstance(value, Namespace) and "class_path" in value:
             check_nulls(value, where)
         elif isinstance(value, Namespace):

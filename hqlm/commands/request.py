@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from hqlm.commands.names import expand, is_short
 from hqlm.commands.plugins import check_names, load_installed, load_named
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
+from hqlm.files import parse_argument, parse_yaml, yaml_line
 from hqlm.registry import suggestion
 
 Config = dict[str, Any]
@@ -61,7 +61,7 @@ class Request:
     def __getitem__(self, key: str) -> Any:
         """The value of a top-level key: of its last flag, else of the last file that has it, else None."""
         values = [config.get(key) for _, config in self.files]
-        values += [_value(flag.value) for flag in self.flags if flag.key == f"--{key}" and flag.value]
+        values += [_value(flag) for flag in self.flags if flag.key == f"--{key}" and flag.value]
         return next((value for value in reversed(values) if value is not None), None)
 
     @property
@@ -110,7 +110,7 @@ class Request:
         Raises:
             UnknownComponent: for a short name that its slot does not have.
         """
-        given = [f"--config={json.dumps(config)}" for config in self.configs if config]
+        given = [f"--config={yaml_line(config)}" for config in self.configs if config]
         for flag in self.flags:
             given.append(_argument(flag))
         return given
@@ -135,10 +135,11 @@ def read_config(path: Path) -> Config:
 
     Raises:
         ConfigError: when it is missing, unreadable, no mapping, or says a key twice.
+        DocumentError: when it is no YAML, or not plain data.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        config = load_yaml(text)
+        config = parse_yaml(text, f"the configuration file {path}", load_yaml)
         twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except FileNotFoundError as err:
         files = sorted(str(file) for file in path.parent.glob("*.yaml"))
@@ -146,8 +147,10 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"there is no configuration file {path}. {near}") from err
     except IsADirectoryError as err:
         raise ConfigError(f"{path} is a folder: name a configuration file in it") from err
-    except (OSError, ValueError, yaml.YAMLError) as err:  # ValueError: no UTF-8, or a tag such as !!int before a word
-        raise ConfigError(f"cannot read the configuration file {path}: {err}") from err
+    except OSError as err:
+        raise ConfigError(f"cannot read the configuration file {path}: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"cannot read the configuration file {path}: it is not UTF-8 text: {err}") from err
     if not isinstance(config, dict):
         raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
     if twice is not None:
@@ -176,6 +179,8 @@ def _split(args: list[str]) -> Iterator[Flag]:
         if not word.startswith("-"):
             raise ConfigError(f"'{word}' stands where a flag is expected: flags are --key=value or --key value")
         key, equals, value = word.partition("=")
+        if "" in key.removeprefix("-").removeprefix("-").removesuffix("+").split("."):
+            raise ConfigError(f"'{word}' is no flag: flags are --key=value or --key value")
         word = next(words)
         if equals:
             yield Flag(key, value)
@@ -190,22 +195,18 @@ def _argument(flag: Flag) -> str:
     """A flag as the parser takes it."""
     if flag.value is None:
         return flag.key
-    if flag.value and _value(flag.value) is None and flag.key.count(".") > 1:
+    if flag.value and _value(flag) is None and flag.key.count(".") > 1:
         # jsonargparse makes a null below two keys into the word None on its way down; a mapping keeps it
         top, *keys = flag.key.split(".")
         nested: Any = None
         for key in reversed(keys):
             nested = {key: nested}
-        return f"{top}={json.dumps(nested)}"
+        return f"{top}={yaml_line(nested)}"
     return f"{flag.key}={_expanded(flag)}"
 
 
-def _value(text: str) -> Any:
-    """What a flag gives; what is no YAML is a text, as it is for the parser, which refuses it where it must."""
-    try:
-        return load_yaml(text)
-    except (ValueError, yaml.YAMLError):
-        return text
+def _value(flag: Flag) -> Any:
+    return parse_argument(flag.value or "", flag.key, load_yaml)
 
 
 def _expanded(flag: Flag) -> str:

@@ -20,7 +20,8 @@ from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
 from hqlm.commands.runs import check_name
 from hqlm.commands.slots import SLOTS
 from hqlm.commands.training_cli import HqlmCLI
-from hqlm.errors import ConfigError, HqlmError
+from hqlm.errors import ConfigError, DocumentError, HqlmError
+from hqlm.files import yaml_line
 from hqlm.registry import field_names
 from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.code import code_version
@@ -117,7 +118,7 @@ def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
 def _base_files(study: Study) -> list[tuple[Path, Config]]:
     try:
         return [(path, read_config(path)) for path in study.bases]
-    except ConfigError as err:
+    except (ConfigError, DocumentError) as err:
         raise ConfigError(f"base: {err}") from err
 
 
@@ -186,4 +187,4 @@ def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:
 
 def flag_value(key: str, value: Any) -> str:
     """A value as a flag has it, short names of components within it made into class paths."""
-    return value if isinstance(value, str) else json.dumps(expand(value, key.rpartition(".")[2]))
+    return value if isinstance(value, str) else yaml_line(expand(value, key.rpartition(".")[2]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -15,7 +15,7 @@ from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Request
 from hqlm.data import HqlmDataModule
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, refusal, user_mistake
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
 
@@ -24,6 +24,7 @@ _TRAINER_DEFAULTS: Final = {
     "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would log nothing
     "enable_model_summary": False,  # the summary of the run says what is trained, in words of quantum and classical
 }
+_LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning take
 
 
 class HqlmCLI(LightningCLI):
@@ -92,6 +93,11 @@ class HqlmCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse `args`, and say what classes that a flag or a later file has changed keep of their options."""
         self.config = parser.parse_args(args)  # the base class warns of sys.argv, which main(args) does not read
+        if "fast_dev_run" not in (self.config.get("trainer") or {}):
+            raise ConfigError("trainer: options of the trainer stand below it, such as trainer: {max_epochs: 8}")
+        seed = self.config["seed_everything"]
+        if not 0 <= seed <= _LARGEST_SEED:
+            raise ConfigError(f"seed_everything={seed}: give a whole number from 0 to {_LARGEST_SEED}")
         layers, flags = self.request.layers(defaults(import_class(self.config["model"]["class_path"])))
         check_noise(layers, flags)
         for key in ("model", "data"):
@@ -102,7 +108,10 @@ class HqlmCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Model and data; the trainer follows in `make_trainer`, when the folder of the run is known."""
-        self.config_init = self.parser.instantiate_classes(self.config)
+        try:
+            self.config_init = self.parser.instantiate_classes(self.config)
+        except Exception as err:  # whatever the constructor of a class raises that the user has named
+            raise user_mistake(err) or refusal(err, _refusing_class(err)) from err
         self.model = self.config_init["model"]
         self.datamodule = self.config_init.get("data")
         if isinstance(self.model, TextClassifier) and self.datamodule is None:
@@ -136,8 +145,18 @@ class HqlmCLI(LightningCLI):
             config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:
             return Trainer(**config)
-        except (ValueError, MisconfigurationException) as err:
-            raise ConfigError(f"trainer: {err}") from err
+        except Exception as err:  # whatever it is, Lightning refuses what the user has set
+            raise user_mistake(err) or refusal(err, "trainer") from err
+
+
+def _refusing_class(error: BaseException) -> str:
+    """Return the name of the class whose constructor raised an exception."""
+    names = [
+        type(frame.f_locals["self"]).__name__
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name in ("__init__", "__post_init__") and "self" in frame.f_locals
+    ]
+    return names[-1] if names else "the configuration"
 
 
 def _listed(value: Any) -> list[Any]:

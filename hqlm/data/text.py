@@ -151,7 +151,8 @@ class TextDataModule(HqlmDataModule):
         sampler = self._sampler(rows) if shuffle else None
         # and a generator of its own: a loader draws a number each time it starts, and a resumed run starts one more
         own = torch.Generator()
-        return DataLoader(rows, batch_size=self.batch_size, sampler=sampler, collate_fn=_whole, generator=own)
+        size = min(self.batch_size, max(1, len(rows)))  # a larger one may be no index of this machine
+        return DataLoader(rows, batch_size=size, sampler=sampler, collate_fn=_whole, generator=own)
 
     def _sampler(self, rows: Dataset[Batch]) -> DistributedSampler[Batch]:
         trainer = self.trainer

@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.optim import Optimizer
 
 from hqlm.circuits import Circuit
-from hqlm.errors import CheckpointError, ConfigError, TrainingError
+from hqlm.errors import CheckpointError, ConfigError, TrainingError, refusal, user_mistake
 from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
@@ -95,8 +95,8 @@ class HqlmModule(LightningModule, ABC):
         """
         try:
             optimizer: Optimizer = self._optimizer(self.parameter_groups())
-        except ValueError as err:
-            raise ConfigError(f"model.optimizer: {err}") from err
+        except Exception as err:  # whatever the constructor of a class raises that the user has named
+            raise user_mistake(err) or refusal(err, "model.optimizer") from err
         _check_range(optimizer)
         if self._schedule != "constant" and "lr" not in optimizer.defaults:
             raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")

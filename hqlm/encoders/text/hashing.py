@@ -15,6 +15,7 @@ from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_LARGEST = 2**27  # the embedding cache keeps an embedding in one value of SQLite, of a billion bytes at most
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class HashingEncoder(TextEncoder):
     def __post_init__(self) -> None:
         if self.dim < 1 or self.ngrams < 1:
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
+        if self.dim > _LARGEST:
+            raise ConfigError(f"HashingEncoder.dim={self.dim}: an embedding has {_LARGEST:,} values at most")
 
     def build(self) -> TextModule:
         """The module; it has no parameters."""
@@ -65,6 +68,6 @@ class _Hashing(TextModule):
         words = _WORD.findall(text.lower())
         return [
             " ".join(words[start : start + length])
-            for length in range(1, self.recipe.ngrams + 1)
+            for length in range(1, min(self.recipe.ngrams, len(words)) + 1)
             for start in range(len(words) - length + 1)
         ]
