@@ -25,6 +25,10 @@ class PluginError(HqlmError):
     """A plugin module that cannot be imported."""
 
 
+class ComponentError(HqlmError):
+    """A component from outside hqlm that breaks the contract of its slot."""
+
+
 class CircuitError(HqlmError, ValueError):
     """A gate, observable or circuit that cannot exist."""
 
@@ -75,6 +79,15 @@ class RunError(HqlmError):
 
 class MissingDependency(HqlmError, ImportError):
     """An optional package that is not installed."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the message of any exception in one line of at most 300 characters."""
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # a plugin's own exception may fail to print
+        said = ""
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
 def user_mistake(error: BaseException | None) -> HqlmError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,9 +14,11 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from hqlm.contracts import returns
 from hqlm.data.base import HqlmDataModule, Split
 from hqlm.data.table import Table, classes, draw, draw_per_class, split_fold, split_off
 from hqlm.errors import ConfigError, DataError
+from hqlm.plain import to_plain
 
 _STAGES: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -69,7 +72,7 @@ class TextDataModule(HqlmDataModule):
             raise ConfigError(
                 f"data.fold={fold} with data.folds={folds}: folds are counted from 0 and below data.folds"
             )
-        self.batch_size = batch_size
+        self.batch_size: int = to_plain(batch_size)  # torch takes no NumPy integer
         self.seed = seed
         self.samples_per_class = samples_per_class
         self.limits: dict[Split, int | None] = {
@@ -83,6 +86,10 @@ class TextDataModule(HqlmDataModule):
         self._class_names: tuple[str, ...] | None = None
 
     @abstractmethod
+    @returns(
+        "a Table, or None for a split other than train that it does not have",
+        lambda found, self, split: isinstance(found, Table) or (found is None and split != "train"),
+    )
     def read(self, split: Split) -> Table | None:
         """The rows of a split as the source has them; None for a `val` that it has not.
 
@@ -234,5 +241,5 @@ def _whole(batch: Any) -> Batch:
 
 def _check_positive(**values: int | None) -> None:
     for name, value in values.items():
-        if value is not None and value < 1:
-            raise ConfigError(f"data.{name} must be 1 or more, given {value}")
+        if value is not None and not 1 <= value <= sys.maxsize:
+            raise ConfigError(f"data.{name} must lie between 1 and {sys.maxsize}, given {value}")

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
+from hqlm.memory import check_fits
 
+_BATCH = 64  # texts that are embedded at a time
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -34,6 +36,7 @@ class HashingEncoder(TextEncoder):
     def __post_init__(self) -> None:
         if self.dim < 1 or self.ngrams < 1:
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
+        check_fits(_BATCH * 4 * self.dim, f"embeddings of {_BATCH} texts", "Lower text_encoder.dim")
 
     def build(self) -> TextModule:
         """The module; it has no parameters."""
