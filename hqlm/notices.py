@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_info
+
+PATIENCE: Final = 5.0  # seconds
 
 
 @lru_cache(maxsize=64)
 def say_once(message: str) -> None:
     """Print a message, once a process."""
     rank_zero_info(message)
+
+
+@contextmanager
+def say_if_slow(message: str, seconds: float = PATIENCE) -> Iterator[None]:
+    """Print a message when the block is still running after `seconds`."""
+    timer = threading.Timer(seconds, rank_zero_info, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

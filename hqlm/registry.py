@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
+from hqlm.contracts import Contracted, returns
 from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent
+from hqlm.plain import PlainFields
 
 _MOST_NAMES: Final = 20  # that a message lists
 _LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True)
-class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
+class Component(PlainFields, Contracted, ABC):
     """Base of every slot: a recipe, that is a frozen dataclass of primitives and of other recipes.
 
     A slot is a dataclass itself: jsonargparse finds the names in annotations of a dataclass only in the modules of
@@ -45,6 +47,7 @@ class Component(ABC):  # noqa: B024 (what is abstract differs from slot to slot)
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}
 
+    @returns("a component of its slot", lambda found, self, word: isinstance(found, Component))
     def ablated(self, word: str) -> Self | Component:
         """This recipe with the module named by an ablation word removed; itself where the word means nothing here."""
         return self

@@ -23,7 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
-    {"registry", "errors", "cache", "files", "notices"},
+    {"registry", "errors", "cache", "contracts", "files", "memory", "notices", "plain"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

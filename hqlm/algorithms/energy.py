@@ -18,7 +18,8 @@ from hqlm.algorithms.optimizers import CircuitOptimizer
 from hqlm.algorithms.problems import Problem
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit
-from hqlm.errors import CheckpointError, ConfigError, TrainingError
+from hqlm.contracts import returns
+from hqlm.errors import CheckpointError, ComponentError, ConfigError, TrainingError
 from hqlm.execution import Execution
 from hqlm.layer import QuantumLayer
 from hqlm.models import HqlmModule, Schedule
@@ -65,10 +66,12 @@ class EnergyMinimizer(HqlmModule):
         self.steps_per_epoch = steps_per_epoch
 
     @abstractmethod
+    @returns("a Circuit", lambda circuit, self: isinstance(circuit, Circuit))
     def circuit(self) -> Circuit:
         """U, without observables, on the qubits of the Hamiltonian."""
 
     @abstractmethod
+    @returns("a tensor (n_weights,)", lambda found, self, n_weights: tuple(found.shape) == (n_weights,))
     def initial_weights(self, n_weights: int) -> Tensor:
         """Where the search starts, in radians `(n_weights,)`."""
 
@@ -128,6 +131,11 @@ class EnergyMinimizer(HqlmModule):
         """
         optimizer = self.optimizers()
         energy = optimizer.step(self._objective)  # type: ignore[union-attr]
+        if not isinstance(energy, Tensor | float):
+            raise ComponentError(
+                f"{type(optimizer).__name__}.step returned a {type(energy).__name__}. It must call its closure and "
+                "return the energy"
+            )
         if not bool(self.quantum.weight.isfinite().all()):
             raise TrainingError(f"a weight is not finite after step {self.global_step}. Lower model.optimizer.lr")
         scheduler = self.lr_schedulers()

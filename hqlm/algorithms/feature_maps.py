@@ -11,7 +11,18 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from hqlm.circuits import Ansatz, Circuit, Gate, Input, InterleavedUpload, Reuploading, RingAnsatz
+from hqlm.circuits import (
+    Ansatz,
+    Circuit,
+    Gate,
+    Input,
+    InterleavedUpload,
+    Reuploading,
+    RingAnsatz,
+    check_gates,
+    check_qubits,
+)
+from hqlm.contracts import returns
 from hqlm.errors import ConfigError, DataError
 from hqlm.registry import Component, Registry
 
@@ -21,6 +32,7 @@ class FeatureMap(Component):
     """|phi(x)> = U(w, inputs(x)) |states(x)>, with weights w that alignment can train."""
 
     @abstractmethod
+    @returns("a Circuit", lambda circuit, *_: isinstance(circuit, Circuit))
     def circuit(self, dim: int) -> Circuit:
         """U, without observables, for vectors of `dim` values.
 
@@ -28,10 +40,12 @@ class FeatureMap(Component):
             ConfigError: for a `dim` that it cannot take.
         """
 
+    @returns("a tensor (rows, n_inputs) or None", lambda found, self, x: found is None or _has_rows(found, x))
     def inputs(self, x: Tensor) -> Tensor | None:
         """What the circuit reads of vectors `(rows, dim)`, in radians before its scale; None for nothing."""
         return x
 
+    @returns("a tensor (rows, 2**n_qubits) or None", lambda found, self, x: found is None or _has_rows(found, x))
     def states(self, x: Tensor) -> Tensor | None:
         """Initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
         return None
@@ -39,6 +53,10 @@ class FeatureMap(Component):
     def ablated(self, word: str) -> FeatureMap:
         """This map without what the word names; itself where the word means nothing here."""
         return self
+
+
+def _has_rows(found: Tensor, x: Tensor) -> bool:
+    return isinstance(found, Tensor) and found.ndim == 2 and len(found) == len(x)
 
 
 FEATURE_MAPS: Final[Registry[FeatureMap]] = Registry(FeatureMap, "feature map")  # type: ignore[type-abstract]
@@ -136,6 +154,9 @@ class ZZFeatureMap(FeatureMap):
 
     def circuit(self, dim: int) -> Circuit:
         """Phases as RZ, which differ by a global phase only."""
+        check_qubits(dim)
+        n_pairs = {"all": dim * (dim - 1) // 2, "neighbours": dim - 1, "none": 0}[self.pairs]
+        check_gates((2 * dim + 3 * n_pairs) * self.n_layers, "feature_map.n_layers or the number of features")
         layer = [Gate("H", (wire,)) for wire in range(dim)]
         layer += [Gate("RZ", (wire,), Input(wire, 2.0)) for wire in range(dim)]
         for column, (first, second) in enumerate(self._pairs(dim), start=dim):

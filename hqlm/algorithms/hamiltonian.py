@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hqlm.circuits import PauliString
 from hqlm.errors import DataError
+from hqlm.plain import PlainFields
 
 _ENTRIES: Final = 2**23  # of a sparse matrix, 128 MiB: beyond it nothing is diagonalised
 _DENSE: Final = 8  # qubits up to which all eigenvalues are worked out at once
@@ -28,7 +29,7 @@ _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
-class Hamiltonian:
+class Hamiltonian(PlainFields):
     """`H = sum_k c_k P_k` with real c_k, which makes it Hermitian; one letter of `IXYZ` a qubit, qubit 0 first.
 
     Args:

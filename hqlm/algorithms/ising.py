@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hqlm.circuits import PauliString
 from hqlm.errors import ConfigError
+from hqlm.plain import PlainFields
 
 MOST_EXACT: Final = 20  # spins whose 2^n energies are all worked out
 _BLOCK: Final = 2**14
@@ -22,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Ising:
+class Ising(PlainFields):
     """`E(s) = constant + sum_i h_i s_i + sum_{i<j} J_ij s_i s_j` of spins s = +1 (bit 0) and -1 (bit 1), to minimise.
 
     Args:

@@ -19,6 +19,7 @@ from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit, PauliString
 from hqlm.errors import ConfigError, DataError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.memory import check_fits
 from hqlm.registry import Component
 
 _AT_ONCE: Final = 2**24  # amplitudes, or measured bits, held at a time
@@ -84,6 +85,11 @@ class QuantumKernel(Component):
             raise DataError(f"x has vectors of {left.shape[1]} values, y of {right.shape[1]}")
         symmetric = y is None or (left.shape == right.shape and bool((left == right).all()))
         weights = self.initial_weights(left.shape[1])
+        check_fits(
+            5 * 8 * len(left) * len(right),
+            f"Gram matrices of {len(left):,} by {len(right):,} vectors",
+            "Use fewer rows, for example by data.limit_train",
+        )
         with torch.no_grad():
             if self.kind == "fidelity" and self.execution.shots is not None:
                 return self._sampled(left, right, weights, symmetric)

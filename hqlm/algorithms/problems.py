@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
+from hqlm.contracts import returns
 from hqlm.registry import Component, Registry
 
 
@@ -15,6 +16,7 @@ class Problem(Component):
     """What a variational algorithm is to solve."""
 
     @abstractmethod
+    @returns("a Hamiltonian", lambda found, self: isinstance(found, Hamiltonian))
     def hamiltonian(self) -> Hamiltonian:
         """The Hamiltonian whose lowest energy is the solution.
 

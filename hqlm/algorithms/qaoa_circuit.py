@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hqlm.algorithms.ising import Ising, Values
-from hqlm.circuits import Circuit, Gate, Weight
+from hqlm.circuits import Circuit, Gate, Weight, check_gates
 from hqlm.errors import ConfigError
 
 
@@ -38,6 +38,8 @@ def qaoa_circuit(problem: Ising, n_layers: int, start: ArrayLike | None = None, 
     ones = np.full(problem.n_spins, 0.5) if start is None else np.where(np.asarray(start, dtype=bool), 1 - doubt, doubt)
     if ones.shape != (problem.n_spins,):
         raise ConfigError(f"the start has the shape {ones.shape}, the problem {problem.n_spins} spins")
+    terms = len(problem.couplings) + len(problem.fields)
+    check_gates(n_layers * (terms + problem.n_spins * (1 if start is None else 3)), "model.n_layers")
     tilts = [2.0 * math.asin(math.sqrt(share)) for share in ones]
     gates = [Gate("RY", (wire,), tilt) for wire, tilt in enumerate(tilts)]
     for layer in range(n_layers):

@@ -13,6 +13,7 @@ from hqlm.algorithms.graphs import max_cut, max_independent_set, read_graph, wit
 from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.algorithms.ising import Ising
 from hqlm.algorithms.problems import Problem
+from hqlm.contracts import returns
 from hqlm.errors import ConfigError
 
 Edges = list[list[float | str]]
@@ -27,6 +28,7 @@ class SpinProblem(Problem):
     """An energy of spins; its Hamiltonian is made of I and Z."""
 
     @abstractmethod
+    @returns("an Ising", lambda found, self: isinstance(found, Ising))
     def ising(self) -> Ising:
         """The energy.
 

@@ -6,7 +6,8 @@ basis changes, readout errors, row splits and seeds are done here, once for all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -17,8 +18,10 @@ from torch import Tensor
 from hqlm.backends import gradients, measurement
 from hqlm.backends.angles import angle_columns, check_parameters, row_count, trainable_columns
 from hqlm.circuits import GATES, Circuit
+from hqlm.contracts import returns
 from hqlm.errors import CircuitError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.memory import check_fits
 from hqlm.notices import say_once
 from hqlm.registry import Component, check_installed
 
@@ -53,6 +56,7 @@ class QuantumBackend(Component):
         """Whether it runs without shots; one whose options decide overrides this."""
         return type(self).values is not QuantumBackend.values
 
+    @returns("a tensor (rows, n_observables) of real numbers", lambda found, *_: _is_real(found))
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
         """Exact expectation values.
 
@@ -67,6 +71,7 @@ class QuantumBackend(Component):
         """
         raise NotImplementedError
 
+    @returns("a tensor (rows, shots, n_qubits) of uint8", lambda found, *_, **__: found.dtype == torch.uint8)
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
@@ -76,6 +81,7 @@ class QuantumBackend(Component):
         """
         raise NotImplementedError
 
+    @returns("a tensor (batch, n_observables) of real numbers", lambda found, *_, **__: _is_real(found))
     def expectations(
         self,
         circuit: Circuit,
@@ -128,6 +134,7 @@ class QuantumBackend(Component):
 
         return measured(evaluate, circuit.rotations, columns, angles, states, execution)
 
+    @returns("a complex tensor (batch, 2**n_qubits)", lambda found, *_, **__: found.is_complex() and found.ndim == 2)
     def states(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
     ) -> Tensor:
@@ -138,6 +145,7 @@ class QuantumBackend(Component):
         """
         raise UnsupportedExecution(f"{type(self).__name__} has no state vector. Use StatevectorBackend")
 
+    @returns("a tensor (batch, shots, n_qubits) of uint8", lambda found, *_, **__: found.dtype == torch.uint8)
     def sample(
         self,
         circuit: Circuit,
@@ -155,9 +163,15 @@ class QuantumBackend(Component):
         if execution.shots is None:
             raise UnsupportedExecution("sampling needs shots: set execution.shots to a number, for example 1024")
         self.check(circuit, execution, states)
+        check_fits(
+            batch * execution.shots * circuit.n_qubits,
+            f"{execution.shots:,} measurements of {batch:,} rows of {circuit.n_qubits} qubits",
+            "Lower execution.shots, or take fewer rows at a time",
+        )
         with torch.no_grad():
             angles = angle_columns(circuit, weights, inputs, batch)
-            return self._measure(circuit, angles, states, execution, execution.seed or 0)
+            parts = _shot_parts(execution, circuit.n_qubits, execution.seed or 0)
+            return torch.cat([self._measure(circuit, angles, states, part, seed) for part, seed in parts], dim=1)
 
     def gradient_rule(self, execution: Execution) -> str:
         """The rule that `execution.gradient` means on this backend.
@@ -179,6 +193,7 @@ class QuantumBackend(Component):
             raise UnsupportedExecution(f"{type(self).__name__} has no gradient={rule}. It has: {known}")
         return rule
 
+    @returns("nothing")
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
         """Refuse what this backend cannot do, before anything runs.
 
@@ -232,8 +247,12 @@ class QuantumBackend(Component):
             return measurement.with_readout_errors(values, circuit, execution.noise_model.readout)
         result = angles.new_empty(len(angles), len(circuit.observables))
         for place, setting in enumerate(measurement.settings(circuit)):
-            bits = self._measure(setting.circuit, angles, states, execution, _child_seed(seed, place))
-            result[:, list(setting.places)] = measurement.means(bits, setting.supports, angles.dtype).to(result)
+            means = torch.zeros(len(angles), len(setting.places), dtype=torch.float64, device=angles.device)
+            for part, own in _shot_parts(execution, circuit.n_qubits, _child_seed(seed, place)):
+                bits = self._measure(setting.circuit, angles, states, part, own)
+                share = (part.shots or 0) / execution.shots
+                means += share * measurement.means(bits, setting.supports, angles.dtype).to(means)
+            result[:, list(setting.places)] = means.to(result)
         return result
 
     def _differentiable(
@@ -277,6 +296,10 @@ class QuantumBackend(Component):
             )
 
 
+def _is_real(found: Tensor) -> bool:
+    return isinstance(found, Tensor) and found.is_floating_point() and found.ndim > 0
+
+
 @lru_cache(maxsize=64)
 def _without_readout(noise: Noise) -> Noise:
     return Noise(noise.one_qubit, noise.two_qubit, noise.amplitude_damping, noise.phase_damping)
@@ -285,6 +308,16 @@ def _without_readout(noise: Noise) -> Noise:
 def _row_size(circuit: Circuit, noise: Noise) -> int:
     """Numbers that a simulator keeps for a row: a state, or a density matrix where channels act."""
     return int(4**circuit.n_qubits if noise.gate_channels else 2**circuit.n_qubits)
+
+
+def _shot_parts(execution: Execution, n_qubits: int, seed: int) -> Iterator[tuple[Execution, int]]:
+    """Yield executions with parts of the shots, so that the bits of a row fit the workspace, and their seeds."""
+    shots, step = execution.shots or 0, max(1, _SPLIT // n_qubits)
+    if shots <= step:
+        yield execution, seed
+        return
+    for first in range(0, shots, step):
+        yield replace(execution, shots=min(step, shots - first)), _child_seed(seed, first, 2)
 
 
 def _splits(rows: int, size: int) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from hqlm.circuits import Gate
 from hqlm.errors import UnsupportedExecution
 from hqlm.execution import Execution
+from hqlm.memory import check_fits
 
 Evaluate = Callable[[Tensor, Tensor | None, int], Tensor]
 Vjp = Callable[[Tensor, Tensor, Tensor | None, int], Tensor]
@@ -90,6 +91,12 @@ def parameter_shift(
 
     Only `columns`, those that something trainable feeds, are shifted: two or four times as many rows each.
     """
+    n_shifted = sum(len(shift_terms(rotations[column])) for column in columns) * angles.numel()
+    check_fits(
+        2 * n_shifted * angles.dtype.itemsize,
+        f"the shifted angles of {len(columns):,} rotations",
+        "Set execution.gradient=adjoint or spsa, or use fewer layers or rows",
+    )
 
     def vjp(gradient: Tensor, angles: Tensor, states: Tensor | None, seed: int) -> Tensor:
         result = torch.zeros_like(angles)
@@ -123,6 +130,11 @@ def spsa(
     approximation, IEEE Trans. Automatic Control 37.
     """
     step, samples = execution.spsa_step, execution.spsa_samples
+    check_fits(
+        6 * samples * angles.numel() * angles.dtype.itemsize,
+        f"the angles of {samples:,} SPSA samples",
+        "Lower execution.spsa_samples",
+    )
 
     def vjp(gradient: Tensor, angles: Tensor, states: Tensor | None, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)

@@ -1,39 +1,37 @@
-"""What states take of the machine's memory, looked at before any is made."""
+"""What states take of the memory, looked at before any is made."""
 
 from __future__ import annotations
 
 import math
-import os
-from functools import lru_cache
 
 from hqlm.errors import UnsupportedExecution
+from hqlm.memory import gibibytes, physical_memory
 
 
-def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int) -> None:
-    """Refuse states that the machine's memory cannot hold.
+def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int, fix: str = "") -> None:
+    """Refuse states that the memory cannot hold.
+
+    Args:
+        n_qubits: qubits of a state.
+        states: number of states.
+        bytes_per_amplitude: size of an amplitude.
+        fix: what to change, where it is neither the number of qubits nor that of rows.
 
     Raises:
         UnsupportedExecution: naming the memory needed and the number of qubits that would fit.
     """
-    needed, there = states * bytes_per_amplitude << n_qubits, physical_memory()
-    if needed <= there:
+    each, limit = states * bytes_per_amplitude, physical_memory()
+    if n_qubits < 64 and each << n_qubits <= limit:
         return
-    fitting = int(math.log2(there / (states * bytes_per_amplitude)))
+    fitting = max(0, int(math.log2(limit / each)))
     count = "a state" if states == 1 else f"{states} states"
+    needed = gibibytes(each << n_qubits) if n_qubits < 1024 else f"2^{n_qubits - 30 + each.bit_length() - 1} GiB"
     raise UnsupportedExecution(
-        f"{count} of {n_qubits} qubits take{'s' * (states == 1)} {_gibibytes(needed)} of memory, this machine has "
-        f"{_gibibytes(there)}: up to {fitting} qubits would fit. Use fewer qubits (feature_encoder.n_qubits, or a "
-        "smaller problem), or lower data.batch_size where many states are kept"
+        f"{count} of {n_qubits} qubits take{'s' * (states == 1)} {needed} of memory, this machine has "
+        f"{gibibytes(limit)}: up to {fitting} qubits would fit. "
+        + (
+            fix
+            or "Use fewer qubits (feature_encoder.n_qubits, or a smaller problem), or lower data.batch_size where "
+            "many states are kept"
+        )
     )
-
-
-@lru_cache(maxsize=1)
-def physical_memory() -> float:
-    """Bytes of memory; without limit where the system does not say."""
-    if not hasattr(os, "sysconf"):
-        return math.inf
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-
-
-def _gibibytes(number: float) -> str:
-    return f"{number / 2**30:,.1f} GiB"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 import torch
@@ -24,6 +24,11 @@ from hqlm.backends.trajectories import Errors
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.memory import check_fits
+
+_FEWER: Final = "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits"
+_DENSITY_BYTES: Final = 64  # of an element: 16 rows side by side, in float32
+_MOST_TRAJECTORIES: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,10 @@ class StatevectorBackend(QuantumBackend):
     def __post_init__(self) -> None:
         if self.density_matrix_qubits < 1:
             raise ConfigError(f"backend.density_matrix_qubits must be 1 or more, given {self.density_matrix_qubits}")
-        if self.trajectories < 1:
-            raise ConfigError(f"backend.trajectories must be 1 or more, given {self.trajectories}")
+        if not 1 <= self.trajectories <= _MOST_TRAJECTORIES:
+            raise ConfigError(
+                f"backend.trajectories must lie between 1 and {_MOST_TRAJECTORIES:,}, given {self.trajectories:,}"
+            )
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
         """As every backend; a state must fit the memory, and amplitude damping needs a density matrix.
@@ -62,6 +69,8 @@ class StatevectorBackend(QuantumBackend):
         super().check(circuit, execution, states)
         check_memory(circuit.n_qubits, 1, 4)
         noise = execution.noise_model
+        if noise.gate_channels and not self._needs_trajectories(circuit, noise):
+            check_fits(_DENSITY_BYTES << 2 * circuit.n_qubits, f"density matrices of {circuit.n_qubits} qubits", _FEWER)
         if noise.amplitude_damping and self._needs_trajectories(circuit, noise):
             raise UnsupportedExecution(
                 f"StatevectorBackend has noise.amplitude_damping on up to density_matrix_qubits="

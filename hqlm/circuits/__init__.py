@@ -26,6 +26,7 @@ from hqlm.circuits.reuploading import (
     check_uploads,
     group_size,
 )
+from hqlm.circuits.sizes import check_gates, check_qubits
 
 __all__ = [
     "ANSATZE",
@@ -51,6 +52,8 @@ __all__ = [
     "Weight",
     "Weights",
     "angle_encoding",
+    "check_gates",
+    "check_qubits",
     "check_size",
     "check_uploads",
     "group_size",

@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 
 from hqlm.circuits import drawing, openqasm, picture
 from hqlm.circuits.gates import Gate, Input, Weight, whole_number
+from hqlm.circuits.sizes import check_gates, check_qubits
 from hqlm.errors import CircuitError
+from hqlm.plain import PlainFields
 
 AngleT = TypeVar("AngleT")
 
 
 @dataclass(frozen=True)
-class PauliString:
+class PauliString(PlainFields):
     """An observable, one letter of `IXYZ` a qubit, qubit 0 first: `PauliString("ZIIZ")` is Z on qubits 0 and 3."""
 
     letters: str
@@ -36,6 +38,7 @@ class PauliString:
     @classmethod
     def z(cls, wire: int, n_qubits: int) -> PauliString:
         """Z on one qubit of `n_qubits`."""
+        check_qubits(n_qubits)
         return cls("I" * wire + "Z" + "I" * (n_qubits - wire - 1))
 
 
@@ -64,6 +67,8 @@ class Circuit:
         object.__setattr__(self, "observables", _shared(tuple(self.observables)))
         if self.n_qubits < 1:
             raise CircuitError(f"a circuit needs at least one qubit, given n_qubits={self.n_qubits}")
+        check_qubits(self.n_qubits)
+        check_gates(len(self.gates), "the number of layers or blocks")
         for gate in self.gates:
             if max(gate.wires) >= self.n_qubits:
                 raise CircuitError(f"gate {gate.name} on wires {gate.wires} does not fit {self.n_qubits} qubits")

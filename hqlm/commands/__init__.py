@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import Final
 
 import hqlm
-from hqlm.errors import HqlmError, shorten, user_mistake
+from hqlm.errors import HqlmError, PluginError, describe, shorten, user_mistake
 from hqlm.files import parse_argument
 from hqlm.registry import suggestion
 
@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, a
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 _NOBODY_READS: Final = 141  # 128 + SIGPIPE, likewise
 _USER_MISTAKE: Final = 2
+_LEAVE: Final = {"argparse", "jsonargparse", "hqlm", "lightning"}  # who leaves in this way, as after --help
 
 
 def console() -> None:
@@ -56,19 +57,39 @@ def main(args: list[str] | None = None) -> int:
     if command in ("-V", "--version"):
         print(f"hqlm {hqlm.__version__}")
         return 0
+    mistake: HqlmError
     try:
         return _run(command, rest)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return _INTERRUPTED
-    except SystemExit as stop:  # argparse leaves in this way after --help
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except SystemExit as stop:
+        where = _raised_in(stop)
+        if where.split(".")[0] in _LEAVE:
+            return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        mistake = PluginError(f"the module {where} called sys.exit. Remove the call, or leave the module out")
     except Exception as error:
-        mistake = user_mistake(error)
-        if mistake is None:
+        found = user_mistake(error) or _out_of_memory(error)
+        if found is None:
             raise
-        print(shorten(f"hqlm {command}: {mistake}"), file=sys.stderr)
-        return _USER_MISTAKE
+        mistake = found
+    print(shorten(f"hqlm {command}: {mistake}"), file=sys.stderr)
+    return _USER_MISTAKE
+
+
+def _raised_in(error: BaseException) -> str:
+    """Return the name of the module whose code raised an exception."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+
+
+def _out_of_memory(error: BaseException) -> HqlmError | None:
+    """Return the mistake behind an allocation that failed, in Python, NumPy or torch."""
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+        return HqlmError(f"the memory does not suffice: {describe(error)}. Use fewer qubits, layers, shots or rows")
+    return None
 
 
 def _run(command: str, args: list[str]) -> int:

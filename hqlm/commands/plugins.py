@@ -7,8 +7,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from hqlm.commands.slots import SLOTS
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, describe
 from hqlm.models.restoring import import_plugin
+from hqlm.notices import say_if_slow
 
 GROUP: Final = "hqlm.plugins"  # entry points of installed packages: `my_backend = "my_package.backend"`
 
@@ -20,12 +21,15 @@ class BrokenPlugin(UserWarning):
 def load_installed() -> None:
     """Import the plugins that installed packages announce; a broken one is named in a warning and left out."""
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (_package(entry), entry.name)):
+        title = f"the plugin '{entry.name}' of the package '{_package(entry)}'"
         try:
-            entry.load()
-        except Exception as err:  # a plugin may fail in any way while it is imported
+            with say_if_slow(f"still importing {title} ..."):
+                entry.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as err:  # a plugin may fail in any way while it is imported, sys.exit included
             warnings.warn(
-                f"the plugin '{entry.name}' of the package '{_package(entry)}' is left out: "
-                f"{type(err).__name__}: {err}",
+                f"{title} is left out: {describe(err)}",
                 BrokenPlugin,
                 stacklevel=2,
             )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from lightning.pytorch import LightningDataModule
+
+from hqlm.contracts import Contracted, returns
 
 Split = Literal["train", "val", "test", "predict"]
 
 
-class HqlmDataModule(LightningDataModule, ABC):
+class HqlmDataModule(LightningDataModule, Contracted, ABC):
     """Texts with class labels, in splits.
 
     Batches are `(index, text, label)`: places in the split `(batch,)`, a list of texts, and class numbers `(batch,)`,
@@ -27,17 +29,25 @@ class HqlmDataModule(LightningDataModule, ABC):
 
     @property
     @abstractmethod
+    @returns("a tuple of texts", lambda names, self: isinstance(names, tuple | list) and _are(str, names))
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; class number k is the k-th of them."""
 
     @abstractmethod
+    @returns("nothing")
     def use_classes(self, class_names: Sequence[str]) -> None:
         """Number the classes as a trained model does, instead of from the training labels."""
 
     @abstractmethod
+    @returns("a list of texts", lambda texts, *_: isinstance(texts, list) and _are(str, texts))
     def texts(self, split: Split) -> list[str]:
         """Texts of a split, in the order that indices of its batches mean."""
 
     @abstractmethod
+    @returns("a list of whole numbers", lambda labels, *_: isinstance(labels, list) and _are(int, labels))
     def labels(self, split: Split) -> list[int]:
         """Class numbers of a split that has labels, one a text."""
+
+
+def _are(kind: type, values: Sequence[Any]) -> bool:
+    return all(isinstance(value, kind) for value in values)

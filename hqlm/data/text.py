@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +15,11 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from hqlm.contracts import returns
 from hqlm.data.base import HqlmDataModule, Split
 from hqlm.data.table import Table, check_class_names, classes, draw, draw_per_class, split_fold, split_off
 from hqlm.errors import ConfigError, DataError, abbreviate, list_names
+from hqlm.plain import to_plain
 
 _STAGES: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -74,7 +77,7 @@ class TextDataModule(HqlmDataModule):
             raise ConfigError(
                 f"data.fold={fold} with data.folds={folds}: folds are counted from 0 and below data.folds"
             )
-        self.batch_size = batch_size
+        self.batch_size: int = to_plain(batch_size)  # torch takes no NumPy integer
         self.seed = seed
         self.samples_per_class = samples_per_class
         self.limits: dict[Split, int | None] = {
@@ -88,6 +91,10 @@ class TextDataModule(HqlmDataModule):
         self._class_names: tuple[str, ...] | None = None
 
     @abstractmethod
+    @returns(
+        "a Table, or None for a split other than train that it does not have",
+        lambda found, self, split: isinstance(found, Table) or (found is None and split != "train"),
+    )
     def read(self, split: Split) -> Table | None:
         """The rows of a split as the source has them; None for a `val` that it has not.
 
@@ -264,5 +271,5 @@ def _whole(batch: Any) -> Batch:
 
 def _check_positive(**values: int | None) -> None:
     for name, value in values.items():
-        if value is not None and not 1 <= value <= _LARGEST:
-            raise ConfigError(f"data.{name} must be from 1 to {_LARGEST:,}, given {value}")
+        if value is not None and not 1 <= value <= sys.maxsize:
+            raise ConfigError(f"data.{name} must lie between 1 and {sys.maxsize}, given {value}")

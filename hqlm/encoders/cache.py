@@ -22,6 +22,7 @@ from tqdm import tqdm
 from hqlm.cache import cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
+from hqlm.memory import check_fits
 from hqlm.notices import say_once
 
 _BATCH = 64  # texts encoded at a time
@@ -53,6 +54,11 @@ class EmbeddingCache:
             CacheError: when the file is corrupt or cannot be written.
         """
         distinct = list(dict.fromkeys(texts))
+        check_fits(
+            3 * 4 * len(texts) * encoder.dim,
+            f"embeddings of {len(texts):,} texts",
+            "Choose a text_encoder of a smaller dim, or fewer rows (data.limit_train)",
+        )
         known: dict[str, np.ndarray] = {}
         with self._open(encoder) as database:
             known.update(_read(database, distinct, self._path(encoder)))

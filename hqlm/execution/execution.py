@@ -9,13 +9,15 @@ from typing import Literal, get_args
 from hqlm.errors import ConfigError
 from hqlm.execution.noise import Noise
 from hqlm.execution.presets import PRESETS
+from hqlm.plain import PlainFields
 from hqlm.registry import suggestion
 
+_MOST_SHOTS = 10**8  # their standard error is that of float32
 Gradient = Literal["auto", "adjoint", "parameter_shift", "spsa", "surrogate"]
 
 
 @dataclass(frozen=True)
-class Execution:
+class Execution(PlainFields):
     """How a backend runs a circuit.
 
     Args:
@@ -39,8 +41,11 @@ class Execution:
     spsa_samples: int = 1
 
     def __post_init__(self) -> None:
-        if self.shots is not None and self.shots < 1:
-            raise ConfigError(f"execution.shots must be 1 or more, or null for exact values; given {self.shots}")
+        if self.shots is not None and not 1 <= self.shots <= _MOST_SHOTS:
+            raise ConfigError(
+                f"execution.shots must lie between 1 and {_MOST_SHOTS:,}, or be null for exact values; given "
+                f"{self.shots:,}"
+            )
         if isinstance(self.noise, str) and self.noise not in PRESETS:
             raise ConfigError(f"execution.noise: no preset '{self.noise}'. {suggestion(self.noise, list(PRESETS))}")
         if self.seed is not None and self.seed < 0:

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from hqlm.errors import ConfigError
+from hqlm.plain import PlainFields
 
 _GATE_CHANNELS = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping")
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(PlainFields):
     """Probabilities, each from 0 to 1; after every gate the channels act in the order of the fields.
 
     Idle qubits, the preparation of a state and basis changes before a measurement are free of noise.

@@ -13,19 +13,22 @@ from typing import Any, ClassVar, Final, Literal
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
 from torch.optim import Optimizer
 
 from hqlm.circuits import Circuit
+from hqlm.contracts import Contracted
 from hqlm.errors import CheckpointError, ConfigError, TrainingError, refusal, user_mistake
 from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.recipes import to_primitives
 from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
+from hqlm.plain import to_plain
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
 LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
-class HqlmModule(LightningModule, ABC):
+class HqlmModule(LightningModule, Contracted, ABC):
     """Base of all models that the command line can name.
 
     A subclass calls `self.save_hyperparameters()` in `__init__` and builds its modules in `configure_model()`, which
@@ -97,6 +100,10 @@ class HqlmModule(LightningModule, ABC):
             optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except Exception as err:  # whatever the constructor of a class raises that the user has named
             raise user_mistake(err) or refusal(err, "model.optimizer") from err
+        if not isinstance(optimizer, Optimizer):
+            raise ConfigError(
+                f"model.optimizer made a {type(optimizer).__name__}. It must be a class of torch.optim.Optimizer"
+            )
         _check_range(optimizer)
         if self._schedule != "constant" and "lr" not in optimizer.defaults:
             raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
@@ -121,6 +128,8 @@ class HqlmModule(LightningModule, ABC):
         """
         self.check_weights()
         checkpoint["planned_steps"] = self._planned_steps
+        for key, value in checkpoint.items():
+            checkpoint[key] = to_plain(value, keep=Tensor)  # a rate from numpy.logspace is in the optimizer's state
 
     def check_weights(self) -> None:
         """Refuse weights that training has spoilt.

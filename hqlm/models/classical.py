@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from hqlm.encoders import SentenceTransformerEncoder, TextEncoder
 from hqlm.errors import ConfigError
+from hqlm.memory import check_parameters
 from hqlm.models.schedules import Schedule
 from hqlm.models.text_classifier import TextClassifier
 
@@ -47,7 +49,13 @@ class ClassicalClassifier(TextClassifier):
         self.rank = rank
 
     def build_head(self, embedding_dim: int, n_classes: int) -> None:
-        """Build the layers."""
+        """Build the layers.
+
+        Raises:
+            ConfigError: for more parameters than the memory holds.
+        """
+        widths = [embedding_dim, *([] if self.rank is None else [self.rank]), *self.hidden, n_classes]
+        check_parameters(sum(map(mul, widths, widths[1:])), "Lower model.hidden or model.rank", len(widths))
         layers: list[nn.Module] = []
         width = embedding_dim
         if self.rank is not None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Ansatz, RepeatedUpload, Reuploading, RingAnsatz
 from hqlm.encoders import FeatureEncoder, FeatureModule, QuantumFeatureEncoder, SentenceTransformerEncoder, TextEncoder
+from hqlm.errors import ComponentError
 from hqlm.execution import Execution
 from hqlm.layer import QuantumLayer
 from hqlm.models.composition import Ablation, Composition
@@ -85,12 +86,24 @@ class HybridClassifier(TextClassifier):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Logits `(batch, n_classes)` of embeddings `(batch, embedding_dim)`."""
-        features = embeddings if self.features is None else self.features(embeddings)
+        features = embeddings if self.features is None else self._features(self.features, embeddings)
         if self.quantum is None:
             return self._head(features)
         # a circuit without upload still has a row of readout for every text
         readout = self.quantum(features if self.quantum.circuit.n_inputs else features[:, :0])
         return self._head(torch.cat((readout, features), dim=1) if self.composition.skip else readout)
+
+    def _features(self, module: FeatureModule, embeddings: Tensor) -> Tensor:
+        features: Tensor = module(embeddings)
+        encoder = self.composition.feature_encoder
+        assert encoder is not None
+        if features.shape[1] != encoder.n_features or features.dtype.itemsize > self.head.weight.dtype.itemsize:
+            raise ComponentError(
+                f"{type(encoder).__name__} has n_features={encoder.n_features}, but its module returned a tensor "
+                f"{tuple(features.shape)} of {features.dtype}. It must return (batch, n_features) in the type of the "
+                "embeddings"
+            )
+        return features
 
     def _head(self, values: Tensor) -> Tensor:
         logits: Tensor = self.head(values)

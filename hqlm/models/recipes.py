@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hqlm.errors import ConfigError
+from hqlm.plain import to_plain
 from hqlm.registry import Component, field_names
 
 
 def to_primitives(value: Any, where: str) -> Any:
     """`value` made of dicts, lists, strings, numbers, booleans and None alone.
+
+    Numbers, strings and arrays of other libraries become Python's own.
 
     A component becomes `{"class_path": ..., "init_args": {...}}`, a plain dataclass its fields, a class its path, a
     `functools.partial` of a class its path and keywords.
@@ -21,6 +24,7 @@ def to_primitives(value: Any, where: str) -> Any:
     Raises:
         ConfigError: for anything a configuration file cannot hold, naming the argument.
     """
+    value = to_plain(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -11,8 +11,9 @@ from typing import Any
 from jsonargparse import set_parsing_settings
 from lightning.pytorch.cli import instantiate_module
 
-from hqlm.errors import CheckpointError, PluginError
+from hqlm.errors import CheckpointError, PluginError, describe
 from hqlm.models.base import HqlmModule
+from hqlm.notices import say_if_slow
 
 # a class named where any value is allowed stays a dict: files must not choose what is called
 set_parsing_settings(instantiate_subclass_spec_in_any=False)
@@ -74,8 +75,11 @@ def import_plugin(module: str) -> Any:
         PluginError: when that fails.
     """
     try:
-        return importlib.import_module(module)
-    except Exception as err:  # a plugin may fail in any way while it is imported
+        with say_if_slow(f"still importing the plugin '{module}' ..."):
+            return importlib.import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as err:  # a plugin may fail in any way while it is imported, sys.exit included
         absent = isinstance(err, ModuleNotFoundError) and module.split(".")[0] == err.name
         advice = ". Its folder must lie in the working directory or be installed" if absent else ""
-        raise PluginError(f"cannot import the plugin '{module}': {type(err).__name__}: {err}{advice}") from err
+        raise PluginError(f"cannot import the plugin '{module}': {describe(err)}{advice}") from err

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from hqlm.contracts import returns
 from hqlm.data import HqlmDataModule, Split
 from hqlm.encoders import TextEncoder, tell_of_cut
 from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError, list_names
 from hqlm.models.base import LOWER_RATE
 from hqlm.models.schedules import Schedule
 from hqlm.models.text_model import TextModel
+from hqlm.plain import to_plain
 
 Batch = tuple[Tensor, list[str], Tensor]
 
@@ -71,17 +73,25 @@ class TextClassifier(TextModel):
         embedding_dim: int | None,
     ) -> None:
         super().__init__(text_encoder, optimizer, schedule, embedding_dim)
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.class_names: tuple[str, ...] | None = None if class_names is None else tuple(to_plain(class_names))
         self._embeddings: dict[Split, Tensor] = {}
 
     @abstractmethod
+    @returns("nothing")
     def build_head(self, embedding_dim: int, n_classes: int) -> None:
         """Set the trained modules as attributes."""
 
     @abstractmethod
+    @returns(
+        "logits, a tensor (batch, n_classes)",
+        lambda logits, self, embeddings: (
+            isinstance(logits, Tensor) and tuple(logits.shape) == (len(embeddings), len(self.class_names))
+        ),
+    )
     def forward(self, embeddings: Tensor) -> Tensor:
         """Logits `(batch, n_classes)` of embeddings `(batch, embedding_dim)`."""
 
+    @returns("nothing")
     def fit_head(self, embeddings: Tensor) -> None:
         """Set what the head estimates, before training, from the training embeddings `(rows, embedding_dim)`."""
 
@@ -233,7 +243,7 @@ class TextClassifier(TextModel):
 
     def _settle_classes(self, data: HqlmDataModule, stage: str) -> None:
         if self.class_names is None:
-            self.class_names = data.class_names
+            self.class_names = tuple(to_plain(data.class_names))
             self.hparams["class_names"] = list(self.class_names)
         elif stage == "fit" and set(data.class_names) != set(self.class_names):
             raise DataError(

@@ -20,6 +20,7 @@ from hqlm.backends.kernels.simd import LANES
 from hqlm.backends.kernels.threads import share_out
 from hqlm.circuits import Circuit
 from hqlm.execution import Noise
+from hqlm.memory import check_fits
 
 _SPLIT: Final = 2**24  # coefficients of initial states that are worked out at a time
 
@@ -105,6 +106,12 @@ class _Density(torch.autograd.Function):
         ctx.save_for_backward(weights, inputs, rows)
         given = arrays(weights, inputs, rows)
         values = np.zeros((batch, len(places)), dtype=given[0].dtype)
+        copies = 1 + 2 + sum(_stretches(program)) if any(ctx.needs_input_grad) else 1
+        check_fits(
+            copies * LANES * values.itemsize << 2 * program.n_qubits,
+            f"{copies} density matrices of {program.n_qubits} qubits",
+            "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits or layers",
+        )
 
         def share(first: int, last: int) -> None:
             room = np.empty((4**program.n_qubits, LANES), dtype=values.dtype)
@@ -122,8 +129,7 @@ class _Density(torch.autograd.Function):
         given = arrays(*ctx.saved_tensors)
         gradient = no_gradient(given, _chunks(ctx.batch), wanted)
         of_values = np.ascontiguousarray(slopes.numpy(force=True))
-        length = max(1, math.isqrt(len(program.table.fields)))
-        n_blocks = -(-len(program.table.fields) // length)
+        length, n_blocks = _stretches(program)
 
         def share(first: int, last: int) -> None:
             size = 4**program.n_qubits, LANES
@@ -135,6 +141,12 @@ class _Density(torch.autograd.Function):
 
         share_out(share, _chunks(ctx.batch))
         return *totals(gradient, wanted), None, None, None
+
+
+def _stretches(program: PauliProgram) -> tuple[int, int]:
+    """Return the length of a stretch of steps that the way back keeps whole, and how many stretches there are."""
+    length = max(1, math.isqrt(len(program.table.fields)))
+    return length, -(-len(program.table.fields) // length)
 
 
 def _chunks(batch: int) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from hqlm.circuits.gates import Gate, Weight
+from hqlm.circuits.sizes import check_gates, check_qubits
+from hqlm.contracts import returns
 from hqlm.errors import CircuitError
 from hqlm.registry import Component
 
@@ -17,6 +19,10 @@ class Ansatz(Component):
     """A family of trainable circuits: any number of qubits and layers."""
 
     @abstractmethod
+    @returns(
+        "a tuple of Gate",
+        lambda gates, *_: isinstance(gates, tuple | list) and all(isinstance(gate, Gate) for gate in gates),
+    )
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
         """The gates of `n_layers` layers, with weights numbered from 0 in order of first use."""
 
@@ -53,11 +59,18 @@ def shift_weights(gates: Iterable[Gate], k: int) -> tuple[Gate, ...]:
     )
 
 
-def check_size(n_qubits: int, n_layers: int) -> None:
-    """Refuse a circuit of no qubits or a negative number of layers.
+def check_size(n_qubits: int, n_layers: int, gates_per_qubit: int = 1) -> None:
+    """Refuse a circuit of no qubits, a negative number of layers, or more gates than can be run.
+
+    Args:
+        n_qubits: number of qubits.
+        n_layers: number of layers.
+        gates_per_qubit: gates of a layer for each of its qubits, about.
 
     Raises:
-        CircuitError: naming both.
+        CircuitError: naming the sizes.
     """
     if n_qubits < 1 or n_layers < 0:
         raise CircuitError(f"an ansatz needs n_qubits >= 1 and n_layers >= 0, given {n_qubits} and {n_layers}")
+    check_qubits(n_qubits)
+    check_gates(n_qubits * n_layers * gates_per_qubit, "the number of layers (n_layers, n_main_layers) or of qubits")

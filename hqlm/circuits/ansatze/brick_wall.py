@@ -18,7 +18,7 @@ class BrickWallAnsatz(Ansatz):
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
         """The gates of `n_layers` layers."""
-        check_size(n_qubits, n_layers)
+        check_size(n_qubits, n_layers, 3)
         weights, gates = Weights(), []
         for _ in range(n_layers):
             for first in (0, 1):

@@ -28,7 +28,7 @@ class HardwareEfficientAnsatz(Ansatz):
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
         """The gates of `n_layers` layers; `Q len(rotations)` weights a layer."""
-        check_size(n_qubits, n_layers)
+        check_size(n_qubits, n_layers, len(self.rotations) + 1)
         weights, gates = Weights(), []
         for _ in range(n_layers):
             gates += [weights.rotation(name, wire) for wire in range(n_qubits) for name in self.rotations]

@@ -40,6 +40,7 @@ class RingAnsatz(Ansatz):
                 f"RingAnsatz: connectivity {self.connectivity} needs more than {self.connectivity} qubits, "
                 f"given {n_qubits}. Use connectivity={max(1, n_qubits - 1)} or more qubits"
             )
+        check_size(n_qubits, n_layers, 2 * self.connectivity)
         weights, gates = Weights(), []
         for layer in range(n_layers):
             if layer == 1 and self.ry_column:

@@ -22,7 +22,7 @@ class StronglyEntanglingAnsatz(Ansatz):
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
         """The gates of `n_layers` layers."""
-        check_size(n_qubits, n_layers)
+        check_size(n_qubits, n_layers, 4)
         weights, gates = Weights(), []
         for layer in range(n_layers):
             gates += [weights.rotation(name, wire) for wire in range(n_qubits) for name in ("RZ", "RY", "RZ")]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 from hqlm.circuits.ansatze.base import Ansatz, check_size
 from hqlm.circuits.circuit import PauliString
 from hqlm.circuits.gates import Gate, Weight
 from hqlm.circuits.pauli_rotation import pauli_rotation
+from hqlm.circuits.sizes import check_gates
 from hqlm.errors import CircuitError
 
 # of (occupied, occupied, free, free) after the Jordan-Wigner transformation; each has a partner, X and Y exchanged,
 # of the opposite sign
 _DOUBLE = ("XXYX", "YXYY", "XYYY", "XXXY")
+_GATES_OF_DOUBLE = 8 * 15  # eight strings of four letters or more: basis changes, ladder, rotation
 _EXCHANGED = str.maketrans("XY", "YX")
 
 
@@ -46,7 +49,10 @@ class UCCSDAnsatz(Ansatz):
             CircuitError: when no excitation keeps the spin.
         """
         check_size(n_qubits, n_layers)
-        excitations = [*_doubles(self.n_electrons, n_qubits), *_singles(self.n_electrons, n_qubits)]
+        occupied = min(self.n_electrons, n_qubits)
+        pairs = comb(occupied, 2) * comb(n_qubits - occupied, 2) // 4  # at least as many keep the spin
+        check_gates(pairs * n_layers * _GATES_OF_DOUBLE, "ansatz.n_electrons, the number of layers or that of qubits")
+        excitations = [*_doubles(occupied, n_qubits), *_singles(occupied, n_qubits)]
         if n_layers and not excitations:
             raise CircuitError(
                 f"UCCSDAnsatz: {self.n_electrons} electrons on {n_qubits} spin orbitals have nowhere to go. Use more "

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from hqlm.circuits.ansatze.base import Ansatz
 from hqlm.circuits.circuit import Circuit, PauliString
 from hqlm.circuits.gates import Gate, Input
+from hqlm.circuits.sizes import check_qubits
+from hqlm.contracts import returns
 from hqlm.errors import CircuitError
 from hqlm.registry import Component
 
@@ -32,6 +34,14 @@ class Reuploading(Component):
         return False
 
     @abstractmethod
+    @returns(
+        "a Circuit on n_features // n_groups qubits with the observables it was given",
+        lambda circuit, self, n_features, n_groups, ansatz, observables: (
+            isinstance(circuit, Circuit)
+            and circuit.n_qubits == n_features // n_groups
+            and circuit.observables == tuple(observables)
+        ),
+    )
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
         """The circuit on `n_features // n_groups` qubits; feature j of group g is input `g * n_qubits + j`.
 
@@ -52,6 +62,7 @@ def group_size(n_features: int, n_groups: int) -> int:
     """
     if n_groups < 1 or n_features < n_groups or n_features % n_groups:
         raise CircuitError(f"{n_features} features cannot be split into {n_groups} equal groups")
+    check_qubits(n_features // n_groups)
     return n_features // n_groups
 
 

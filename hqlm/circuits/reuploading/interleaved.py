@@ -10,6 +10,7 @@ from hqlm.circuits.ansatze.base import Ansatz, n_weights, shift_weights
 from hqlm.circuits.circuit import Circuit, PauliString
 from hqlm.circuits.gates import Gate
 from hqlm.circuits.reuploading.base import Reuploading, angle_encoding, check_scale, check_uploads, group_size
+from hqlm.circuits.sizes import check_gates
 from hqlm.errors import CircuitError
 
 
@@ -47,11 +48,13 @@ class InterleavedUpload(Reuploading):
         n_qubits = group_size(n_features, n_groups)
         check_uploads(self.n_uploads, n_groups, "InterleavedUpload")
         layer = ansatz.gates(n_qubits, 1)
+        check_gates((self.n_uploads + 1) * len(layer), "reuploading.n_uploads or the number of qubits")
         gates: list[Gate] = list(layer)
+        width = n_weights(layer)
         for upload in range(self.n_uploads):
             if upload < n_groups or not self.upload_once:
                 gates += angle_encoding(upload % n_groups, n_qubits, self.scale)
-            gates += shift_weights(layer, n_weights(gates))
+            gates += shift_weights(layer, (upload + 1) * width)
         return Circuit(n_qubits, tuple(gates), tuple(observables))
 
     def ablated(self, word: str) -> Reuploading:

@@ -10,6 +10,7 @@ from hqlm.circuits.ansatze.base import Ansatz, n_weights, shift_weights
 from hqlm.circuits.circuit import Circuit, PauliString
 from hqlm.circuits.gates import Gate
 from hqlm.circuits.reuploading.base import Reuploading, angle_encoding, check_scale, check_uploads, group_size
+from hqlm.circuits.sizes import check_gates
 from hqlm.errors import CircuitError
 
 
@@ -54,11 +55,13 @@ class RepeatedUpload(Reuploading):
         n_qubits = group_size(n_features, n_groups)
         check_uploads(self.n_blocks, n_groups, "RepeatedUpload")
         layer = ansatz.gates(n_qubits, 1)
+        check_gates(self.n_blocks * len(layer), "reuploading.n_blocks or the number of qubits")
         gates: list[Gate] = []
+        width = 0 if self.share_weights else n_weights(layer)
         for block in range(self.n_blocks):
             if block < n_groups or not self.upload_once:
                 gates += angle_encoding(block % n_groups, n_qubits, self.scale)
-            gates += shift_weights(layer, 0 if self.share_weights else n_weights(gates))
+            gates += shift_weights(layer, block * width)
         gates += shift_weights(ansatz.gates(n_qubits, self.n_main_layers), n_weights(gates))
         return Circuit(n_qubits, tuple(gates), tuple(observables))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hqlm.errors import ConfigError, EncoderError
+from hqlm.memory import check_fits
 
 
 class AmplitudeEncoding(nn.Module):
@@ -131,6 +132,9 @@ class Rotation(nn.Module):
 
     def __init__(self, size: int, seed: int) -> None:
         super().__init__()
+        check_fits(
+            24 * size**2, "the numbers of a random rotation", "Set feature_encoder.rotate=false, or use fewer qubits"
+        )
         normal = torch.randn(size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         q, r = torch.linalg.qr(normal)
         self.register_buffer("matrix", (q * r.diagonal().sign()).to(torch.get_default_dtype()), persistent=False)

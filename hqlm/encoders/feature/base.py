@@ -7,16 +7,27 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from hqlm.contracts import Contracted, returns
 from hqlm.registry import Component
 
 
-class FeatureModule(nn.Module, ABC):
+class FeatureModule(nn.Module, Contracted, ABC):
     """A built feature encoder: `(batch, dim) -> (batch, n_features)`."""
 
+    @returns("nothing")
     def fit(self, embeddings: Tensor) -> None:
         """Set what is estimated, not trained, from the training embeddings `(rows, dim)`."""
 
     @abstractmethod
+    @returns(
+        "a tensor (batch, n_features) of floating-point numbers",
+        lambda features, self, embeddings: (
+            isinstance(features, Tensor)
+            and features.is_floating_point()
+            and features.ndim == 2
+            and len(features) == len(embeddings)
+        ),
+    )
     def forward(self, embeddings: Tensor) -> Tensor:
         """Features `(batch, n_features)` of embeddings `(batch, dim)`."""
 
@@ -30,20 +41,24 @@ class FeatureEncoder(Component):
 
     @property
     @abstractmethod
+    @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def n_features(self) -> int:
         """Number of features."""
 
     @property
+    @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def n_groups(self) -> int:
         """Number of groups the features come in."""
         return 1
 
     @property
+    @returns("what is equal for two recipes that compute the same")
     def structure(self) -> object:
         """What is equal for two recipes that compute the same."""
         return self
 
     @abstractmethod
+    @returns("a FeatureModule", lambda module, *_: isinstance(module, FeatureModule))
     def build(self, dim: int) -> FeatureModule:
         """The module for embeddings of `dim` values."""
 

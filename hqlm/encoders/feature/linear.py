@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.errors import ConfigError
+from hqlm.memory import check_parameters
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class LinearFeatureEncoder(FeatureEncoder):
 
     def build(self, dim: int) -> FeatureModule:
         """The module for embeddings of `dim` values."""
+        check_parameters(self.n_qubits * dim, "Lower feature_encoder.n_qubits")
         return _Linear(self, dim)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.errors import ConfigError
+from hqlm.memory import check_fits
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class ProjectionFeatureEncoder(FeatureEncoder):
 
     def build(self, dim: int) -> FeatureModule:
         """The module for embeddings of `dim` values."""
+        check_fits(4 * self.features * dim, "the numbers of the projection", "Lower feature_encoder.features")
         return _Projection(self, dim)
 
 

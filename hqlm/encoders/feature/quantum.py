@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hqlm.backends import StatevectorBackend
-from hqlm.circuits import Ansatz, Circuit, PauliString, RingAnsatz
+from hqlm.backends.memory import check_memory
+from hqlm.circuits import Ansatz, Circuit, PauliString, RingAnsatz, check_gates
 from hqlm.encoders.feature.amplitudes import AmplitudeEncoding, Rotation
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.errors import ConfigError
@@ -66,6 +67,7 @@ class QuantumFeatureEncoder(FeatureEncoder):
         for name in ("n_qubits", "n_layers", "n_encoders"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
+        check_memory(self.n_qubits, 1, 4)
         for name in ("offset", "jitter"):
             if getattr(self, name) < 0.0:
                 raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
@@ -93,12 +95,14 @@ class QuantumFeatureEncoder(FeatureEncoder):
     @property
     def circuit(self) -> Circuit:
         """The circuit of one encoder: the ansatz, then Z on every qubit, then the correlators by distance."""
+        gates = self.ansatz.gates(self.n_qubits, self.n_layers)
+        check_gates(self.n_encoders * max(1, len(gates)), "feature_encoder.n_encoders or n_layers")
         observables = tuple(
             _z({wire, (wire + distance) % self.n_qubits}, self.n_qubits)
             for distance in range(1 + self.correlators)
             for wire in range(self.n_qubits)
         )
-        return Circuit(self.n_qubits, self.ansatz.gates(self.n_qubits, self.n_layers), observables)
+        return Circuit(self.n_qubits, gates, observables)
 
     @property
     def structure(self) -> object:

@@ -6,45 +6,54 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from hqlm.contracts import Contracted, returns
 from hqlm.errors import EncoderError
 from hqlm.registry import Component
 
 Stage = Literal["frozen", "contrastive", "end_to_end"]
 
 
-class TextModule(nn.Module, ABC):
+class TextModule(nn.Module, Contracted, ABC):
     """A built text encoder: texts -> `(batch, dim)`, float32."""
 
     @property
     @abstractmethod
+    @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def dim(self) -> int:
         """Values of an embedding."""
 
     @property
     @abstractmethod
+    @returns("a hash, as text that can name a file", lambda key, self: isinstance(key, str) and key.isalnum())
     def content_key(self) -> str:
         """A hash of all that an embedding depends on beside the text: weights, pooling, prompt."""
 
+    @returns(
+        "a list with a number for each text",
+        lambda found, self, texts: isinstance(found, list) and list(map(type, found)) == [int] * len(texts),
+    )
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """What the cost of each text grows with; texts are encoded in this order so that batches are of one length."""
         return [len(text) for text in texts]
 
     @property
+    @returns("a whole number or None", lambda limit, self: limit is None or isinstance(limit, int))
     def limit(self) -> int | None:
         """Longest of `lengths` that is read whole; of a longer text the rest is cut off. None: there is no limit."""
         return None
 
     @abstractmethod
+    @returns("a tensor (len(texts), dim) of float32", lambda found, self, texts: _is_table(found, len(texts), self.dim))
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings `(batch, dim)` of texts."""
 
 
-class TrainedBody(nn.Module, ABC):
+class TrainedBody(nn.Module, Contracted, ABC):
     """A text encoder that gradients reach: texts -> `(batch, dim)`, float32.
 
     Parameters that no gradient reaches, or that stay as they were, have `requires_grad` False.
@@ -57,14 +66,17 @@ class TrainedBody(nn.Module, ABC):
 
     @property
     @abstractmethod
+    @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def dim(self) -> int:
         """Values of an embedding."""
 
     @abstractmethod
+    @returns("a tensor (len(texts), dim) of float32", lambda found, self, texts: _is_table(found, len(texts), self.dim))
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embeddings `(batch, dim)` of texts."""
 
     @abstractmethod
+    @returns("nothing")
     def save(self, folder: Path) -> None:
         """Write the body with its weights of now, whole or not at all, in place of what the folder held."""
 
@@ -84,6 +96,7 @@ class TextEncoder(Component):
     """
 
     @property
+    @returns("one of frozen, contrastive and end_to_end", lambda stage, self: stage in get_args(Stage))
     def stage(self) -> Stage:
         """How its weights are trained."""
         return "frozen"
@@ -93,6 +106,7 @@ class TextEncoder(Component):
         """Whether its weights lie in a folder that other machines do not have."""
         return False
 
+    @returns("a TextEncoder", lambda found, *_: isinstance(found, TextEncoder))
     def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
         """The frozen encoder that training on labelled texts makes of this one, a pure function of both.
 
@@ -101,10 +115,12 @@ class TextEncoder(Component):
         """
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
+    @returns("a TextEncoder", lambda found, *_: isinstance(found, TextEncoder))
     def at(self, folder: Path) -> TextEncoder:
         """The frozen encoder whose tuned weights lie in a folder."""
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
+    @returns("a TrainedBody", lambda found, *_: isinstance(found, TrainedBody))
     def trainable(self) -> TrainedBody:
         """A body with weights of its own, as it is before training.
 
@@ -118,9 +134,15 @@ class TextEncoder(Component):
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
     @abstractmethod
+    @returns("a TextModule", lambda module, self: isinstance(module, TextModule))
     def build(self) -> TextModule:
         """The module; what is expensive, such as weights, is loaded when the first text is encoded.
 
         Raises:
             EncoderError: when the weights cannot be reached, with what to install.
         """
+
+
+def _is_table(found: Any, rows: int, dim: int) -> bool:
+    """Return whether a value is a tensor of embeddings."""
+    return isinstance(found, Tensor) and tuple(found.shape) == (rows, dim) and found.dtype == torch.float32

@@ -14,13 +14,14 @@ from tqdm import tqdm
 
 from hqlm.encoders.text.base import TrainedBody
 from hqlm.errors import ConfigError, DataError, TrainingError
+from hqlm.plain import PlainFields
 
 _WARM_UP: Final = 0.1  # share of the steps
 _TEMPERATURE: Final = 0.07  # of the supervised loss, as in its source
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class Contrastive(PlainFields):
     """How texts of one class are drawn together and texts of different classes apart.
 
     `cosine` is the loss of sentence-transformers and SetFit (Tunstall et al. (2022), arXiv:2209.11055): the mean over

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
+from hqlm.memory import check_fits
 
+_BATCH = 64  # texts that are embedded at a time
 _WORD = re.compile(r"\w+|[^\w\s]")
 _LARGEST = 2**27  # the embedding cache keeps an embedding in one value of SQLite, of a billion bytes at most
 
@@ -37,6 +39,7 @@ class HashingEncoder(TextEncoder):
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
         if self.dim > _LARGEST:
             raise ConfigError(f"HashingEncoder.dim={self.dim}: an embedding has {_LARGEST:,} values at most")
+        check_fits(_BATCH * 4 * self.dim, f"embeddings of {_BATCH} texts", "Lower text_encoder.dim")
 
     def build(self) -> TextModule:
         """The module; it has no parameters."""

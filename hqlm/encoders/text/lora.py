@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from torch import nn
 
 from hqlm.errors import ConfigError, MissingDependency
+from hqlm.plain import PlainFields
 
 
 @dataclass(frozen=True)
-class LoRA:
+class LoRA(PlainFields):
     """Train low-rank updates `W + (alpha / rank) B A` of all linear layers in place of the weights W.
 
     Source: Hu et al. (2021), LoRA: low-rank adaptation of large language models, arXiv:2106.09685.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from hqlm.contracts import returns
 from hqlm.errors import ConfigError
 from hqlm.registry import Component
 from hqlm.studies.factors import Factor
@@ -90,6 +91,10 @@ class Design(Component):
         )
 
     @abstractmethod
+    @returns(
+        "a tuple of Setting, one or more",
+        lambda found, *_: len(found) > 0 and all(isinstance(setting, Setting) for setting in found),
+    )
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
         """What is run once in every block, in standard order.
 
@@ -98,9 +103,11 @@ class Design(Component):
         """
 
     @abstractmethod
+    @returns("a text", lambda found, *_: isinstance(found, str))
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """In plain words and chains, which effects the design cannot tell apart; known before anything runs."""
 
+    @returns("a tuple of pairs of keys", lambda found, *_: all(len(pair) == 2 for pair in found))
     def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
         """Factors whose interactions the design can estimate beside all main effects, by key."""
         return ()
