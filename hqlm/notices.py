@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_info
+
+_PATIENCE: Final = 3.0  # seconds that pass without a word
 
 
 @lru_cache(maxsize=64)
 def say_once(message: str) -> None:
     """Print a message, once a process."""
     rank_zero_info(message)
+
+
+@contextmanager
+def say_if_slow(message: str) -> Iterator[None]:
+    """Print a message, once a process, when the block takes longer than a few seconds."""
+    timer = threading.Timer(_PATIENCE, say_once, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

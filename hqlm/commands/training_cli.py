@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
-from hqlm.commands.layers import check_noise, defaults, import_class, settle
+from hqlm.commands.layers import check_inherited, check_noise, defaults, import_class, settle
 from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Request
@@ -94,6 +94,8 @@ class HqlmCLI(LightningCLI):
         self.config = parser.parse_args(args)  # the base class warns of sys.argv, which main(args) does not read
         layers, flags = self.request.layers(defaults(import_class(self.config["model"]["class_path"])))
         check_noise(layers, flags)
+        if self.request.source is not None:
+            check_inherited(self.config, layers, flags, self.request.source)
         for key in ("model", "data"):
             if self.config.get(key) is not None:
                 check_nulls(self.config[key], key)
