@@ -1,12 +1,37 @@
-"""Where what took long or cost money is kept from one run to the next."""
+"""Where what took long or cost money is kept from one run to the next, for one user alone."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`$HQLM_CACHE`, or `hqlm` in the user's cache folder."""
+    """Return `$HQLM_CACHE`, or `hqlm` in the user's cache folder."""
     base = os.environ.get("HQLM_CACHE")
     return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hqlm"
+
+
+def make_cache_folder(name: str = "") -> Path:
+    """Return a folder below `cache_folder()`, made, where it is missing, so that no other user can read or write it.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    folder = cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if name:
+        folder /= name
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def is_private(path: Path) -> bool:
+    """Return whether a file or folder belongs to this user and no other may write to it.
+
+    Raises:
+        OSError: when it is not there.
+    """
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,21 +1,30 @@
-"""Checkpoints and run folders on disk: found by name, read without running code, written whole or not at all."""
+"""Checkpoints and run folders on disk: found by name, read as data, written whole or not at all.
+
+Reading a file unpickles tensors and plain values alone; making a model of it imports and calls nothing but components
+that `hqlm.models.trust` lets through.
+"""
 
 from __future__ import annotations
 
 import os
 import pickle
+import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
-from hqlm.errors import CheckpointError
+from hqlm.errors import CheckpointError, user_mistake
+from hqlm.files import check_plain
 from hqlm.models.pretrained import WEIGHTS, read_pretrained
-from hqlm.models.restoring import restored
+from hqlm.models.restoring import check_model, import_plugin, restored
 from hqlm.registry import suggestion
 
 RUNS: Final = Path("runs")  # where runs lie, below the working directory
@@ -25,22 +34,35 @@ _UNREADABLE: Final = (  # what torch and pickle raise for files that are no chec
     OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.UnpicklingError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_VERSION: Final = "pytorch-lightning_version"
+_TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
+    "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
+    "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
+}  # fmt: skip
+_SHOWN: Final = 300  # letters of a message of Lightning
 BEST: Final = "best"  # how names of checkpoints chosen on the validation data start
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, plugins: Sequence[str] = ()) -> Any:
     """A trained model (a `TextClassifier`, if nothing else was trained), on the CPU and ready for `predict`.
 
     Args:
         path: a checkpoint, the folder of a run, or the name of a run below `runs/`; of a run its best checkpoint; or a
             folder that `save_pretrained` wrote.
+        plugins: modules to import first, where the model has components that are no part of hqlm or of an installed
+            plugin. Nothing is imported on the word of the file.
 
     Raises:
-        CheckpointError: when there is no such checkpoint, or it is corrupt or not one of hqlm.
-        PluginError: when the module of the model's class or of a component cannot be imported.
+        CheckpointError: when there is no such checkpoint, it is corrupt or not one of hqlm, or it names classes that
+            are not known.
+        PluginError: when a plugin cannot be imported.
     """
+    for plugin in plugins:
+        import_plugin(plugin)
     file = find_checkpoint(path)
-    model = restored(read_checkpoint(file), file)
+    checkpoint = read_checkpoint(file)
+    check_model(checkpoint["hyper_parameters"], file, plugins)
+    model = restored(checkpoint, file)
     model.checkpoint, model.run_folder = file, run_folder(file)
     return model
 
@@ -72,10 +94,10 @@ def run_folder(checkpoint: Path) -> Path:
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a checkpoint holds, on the CPU; nothing in the file is run.
+    """Return what a checkpoint holds, on the CPU; nothing in the file is run, and nothing is made of its settings.
 
     Raises:
-        CheckpointError: when it cannot be read or was not written by hqlm.
+        CheckpointError: when it cannot be read, was not written by hqlm, or holds values of wrong types.
     """
     if Path(path).name == WEIGHTS:
         return read_pretrained(Path(path).parent)
@@ -91,9 +113,47 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if damaged is not None:
         raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
     hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
-    if not isinstance(hparams, Mapping) or "_class_path" not in hparams or "state_dict" not in checkpoint:
+    if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
         raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
+    check_plain(hparams, str(path))
+    wrong = next(_wrong_parts(checkpoint), None)
+    if wrong is not None:
+        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
     return checkpoint  # type: ignore[no-any-return]
+
+
+def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing in a checkpoint, of a wrong type, or leads out of the folder of its run."""
+    for key, kind in _TYPES.items():
+        if not isinstance(checkpoint.get(key), kind) and (key in checkpoint or key == "state_dict"):
+            yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
+    state = checkpoint["state_dict"]
+    yield from (f"its weight {ascii(name)[:80]} is no tensor" for name in state if not isinstance(state[name], Tensor))
+    number = checkpoint.get(_VERSION, "0")
+    if not re.fullmatch(r"\d[\w.+-]{0,40}", number):
+        yield f"its {_VERSION} is {ascii(number)[:80]}"
+    for keeper in checkpoint.get("callbacks", {}).values():  # Lightning deletes files that these paths name
+        known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
+        paths = [*known, keeper.get("kth_best_model_path")] if isinstance(known, Mapping) else []
+        yield from (f"its callbacks name {path[:80]}" for path in paths if ".." in Path(str(path)).parts)
+
+
+@contextmanager
+def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
+    """Say that a checkpoint does not fit where Lightning fails while it takes the state of training from one.
+
+    Raises:
+        CheckpointError: naming the checkpoint and what was wrong.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError, AssertionError) as err:
+        if checkpoint is None or user_mistake(err) or not trainer._checkpoint_connector._loaded_checkpoint:
+            raise
+        raise CheckpointError(
+            f"cannot go on from {checkpoint}: it is corrupt, or of another version of hqlm or Lightning "
+            f"({type(err).__name__}: {' '.join(str(err).split())[:_SHOWN]})"
+        ) from err
 
 
 class CheckpointFiles(TorchCheckpointIO):

@@ -22,7 +22,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
 from numpy.typing import NDArray
 
-from hqlm.cache import cache_folder
+from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.circuits import Circuit
 from hqlm.errors import CacheError, HqlmError, RemoteError
 
@@ -183,7 +183,7 @@ def _save(job: Job, bits: Bits) -> None:
     """Whole or not at all: under another name first, which no other process has."""
     folder = measurements_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_cache_folder(folder.name)
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
             np.save(file, np.packbits(bits, axis=-1), allow_pickle=False)
         os.replace(file.name, _path(job))

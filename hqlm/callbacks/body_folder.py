@@ -9,8 +9,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hqlm.callbacks.checkpoints import BestCheckpoint
 from hqlm.encoders import Stage
-from hqlm.io import load
+from hqlm.io import read_checkpoint
 from hqlm.models import TextClassifier
+from hqlm.models.restoring import restored
 from hqlm.models.text_model import BODY
 
 
@@ -36,8 +37,12 @@ class BodyFolder(Callback):
         """Write the text encoder that was trained with the head."""
         model = _with_stage("end_to_end", trainer, pl_module)
         if model is not None:
-            chosen = load(self.best.best_model_path) if self.best.best_model_path else model
-            chosen.save_body(self.folder)
+            best = self.best.best_model_path
+            if best:  # with the settings of this run, which are the user's own
+                model = cast(
+                    TextClassifier, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
+                )
+            model.save_body(self.folder)
 
 
 def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> TextClassifier | None:

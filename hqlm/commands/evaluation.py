@@ -10,17 +10,16 @@ from lightning.pytorch import Callback
 
 from hqlm.callbacks import ConfigFile, PredictionsFile, SolutionFile, TimeEstimate, finish_open_run
 from hqlm.commands.layers import Layer, differences
-from hqlm.commands.names import expand
-from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text, yaml_line
-from hqlm.io import find_checkpoint, read_checkpoint, run_folder
+from hqlm.io import find_checkpoint, read_checkpoint, restoring, run_folder
 from hqlm.models.pretrained import WEIGHTS
-from hqlm.models.restoring import import_model
+from hqlm.models.restoring import check_model, model_settings
+from hqlm.models.trust import check_run
 
 _DESCRIPTION: Final = """{purpose}
 
@@ -44,8 +43,8 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     if request["ckpt_path"] is None:
         raise CheckpointError(f"--ckpt_path is missing: which run? hqlm {command} --ckpt_path NAME")
     checkpoint = find_checkpoint(str(request["ckpt_path"]))
-    base = expand(_settings(checkpoint, request))
-    cli = HqlmCLI(command, description, request.on(base))
+    base = _settings(checkpoint, request)
+    cli = HqlmCLI(command, description, request.on(base, checkpoint))
     print(f"checkpoint {checkpoint}")
     for line in differences(Layer.of(base), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run: {line}")
@@ -65,18 +64,16 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
 
 def _settings(checkpoint: Path, request: Request) -> Config:
     """The model of the checkpoint and, unless the request brings its own, the data of its run."""
-    hparams = dict(read_checkpoint(checkpoint)["hyper_parameters"])
-    hparams.pop("_instantiator", None)
     path = run_folder(checkpoint) / "config.yaml"
-    run = read_config(path) if path.is_file() and checkpoint.name != WEIGHTS else {}  # a saved model names no plugins
-    load_named(run)
-    import_model(hparams, checkpoint)
-    settings: Config = {"plugins": run.get("plugins") or [], "seed_everything": run.get("seed_everything", 0)}
-    settings["model"] = {"class_path": hparams.pop("_class_path"), "init_args": hparams}
-    settings["trainer"] = {"devices": 1}  # several processes would repeat texts to fill their last batches
-    if run.get("data") and not request.brings_data:
-        settings["data"] = run["data"]
-    return settings
+    found = read_config(path) if path.is_file() and checkpoint.name != WEIGHTS else {}  # a saved model names no plugins
+    run = {key: found[key] for key in ("plugins", "seed_everything", "data") if found.get(key) is not None}
+    if request.brings_data:
+        run.pop("data", None)
+    check_run(run, path, request.plugins)
+    hparams = read_checkpoint(checkpoint)["hyper_parameters"]
+    check_model(hparams, checkpoint, request.plugins)
+    trainer = {"devices": 1}  # several processes would repeat texts to fill their last batches
+    return {"plugins": [], "seed_everything": 0, **run, "model": model_settings(hparams), "trainer": trainer}
 
 
 def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
@@ -88,7 +85,8 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
-    getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
+    with restoring(trainer, checkpoint):
+        getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
     if folder is not None and metrics:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -25,18 +25,17 @@ from hqlm.callbacks import (
     finish_open_run,
 )
 from hqlm.commands.layers import Layer, differences
-from hqlm.commands.names import expand
-from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import CheckpointError, RunError
 from hqlm.files import write_text
-from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, run_folder
+from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, restoring, run_folder
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.models.pretrained import WEIGHTS
-from hqlm.models.restoring import import_model
+from hqlm.models.restoring import check_model
+from hqlm.models.trust import check_run
 
 _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configuration, checkpoints and metrics.
 
@@ -70,8 +69,8 @@ def main(args: list[str]) -> int:
     if request["name"] not in (None, folder.name):
         raise RunError(f"--name={request['name']}: {checkpoint} goes on in its own run {folder.name}. Leave --name out")
     own = _own_config(folder, request)
-    cli = HqlmCLI("fit", _DESCRIPTION, request if request.files else request.on(own))
-    for line in differences(Layer.of(expand(own)), Layer.of(load_yaml(cli.config_text()))):
+    cli = HqlmCLI("fit", _DESCRIPTION, request if request.files else request.on(own, folder / "config.yaml"))
+    for line in differences(Layer.of(own), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run so far: {line}")
     return _train(cli, folder, checkpoint)
 
@@ -81,7 +80,7 @@ def _checkpoint(request: Request) -> Path:
     path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
     if path.name == WEIGHTS:
         raise CheckpointError(f"{path} holds weights and no state of training: go on from a checkpoint of the run")
-    import_model(read_checkpoint(path)["hyper_parameters"], path)
+    check_model(read_checkpoint(path)["hyper_parameters"], path, request.plugins)
     return path
 
 
@@ -92,7 +91,7 @@ def _own_config(folder: Path, request: Request) -> Config:
     if not path.is_file():
         raise CheckpointError(f"the run {folder} has no config.yaml to go on with: give --config")
     config = read_config(path)
-    load_named(config)
+    check_run(config, path, request.plugins)
     return config
 
 
@@ -130,7 +129,8 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     start = time.perf_counter()
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
+        with restoring(trainer, checkpoint):
+            trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
     except SystemExit:
         if not trainer.interrupted:
             raise

@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import Namespace
@@ -92,6 +93,44 @@ def check_noise(layers: Sequence[Layer], flags: Layer) -> None:
                 f"{key} is given beside the preset {parent}={merged[parent]}: a preset is a whole noise model. "
                 f"Replace it, for example with '--{parent}={{one_qubit: 0.001, two_qubit: 0.01}}'"
             )
+
+
+def check_inherited(config: Any, layers: Sequence[Layer], flags: Layer, source: Path) -> None:
+    """Refuse an option that is imported, such as `device`, left over from another class in a file of others.
+
+    Args:
+        config: the parsed configuration.
+        layers: it was made of: the defaults, what `source` says, and the files of the user.
+        flags: of the user.
+        source: for messages.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    own = [*layers[2:], flags]
+    for key, found in _classes(config, ""):
+        given = vars(found["init_args"]) if found.get("init_args") else {}
+        component = import_class(found["class_path"])
+        for option in getattr(component, "imports", ()):
+            value, where = given.get(option), f"{key}.{option}"
+            said = any(where in layer.options or str(value) in str(layer.options.get(key)) for layer in own)
+            same = layers[1].classes.get(key) == component.__name__  # then `source` was held to it
+            if value not in (None, getattr(component, option)) and not said and not same:
+                raise ConfigError(
+                    f"{where}={value} is what {source} says for another class, and nothing is imported on the word of "
+                    f"a file. Give --{where}"
+                )
+
+
+def _classes(config: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """(key, class with options) of every class in a parsed configuration."""
+    if not isinstance(config, Namespace):
+        return
+    if "class_path" in config:
+        yield key, config
+        config = config.get("init_args")
+    for name, value in vars(config).items() if config is not None else ():
+        yield from _classes(value, f"{key}.{name}".lstrip("."))
 
 
 def settle(config: Any, layers: Sequence[Layer]) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Any
 
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError, describe
 from hqlm.models.restoring import import_plugin
+from hqlm.models.trust import PLUGINS
 from hqlm.notices import say_if_slow
-
-GROUP: Final = "hqlm.plugins"  # entry points of installed packages: `my_backend = "my_package.backend"`
 
 
 class BrokenPlugin(UserWarning):
@@ -20,7 +19,7 @@ class BrokenPlugin(UserWarning):
 
 def load_installed() -> None:
     """Import the plugins that installed packages announce; a broken one is named in a warning and left out."""
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (_package(entry), entry.name)):
+    for entry in sorted(entry_points(group=PLUGINS), key=lambda entry: (_package(entry), entry.name)):
         title = f"the plugin '{entry.name}' of the package '{_package(entry)}'"
         try:
             with say_if_slow(f"still importing {title} ..."):
@@ -36,18 +35,27 @@ def load_installed() -> None:
 
 
 def load_named(config: dict[str, Any]) -> None:
-    """Import the modules that a configuration names under `plugins`.
+    """Import the modules that a configuration of the user names under `plugins`.
 
     Raises:
         ConfigError: when they are not module names.
         PluginError: when one cannot be imported.
     """
+    for module in named(config):
+        import_plugin(module)
+
+
+def named(config: dict[str, Any]) -> list[str]:
+    """Return the modules that a configuration names under `plugins`.
+
+    Raises:
+        ConfigError: when they are not module names.
+    """
     plugins = config.get("plugins") or []
     modules = [plugins] if isinstance(plugins, str) else plugins
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
         raise ConfigError(f"plugins: a list of module names is needed, such as [plugins.my_backend], not {plugins!r}")
-    for module in modules:
-        import_plugin(module)
+    return modules
 
 
 def check_names() -> None:

@@ -12,7 +12,7 @@ from jsonargparse import get_loader
 
 from hqlm.commands.layers import Layer
 from hqlm.commands.names import expand, is_short
-from hqlm.commands.plugins import check_names, load_installed, load_named
+from hqlm.commands.plugins import check_names, load_installed, load_named, named
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
 from hqlm.files import parse_argument, parse_yaml, yaml_line
@@ -38,11 +38,13 @@ class Request:
         files: each configuration file with what it holds.
         flags: all other flags.
         base: what stands below the files, such as the settings of a checkpoint.
+        source: the file that `base` was read from, where that was not the user's word.
     """
 
     files: list[tuple[Path, Config]]
     flags: list[Flag]
     base: Config = field(default_factory=dict)
+    source: Path | None = None
 
     @classmethod
     def read(cls, args: list[str]) -> Request:
@@ -90,14 +92,22 @@ class Request:
             DuplicateComponent: when two classes of a slot have one name.
         """
         load_installed()
-        for _, config in self.files:
-            load_named(config)
-        load_named({"plugins": self["plugins"]})
+        load_named({"plugins": self.plugins})
         check_names()
 
-    def on(self, base: Config) -> Request:
-        """This request with `base` below its files."""
-        return replace(self, base=base)
+    @property
+    def plugins(self) -> list[str]:
+        """The modules that the user names, in files and by flag.
+
+        Raises:
+            ConfigError: when they are not module names.
+        """
+        configs = [*(config for _, config in self.files), {"plugins": self["plugins"]}]
+        return list(dict.fromkeys(module for config in configs for module in named(config)))
+
+    def on(self, base: Config, source: Path | None = None) -> Request:
+        """This request with `base` below its files; what comes from `source` must have passed `hqlm.models.trust`."""
+        return replace(self, base=base, source=source)
 
     @property
     def configs(self) -> list[Config]:

@@ -15,11 +15,12 @@ import torch
 from filelock import FileLock
 from lightning.pytorch import Callback
 
-from hqlm.cache import cache_folder
+from hqlm.cache import make_cache_folder
 from hqlm.commands.request import Config, Request
 from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.models import TextClassifier
+from hqlm.notices import say_if_slow
 from hqlm.studies.study import Study
 
 _SAMPLES: Final = 4  # settings that are timed
@@ -87,8 +88,10 @@ def embed_all(configs: Sequence[Config]) -> None:
             cli.datamodule.prepare_data()
             cli.datamodule.setup("fit")
             cli.datamodule.setup("test")
-            cache_folder().mkdir(parents=True, exist_ok=True)
-            with FileLock(cache_folder() / "study.lock"):  # of two processes one embeds, the other reads
+            lock = FileLock(make_cache_folder() / "study.lock")
+            with say_if_slow(f"waiting for {lock.lock_file}, which another study holds while it embeds its texts"):
+                held = lock.acquire()
+            with held:  # of two processes one embeds, the other reads
                 for split in _SPLITS:
                     cli.model.embed(cli.datamodule.texts(split))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +13,11 @@ from jsonargparse import ArgumentParser
 from hqlm.callbacks import WandbRun
 from hqlm.callbacks.wandb_session import Mode
 from hqlm.callbacks.wandb_study import publish_study
-from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Config, Request, read_config
+from hqlm.commands.request import Config, Flag, Request, read_config
 from hqlm.commands.study_report import make_report, study_folder
 from hqlm.commands.training_cli import HqlmCLI
+from hqlm.models.trust import check_run
 
 _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run in the study's group.
 
@@ -39,32 +41,42 @@ def main(args: list[str]) -> int:
     parser.add_argument("--project", type=str | None, default=None, help="on W&B; by default that of the trials")
     parser.add_argument("--entity", type=str | None, default=None, help="user or team; by default that of the trials")
     parser.add_argument("--mode", type=Mode | None, default=None, help="offline: write records for `wandb sync`")
+    parser.add_argument("--plugins", type=list[str] | str, default=[], help="Modules to import first.")
     options = parser.parse_args(args)
     folder = study_folder(options.folder)
+    request = Request([], [Flag("--plugins", json.dumps(options["plugins"]))])
+    request.load_plugins()
     trained = next(folder.glob("trials/*/config.yaml"), None)
-    logger = (trained and wandb_logger(read_config(trained))) or WandbRun()
+    config = {} if trained is None else read_config(trained)
+    if trained is not None:
+        check_run(config, trained, request.plugins)
+    logger = (config and wandb_logger(config)) or WandbRun()
     for name in ("project", "entity", "mode"):
         if options[name] is not None:
             setattr(logger, name, options[name])
-    publish(folder, logger)
+    publish(folder, logger, request.plugins)
     return 0
 
 
 def wandb_logger(config: Config) -> WandbRun | None:
-    """What reports the run of a resolved configuration to W&B; None where nothing does."""
-    load_named(config)
+    """What reports the run of a resolved configuration, which is the user's word, to W&B; None where nothing does."""
     loggers = HqlmCLI("study", "", Request([], [], config)).loggers
     return next((each for each in loggers if isinstance(each, WandbRun)), None)
 
 
-def publish(folder: Path, logger: WandbRun) -> None:
+def publish(folder: Path, logger: WandbRun, plugins: Sequence[str]) -> None:
     """Send what a study shows, and say so; one process at a time.
+
+    Args:
+        folder: of the study.
+        logger: that sends it.
+        plugins: modules that the user named.
 
     Raises:
         ConfigError: for `online` without an account.
         MissingDependency: without what a report needs.
     """
-    report, results = make_report(folder)
+    report, results = make_report(folder, plugins)
     with FileLock(folder / _LOCK):
         if publish_study(folder, report, results, logger):
             name = folder.resolve().name

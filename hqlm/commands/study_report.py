@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hqlm.commands.names import expand
+from hqlm.commands.plugins import named
 from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Request
+from hqlm.commands.request import Flag, Request, load_yaml, read_config
 from hqlm.commands.study_file import read_study, study_parser
 from hqlm.errors import MissingDependency, RunError
+from hqlm.models.trust import check_plugins, check_settings
 from hqlm.studies.reporting.build import build
 from hqlm.studies.reporting.contents import Report
 from hqlm.studies.reporting.page import write
 from hqlm.studies.store import STUDY, read_results
-from hqlm.studies.study import STUDIES
+from hqlm.studies.study import STUDIES, Study
 
 if TYPE_CHECKING:
     import pandas
@@ -24,6 +29,7 @@ _DESCRIPTION: Final = """Analyse the trials of a study that are done, also while
 
   hqlm study report studies/ablation
   hqlm study report ablation                  # the same, by name
+  hqlm study report ablation --plugins my_parts   # with components of yours; the folder itself imports nothing
 
 It writes, into the folder of the study: report.html (one page, to be opened without a network), report.md, report.csv
 (the main table as numbers) and trials.csv (every trial with its settings and figures).
@@ -38,8 +44,10 @@ def main(args: list[str]) -> int:
         prog="hqlm study report", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="of a study, or its name below studies/")
-    folder = study_folder(parser.parse_args(args).folder)
-    report, results = make_report(folder)
+    parser.add_argument("--plugins", action="append", default=[], help="module to import first, or [one, another]")
+    options = parser.parse_args(args)
+    folder = study_folder(options.folder)
+    report, results = make_report(folder, given_plugins(options.plugins))
     print(f"{report.title}\n{report.progress}\n")
     if report.findings is not None:
         print(" ".join(report.findings.summary))
@@ -61,15 +69,34 @@ def study_folder(given: Path) -> Path:
     raise RunError(f"{given} holds no study: there is no {STUDY}. `hqlm study run --config FILE` makes one")
 
 
-def make_report(folder: Path) -> tuple[Report, pandas.DataFrame]:
-    """The report of the trials of a study that are done, and the results of all.
+def given_plugins(flags: Sequence[str]) -> list[str]:
+    """Return the modules that flags `--plugins` name.
 
     Raises:
+        ConfigError: when they are not module names.
+    """
+    return [module for flag in flags for module in named({"plugins": load_yaml(flag)})]
+
+
+def make_report(folder: Path, plugins: Sequence[str] = ()) -> tuple[Report, pandas.DataFrame]:
+    """Return the report of the trials of a study that are done, and the results of all.
+
+    Args:
+        folder: of the study; nothing is imported on the word of what lies in it.
+        plugins: modules that the user named.
+
+    Raises:
+        CheckpointError: when `study.yaml` names components that are not known.
         MissingDependency: without the packages that analyse and draw.
     """
     missing = [package for package in _NEEDED if find_spec(package) is None]
     if missing:
         raise MissingDependency(f"a report needs {', '.join(missing)}: pip install 'hqlm[study]'")
-    study, _ = read_study(study_parser("report", ""), Request.read(["--config", str(folder / STUDY)]))
+    path = folder / STUDY
+    Request([], [Flag("--plugins", json.dumps(list(plugins)))]).load_plugins()
+    config = expand(read_config(path))
+    check_plugins(config.pop("plugins", None), path, plugins)
+    check_settings(config, Study, path, plugins)
+    study, _ = read_study(study_parser("report", ""), Request([(path, config)], []))
     results = read_results(folder)
-    return build(study, folder, results), results
+    return build(study, folder, results, plugins), results

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from hqlm.commands.plugins import named
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Request
 from hqlm.commands.study_estimate import embed_all, estimate, words
@@ -77,7 +78,7 @@ def _publish(study: Study, runs: list[Run]) -> None:
     try:
         logger = wandb_logger(runs[0].config) if runs else None
         if logger is not None:
-            publish(study.folder, logger)
+            publish(study.folder, logger, named(runs[0].config))
     except Exception as err:  # whatever it is, the trials are done
         print(f"no summary run on W&B: {reason(err)}. `hqlm study publish {study.name}` makes it", file=sys.stderr)
 

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
-from hqlm.commands.layers import check_noise, defaults, import_class, settle
+from hqlm.commands.layers import check_inherited, check_noise, defaults, import_class, settle
 from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Request
@@ -100,6 +100,8 @@ class HqlmCLI(LightningCLI):
             raise ConfigError(f"seed_everything={seed}: give a whole number from 0 to {_LARGEST_SEED}")
         layers, flags = self.request.layers(defaults(import_class(self.config["model"]["class_path"])))
         check_noise(layers, flags)
+        if self.request.source is not None:
+            check_inherited(self.config, layers, flags, self.request.source)
         for key in ("model", "data"):
             if self.config.get(key) is not None:
                 check_nulls(self.config[key], key)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
 from hqlm.files import write_text
-from hqlm.io import load
+from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.models.restoring import restored
 from hqlm.studies.comparison.compare import HYBRID
 from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome
 from hqlm.studies.comparison.rivals import HEADS, Fitted, head_shape
@@ -142,7 +143,7 @@ class Workshop:
         """Predict the test rows with the best checkpoint of a head of torch."""
         folder, draw, summary = self.folder / trial.folder, self.draw(trial.draw), self.summary(trial)
         seed_everything(trial.seed, verbose=False)
-        model: TextClassifier = load(folder)
+        model = self._best(trial)
         probabilities, speed = self._predict(_forward(model), draw.test)
         rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | draw.test.hashes("test")
         chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
@@ -151,6 +152,14 @@ class Workshop:
             summary["val_acc"], summary["training_seconds"], speed, rows,
         )  # fmt: skip
         write_outcome(folder, record, model.class_names or (), draw.test, probabilities)
+
+    def _best(self, trial: Trial) -> TextClassifier:
+        """The best checkpoint of a head of torch, with the settings of the comparison, which are the user's own."""
+        file = find_checkpoint(self.folder / trial.folder)
+        checkpoint = read_checkpoint(file)
+        learned = {name: checkpoint["hyper_parameters"].get(name) for name in ("class_names", "embedding_dim")}
+        settings = {**self._cli(trial).model.hparams, **learned}
+        return cast(TextClassifier, restored({**checkpoint, "hyper_parameters": settings}, file))
 
     def test_classifier(self, trial: Trial, fitted: Fitted) -> None:
         """Predict the test rows with a rival of scikit-learn."""

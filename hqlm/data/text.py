@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -28,7 +28,6 @@ _STAGES: dict[str, tuple[Split, ...]] = {
     "predict": ("predict",),
 }
 
-_LARGEST: Final = 2**31 - 1  # of a count of rows
 
 Batch = tuple[Tensor, list[str], Tensor]
 

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from hqlm.cache import cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
 from hqlm.memory import check_fits
-from hqlm.notices import say_once
+from hqlm.notices import say_if_slow, say_once
 
 _BATCH = 64  # texts encoded at a time
 _CHUNK = 1024  # texts between two writes to disk
@@ -60,13 +60,18 @@ class EmbeddingCache:
             "Choose a text_encoder of a smaller dim, or fewer rows (data.limit_train)",
         )
         known: dict[str, np.ndarray] = {}
-        with self._open(encoder) as database:
-            known.update(_read(database, distinct, self._path(encoder)))
+        path = self._path(encoder)
+        with self._open(path) as database:
+            with _patience(path):
+                known.update(_read(database, distinct, path))
             missing = [text for text in distinct if text not in known]
             for chunk, vectors, lengths in _encoded(encoder, missing):
-                _write(database, chunk, vectors, _beyond(encoder, chunk, lengths))
+                with _patience(path):
+                    _write(database, chunk, vectors, _beyond(encoder, chunk, lengths))
                 known.update(zip(chunk, vectors, strict=True))
             _tell_of_cut(database, texts)
+        if len({len(vector) for vector in known.values()}) > 1:
+            raise _corrupt(path, "embeddings have different lengths")
         if not texts:
             return torch.zeros(0, encoder.dim)
         return torch.from_numpy(np.stack([known[text] for text in texts]))
@@ -75,21 +80,25 @@ class EmbeddingCache:
         return self.folder / f"{encoder.content_key[:32]}.sqlite"
 
     @contextmanager
-    def _open(self, encoder: TextModule) -> Iterator[sqlite3.Connection]:
-        path = self._path(encoder)
+    def _open(self, path: Path) -> Iterator[sqlite3.Connection]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
         except (OSError, sqlite3.Error) as err:
             raise CacheError(
                 f"cannot open the embedding cache {path}: {err}. Set HQLM_CACHE to a folder that can be written"
             ) from err
         try:
-            with database:
+            with _patience(path), database:
                 for table in _TABLES:
                     database.execute(f"CREATE TABLE IF NOT EXISTS {table}")
             yield database
         except sqlite3.OperationalError as err:
+            if "locked" in str(err):
+                raise CacheError(
+                    f"another process has held the embedding cache {path} for {_BUSY_SECONDS:.0f} s. Wait until it has "
+                    "finished, or set HQLM_CACHE to another folder"
+                ) from err
             raise CacheError(
                 f"cannot use the embedding cache {path}: {err}. Set HQLM_CACHE to a folder that can be written"
             ) from err
@@ -99,15 +108,22 @@ class EmbeddingCache:
             database.close()
 
 
+def _patience(path: Path) -> AbstractContextManager[None]:
+    return say_if_slow(f"waiting for the embedding cache {path}, which another process holds")
+
+
 def _read(database: sqlite3.Connection, texts: Iterable[str], path: Path) -> dict[str, np.ndarray]:
     found = {}
+    (size,) = database.execute("PRAGMA user_version").fetchone()  # bytes of an embedding; 0 in older files
     for text in texts:
         row = database.execute("SELECT vector, crc FROM embeddings WHERE text = ?", (_digest(text),)).fetchone()
         if row is None:
             continue
         vector, crc = row
-        if zlib.crc32(vector) != crc:
+        if not isinstance(vector, bytes) or zlib.crc32(vector) != crc:
             raise _corrupt(path, "a checksum does not match")
+        if len(vector) != (size or len(vector)) or len(vector) % 4 or not vector:
+            raise _corrupt(path, "an embedding has a wrong length")
         found[text] = np.frombuffer(vector, dtype="<f4")
     return found
 
@@ -118,6 +134,7 @@ def _write(database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarr
     with database:  # one transaction: all rows or none
         database.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
         database.executemany("INSERT OR IGNORE INTO cut VALUES (?, ?, ?)", cut)
+        database.execute(f"PRAGMA user_version = {len(blobs[0])}")
 
 
 def _beyond(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -> list[_Cut]:

@@ -16,11 +16,12 @@ import lightning
 from torch import Tensor
 
 from hqlm.encoders.text.folders import written_whole
-from hqlm.errors import CheckpointError, ConfigError
+from hqlm.encoders.text.loading import check_folder
+from hqlm.errors import CheckpointError, ConfigError, EncoderError
+from hqlm.files import parse_json
 from hqlm.models.card import model_card
 from hqlm.models.recipes import to_primitives
 from hqlm.models.restoring import import_plugin
-from hqlm.models.trust import check_trusted
 
 if TYPE_CHECKING:
     from hqlm.models.text_classifier import TextClassifier
@@ -77,17 +78,16 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
         (part / CARD).write_text(model_card(model, folder.name, options), encoding="utf-8")
 
 
-def read_pretrained(folder: Path, plugins: Sequence[str] = ()) -> dict[str, Any]:
-    """What `write_pretrained` wrote, as a checkpoint; nothing in the folder is run, and nothing it names is imported.
+def read_pretrained(folder: Path) -> dict[str, Any]:
+    """Return what `write_pretrained` wrote as a checkpoint; nothing in the folder is run or imported.
 
     Raises:
-        CheckpointError: when a file is missing, corrupt or not of hqlm, or names a class that is not known.
+        CheckpointError: when a file is missing, corrupt or not of hqlm.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     config = _read_config(folder / CONFIG)
-    model = {"class_path": config["class_path"], "init_args": config["init_args"]}
-    check_trusted(model, folder / CONFIG, plugins)
     if not (folder / WEIGHTS).is_file():
         raise CheckpointError(f"{folder} has no {WEIGHTS}")
     if _sha256(folder / WEIGHTS) != config["weights_sha256"]:
@@ -99,9 +99,13 @@ def read_pretrained(folder: Path, plugins: Sequence[str] = ()) -> dict[str, Any]
         _check_body(folder / BODY)
     options = dict(config["init_args"])
     options["text_encoder"] = _located(options["text_encoder"], folder)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError, ValueError, LookupError) as err:
+        raise CheckpointError(f"{folder / WEIGHTS} is not in the format of safetensors: {err}") from err
     return {
         "hyper_parameters": {**options, "_class_path": config["class_path"]},
-        "state_dict": load_file(folder / WEIGHTS),
+        "state_dict": weights,
         "text_encoder_key": config["text_encoder_key"],
         "pytorch-lightning_version": lightning.__version__,
     }
@@ -139,16 +143,23 @@ def _plain(value: Tensor) -> Tensor:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+        config: Any = parse_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError) as err:  # DocumentError and what is no UTF-8 are ValueErrors
         raise CheckpointError(f"cannot read {path}: {err}") from err
     kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
     if kind != _MODEL_TYPE:
-        raise CheckpointError(f"{path} is of no model of hqlm: its model_type is {kind!r}, not '{_MODEL_TYPE}'")
+        shown = str(kind)[:80]
+        raise CheckpointError(f"{path} is of no model of hqlm: its model_type is {shown!r}, not '{_MODEL_TYPE}'")
     missing = {"class_path", "init_args", "text_encoder_key", "weights_sha256"} - set(config)
-    if missing or not isinstance(config["init_args"], dict) or "text_encoder" not in config["init_args"]:
+    if missing or not isinstance(config["init_args"], dict) or not _is_recipe(config["init_args"].get("text_encoder")):
         raise CheckpointError(f"{path} is incomplete: it lacks {', '.join(sorted(missing)) or 'the text encoder'}")
+    if not isinstance(config["class_path"], str):
+        raise CheckpointError(f"{path} is not of hqlm: its class_path is a {type(config['class_path']).__name__}")
     return config  # type: ignore[no-any-return]  # a dict, as the keys just asked for prove
+
+
+def _is_recipe(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("init_args", {}), dict)
 
 
 def _located(text_encoder: Any, folder: Path) -> Any:
@@ -169,12 +180,9 @@ def _check_body(folder: Path) -> None:
         if path.suffix in _PICKLES:
             raise CheckpointError(f"{path} could run code: a saved text encoder has its weights in safetensors alone")
     try:
-        kinds = [module["type"] for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))]
-    except (OSError, ValueError, LookupError, TypeError) as err:
-        raise CheckpointError(f"cannot read {folder / 'modules.json'}: {err}") from err
-    for kind in kinds:
-        if not str(kind).startswith("sentence_transformers."):
-            raise CheckpointError(f"{folder / 'modules.json'} names {kind}, which is no class of sentence-transformers")
+        check_folder(folder)
+    except EncoderError as err:
+        raise CheckpointError(str(err)) from err
 
 
 def _sha256(path: Path) -> str:

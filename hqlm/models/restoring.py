@@ -4,68 +4,115 @@ from __future__ import annotations
 
 import importlib
 from argparse import ArgumentError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from jsonargparse import set_parsing_settings
 from lightning.pytorch.cli import instantiate_module
 
-from hqlm.errors import CheckpointError, PluginError, describe
+from hqlm.errors import CheckpointError, HqlmError, PluginError, describe
 from hqlm.models.base import HqlmModule
+from hqlm.models.trust import PLUGINS, check_trusted
 from hqlm.notices import say_if_slow
 
-# a class named where any value is allowed stays a dict: files must not choose what is called
-set_parsing_settings(instantiate_subclass_spec_in_any=False)
+_PARTS: Final = {"algorithms", "backends", "circuits", "encoders", "models"}  # packages that components live in
+_SHOWN: Final = 300  # letters of a message about settings or weights
 
 
 def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
-    """The model that was read from a file, on the CPU and ready for `predict`.
+    """Return the model that was read from a file, on the CPU and ready for `predict`.
+
+    Neither its optimizer nor its schedule is made: they remain settings. What is not the user's own must have passed
+    `check_model` before.
 
     Raises:
         CheckpointError: when its settings or weights are none that this version knows.
-        PluginError: when the module of its class or of a component cannot be imported.
     """
     hparams = dict(checkpoint["hyper_parameters"])
-    hparams.pop("_instantiator", None)
-    model_class = import_model(hparams, file)
+    settings = model_settings(hparams)
+    model_class = _class(settings["class_path"])
+    options = {**settings["init_args"], **_without_training(settings["init_args"])}
     try:
-        model: HqlmModule = instantiate_module(model_class, hparams)
-    except (SystemExit, ArgumentError) as err:
+        model: HqlmModule = instantiate_module(model_class, {**options, "_class_path": settings["class_path"]})
+    except HqlmError:
+        raise
+    except (SystemExit, ArgumentError, TypeError, ValueError) as err:
         raise CheckpointError(
-            f"{file} holds settings that {model_class.__name__} of this version refuses: {' '.join(str(err).split())}"
+            f"{file} holds settings that {model_class.__name__} of this version refuses: {_first_words(err)}"
         ) from err
+    model.hparams.update({name: value for name, value in hparams.items() if name in ("optimizer", "schedule")})
     model.find_body(file)
-    model.on_load_checkpoint(dict(checkpoint))
-    model.configure_model()
-    model.load_state_dict(checkpoint["state_dict"])
+    try:
+        model.on_load_checkpoint(dict(checkpoint))
+        model.configure_model()
+        model.load_state_dict(checkpoint["state_dict"])
+    except HqlmError:
+        raise
+    except (TypeError, AttributeError, RuntimeError, LookupError) as err:
+        raise CheckpointError(
+            f"{file} is corrupt, or of another version of hqlm: {model_class.__name__} cannot take its weights "
+            f"({_first_words(err)})"
+        ) from err
     return model.eval()
 
 
-def import_model(hparams: Mapping[str, Any], source: Path) -> type[HqlmModule]:
-    """The model class that a checkpoint names, after importing the modules of all its components.
+def model_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters of a checkpoint as a class with options."""
+    options = {name: value for name, value in hparams.items() if name not in ("_class_path", "_instantiator")}
+    return {"class_path": hparams["_class_path"], "init_args": options}
+
+
+def check_model(hparams: Mapping[str, Any], source: Path, plugins: Sequence[str] = ()) -> None:
+    """Refuse hyperparameters of a checkpoint that name anything but components the user can be held to want.
+
+    These are parts of hqlm, of plugins that are installed, and of modules that are imported already.
+
+    Args:
+        hparams: of the checkpoint.
+        source: file that they come from, for messages.
+        plugins: modules that the user named.
 
     Raises:
-        CheckpointError: when that class is no model of hqlm.
-        PluginError: when a module cannot be imported.
+        CheckpointError: naming what is unknown, and how to allow it.
+        PluginError: when an installed plugin cannot be imported.
     """
-    for path in class_paths(hparams):
-        import_plugin(path.rpartition(".")[0])
-    module, _, name = str(hparams["_class_path"]).rpartition(".")
-    found = getattr(import_plugin(module), name, None)
-    if not (isinstance(found, type) and issubclass(found, HqlmModule)):
-        raise CheckpointError(f"{source} names the class {module}.{name}, which is no HqlmModule")
-    return found
+    settings = model_settings(hparams)
+    roots = {path.split(".")[0] for path in class_paths(settings)}
+    for path in class_paths(settings):
+        part = path.split(".")[1:2]
+        if path.startswith("hqlm.") and part[0] in _PARTS:
+            importlib.import_module(f"hqlm.{part[0]}")
+    for entry in entry_points(group=PLUGINS):
+        if entry.module.split(".")[0] in roots:
+            import_plugin(entry.module)
+    check_trusted(settings, source, plugins, HqlmModule)
 
 
 def class_paths(config: Any) -> list[str]:
-    """Every class path in a configuration, from the outside in."""
+    """Return every class path in a configuration, from the outside in."""
     if isinstance(config, Mapping):
-        here = [config[key] for key in ("class_path", "_class_path") if isinstance(config.get(key), str)]
+        here = [config["class_path"]] if isinstance(config.get("class_path"), str) else []
         return here + [path for value in config.values() for path in class_paths(value)]
     if isinstance(config, list | tuple):
         return [path for value in config for path in class_paths(value)]
     return []
+
+
+def _without_training(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stand-ins for optimizer and schedule; without one, a model may be built otherwise than with one."""
+    stand_ins = {"optimizer": {"class_path": "torch.optim.SGD"}, "schedule": "constant"}
+    return {name: value for name, value in stand_ins.items() if options.get(name) is not None}
+
+
+def _class(path: str) -> type[HqlmModule]:
+    module, _, name = path.rpartition(".")
+    found: type[HqlmModule] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _first_words(err: BaseException) -> str:
+    return " ".join(str(err).split())[:_SHOWN]
 
 
 def import_plugin(module: str) -> Any:

@@ -144,8 +144,8 @@ class TextClassifier(TextModel):
     ) -> Self:
         """A model that `save_pretrained` wrote, on the CPU and ready for `predict`.
 
-        Nothing in the folder is run: weights come from safetensors, and classes it names must be components that are
-        imported already.
+        Nothing in the folder is run: weights come from safetensors, and classes it names must be components of hqlm, of
+        an installed plugin, or of a module that is imported already.
 
         Args:
             path: the folder, or the id of a repository on the Hugging Face hub.
@@ -156,11 +156,13 @@ class TextClassifier(TextModel):
             CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
             PluginError: when a plugin cannot be imported.
         """
-        from hqlm.models.pretrained import WEIGHTS, find_pretrained, read_pretrained
-        from hqlm.models.restoring import restored
+        from hqlm.models.pretrained import CONFIG, WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.restoring import check_model, restored
 
         folder = find_pretrained(os.fspath(path), revision, plugins)
-        model = restored(read_pretrained(folder, plugins), folder / WEIGHTS)
+        checkpoint = read_pretrained(folder)
+        check_model(checkpoint["hyper_parameters"], folder / CONFIG, plugins)
+        model = restored(checkpoint, folder / WEIGHTS)
         if not isinstance(model, cls):
             raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
         return model

@@ -1,41 +1,116 @@
-"""What a configuration from elsewhere may name, checked before anything in it is imported or made.
+"""What a file from elsewhere may name, checked before anything in it is imported, made or called.
 
-A parser takes a class path, and wherever a component stands also a bare dotted name, and imports what it leads to. So
-here every class must be known already, and dotted names may stand only where plain text is wanted.
+Checkpoints, saved models, run folders and study folders are data. A parser takes a class path, and wherever a class
+may stand also a dotted name or the name of a file, and imports what they lead to. So here every class must be imported
+already and fit its slot, and text may stand only where text is wanted. SECURITY.md states the rule for users.
 """
 
 from __future__ import annotations
 
+import builtins
+import collections.abc
 import dataclasses
+import inspect
+import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from jsonargparse import set_parsing_settings
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.accelerators import Accelerator
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import Strategy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from hqlm.data import HqlmDataModule
 from hqlm.errors import CheckpointError
+from hqlm.files import check_plain
 from hqlm.models.base import HqlmModule
 from hqlm.registry import Component
 
-_KNOWN: Final = (Component, HqlmModule, Optimizer, LRScheduler)
-_PLAIN: Final = (str, int, float, bool, type(None), Ellipsis)
+# a class named where any value is allowed stays a dict: files must not choose what is called
+set_parsing_settings(instantiate_subclass_spec_in_any=False)
+
+PLUGINS: Final = "hqlm.plugins"  # entry points of installed packages
+_KNOWN: Final = (
+    Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
+)  # fmt: skip
+_PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike)
+_LISTS: Final = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
+_MAPPINGS: Final = (dict, collections.abc.Mapping)
+_CHECKPOINT_KEYS: Final = {"_class_path", "_instantiator"}
+_SHOWN: Final = 80  # letters of a name from a file that a message shows
 
 
-def check_trusted(config: Any, source: Path, plugins: Sequence[str] = ()) -> None:
-    """Refuse a configuration that names anything but known components, optimisers and schedules.
+def check_trusted(spec: Any, source: Path, plugins: Sequence[str] = (), slot: type = object) -> None:
+    """Refuse a class with its options that names anything but imported components of the right slots.
 
     Args:
-        config: `{"class_path": ..., "init_args": {...}}` of a model.
-        source: where it comes from, for messages.
-        plugins: modules that were imported because the user asked for it.
+        spec: `{"class_path": ..., "init_args": {...}}`.
+        source: file that it comes from, for messages.
+        plugins: modules that the user named in this invocation; options that are dotted paths may lead into them.
+        slot: base class of what may stand there; the default allows a component of any slot.
 
     Raises:
         CheckpointError: naming what is unknown, and how to allow it.
     """
-    _check(config, None, _Place(source, tuple(plugins)))
+    check_plain(spec, str(source))
+    _check_class(spec, _KNOWN if slot is object else (slot,), _Place(source, tuple(plugins)))
+
+
+def check_settings(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
+    """Refuse options of a class, such as `Trainer`, that name what `check_trusted` refuses.
+
+    Raises:
+        CheckpointError: naming what is unknown, and how to allow it.
+    """
+    check_plain(settings, str(source))
+    _check_options(settings, owner, _Place(source, tuple(plugins)))
+
+
+def check_run(config: Mapping[str, Any], source: Path, plugins: Sequence[str] = ()) -> None:
+    """Refuse a resolved configuration that was read because it lies beside a checkpoint, as `check_trusted` does.
+
+    Raises:
+        CheckpointError: naming what is unknown, and how to allow it.
+    """
+    check_plain(config, str(source))
+    place = _Place(source, tuple(plugins))
+    check_plugins(config.get("plugins"), source, plugins)
+    slots: dict[str, type] = {"model": HqlmModule, "data": HqlmDataModule}
+    for key, value in config.items():
+        if key in slots and value is not None:
+            _check_class(value, (slots[key],), place)
+        elif key == "trainer" and isinstance(value, Mapping):
+            _check_options(value, Trainer, place)
+        elif key not in {*slots, "plugins", "seed_everything"} or (isinstance(value, str) and key != "plugins"):
+            raise CheckpointError(f"{source}: {_shown(key)} cannot be {_shown(value)} in the configuration of a run")
+
+
+def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
+    """Refuse modules that a file names as plugins and the user does not.
+
+    Modules of hqlm and of installed plugins need no word.
+
+    Raises:
+        CheckpointError: with the flag that allows them.
+    """
+    modules = [named] if isinstance(named, str) else named or []
+    if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
+        raise CheckpointError(f"{source}: plugins must be a list of module names, not {_shown(named)}")
+    free = {*plugins, *(entry.module for entry in entry_points(group=PLUGINS))}
+    if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
+        flag = ",".join(_shown(module) for module in modules)
+        raise CheckpointError(
+            f"{source} names the plugins {', '.join(map(_shown, modules))}, and nothing is imported on the word of a "
+            f"file. If you trust them, add --plugins=[{flag}]"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,54 +118,155 @@ class _Place:
     source: Path
     plugins: tuple[str, ...]
 
-    def refuse(self, path: str) -> CheckpointError:
-        module = path.rpartition(".")[0] or path
+    def refuse(self, path: Any) -> CheckpointError:
+        shown = _shown(path)
+        module = shown.rpartition(".")[0] or shown
         return CheckpointError(
-            f"{self.source} names '{path}', which is no component that is imported here, and nothing is imported on "
-            f"the word of a file. If you trust the module {module}: from_pretrained(..., plugins=['{module}']), or "
-            f"--plugins={module}"
+            f"{self.source} names '{shown}', which is no component that is imported and fits there, and nothing is "
+            f"imported on the word of a file. If you trust the module {module}: --plugins={module}, or "
+            f"plugins=['{module}'] in Python"
         )
 
 
 def _check(value: Any, hint: Any, place: _Place) -> None:
+    members = list(_members(hint))
+    if Any in members:
+        return  # nothing is made of it
     if isinstance(value, str):
-        if "." in value and not _is_plain(hint):
+        if not _accepts_text(value, members):
             raise place.refuse(value)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
+        elements = [each for one in members if get_origin(one) in _LISTS for each in get_args(one)]
         for item in value:
-            _check(item, hint, place)
+            _check(item, Union[tuple(elements)] if elements else None, place)  # noqa: UP007 (a union of a list)
     elif isinstance(value, Mapping):
-        if "class_path" in value:
-            _check_class(value, place)
-            return
-        records = [each for each in (hint, *get_args(hint)) if dataclasses.is_dataclass(each)]
-        hints = {name: each for record in records for name, each in get_type_hints(record).items()}
-        for name, item in value.items():
-            _check(item, hints.get(name), place)
+        _check_mapping(value, members, place)
+    elif not (value is None or isinstance(value, bool | int | float)):
+        kind = type(value).__name__
+        raise CheckpointError(f"{place.source} holds a {kind} among its settings: hqlm did not write it")
 
 
-def _check_class(value: Mapping[str, Any], place: _Place) -> None:
-    path = value["class_path"]
-    module, _, name = str(path).rpartition(".")
-    found = getattr(sys.modules.get(module), name, None)
-    if not (isinstance(found, type) and issubclass(found, _KNOWN)):
-        raise place.refuse(str(path))
-    options = value.get("init_args", {})
+def _check_mapping(value: Mapping[Any, Any], members: Sequence[Any], place: _Place) -> None:
+    if "class_path" in value:
+        _check_class(value, tuple(_bases(members)), place)
+        return
+    records = [each for each in members if dataclasses.is_dataclass(each)]
+    hints = {name: each for record in records for name, each in _hints(record)[0].items()}
+    values = [get_args(one)[1] for one in members if get_origin(one) in _MAPPINGS and get_args(one)]
+    for name, item in value.items():
+        _check(item, hints.get(name, values[0] if values else None), place)
+
+
+def _check_class(value: Any, bases: tuple[type, ...], place: _Place) -> None:
+    if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
+        raise CheckpointError(
+            f"{place.source} holds {_shown(value)} where a class with class_path and init_args belongs: it is corrupt, "
+            "or of another version of hqlm"
+        )
+    found = _imported(value["class_path"])
+    if not (isinstance(found, type) and bases and issubclass(found, bases)):
+        raise place.refuse(value["class_path"])
+    options = value.get("init_args") or {}
     if set(value) - {"class_path", "init_args"} or not isinstance(options, Mapping):
-        raise CheckpointError(f"{place.source}: a class has class_path and init_args, given {', '.join(value)}")
-    hints = get_type_hints(found if issubclass(found, Component) else found.__init__)
-    for option, item in options.items():
-        _check(item, hints.get(option), place)
+        raise CheckpointError(f"{place.source}: a class has class_path and init_args, given {_shown(list(value))}")
+    _check_options(options, found, place)
     for option in getattr(found, "imports", ()):
         item = options.get(option)
         trusted = item == getattr(found, option) or str(item).rpartition(".")[0] in place.plugins
         if item is not None and not trusted:
-            raise place.refuse(str(item))
+            raise place.refuse(item)
+
+
+def _check_options(options: Mapping[Any, Any], owner: Any, place: _Place) -> None:
+    hints, takes_more = _hints(owner)
+    for option, item in options.items():
+        if option not in hints and not takes_more:
+            raise CheckpointError(
+                f"{place.source} was written by another version of hqlm: {owner.__name__} of this one has no option "
+                f"'{_shown(option)}'. Load it with that version"
+            )
+        _check(item, hints.get(option), place)
+
+
+def _imported(path: str) -> Any:
+    """What a dotted path leads to, without importing anything, not even what a module imports when it is asked."""
+    module, _, name = path.rpartition(".")
+    return vars(sys.modules.get(module, object)).get(name)
+
+
+class _Unknown:
+    """Stands for a type in an annotation that only type checkers import."""
+
+    def __class_getitem__(cls, item: Any) -> type:
+        return cls
+
+
+class _Names(dict[str, Any]):
+    def __missing__(self, key: str) -> type:
+        return _Unknown
+
+
+def _hints(owner: Any) -> tuple[dict[str, Any], bool]:
+    """The types of the options of a class, and whether it takes options beyond them."""
+    if dataclasses.is_dataclass(owner):
+        known = get_type_hints(owner)
+        return {field.name: known[field.name] for field in dataclasses.fields(owner) if field.init}, False
+    found: dict[str, Any] = {}
+    for parent in owner.__mro__:
+        init = inspect.unwrap(vars(parent).get("__init__", object))
+        if not inspect.isfunction(init):
+            continue
+        known = get_type_hints(init, localns=_Names({**vars(builtins), **init.__globals__}))
+        kinds = inspect.signature(init).parameters.values()
+        for each in kinds:
+            if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) and each.name != "self":
+                found.setdefault(each.name, known.get(each.name))
+        if not any(each.kind is each.VAR_KEYWORD for each in kinds):
+            return found, False
+    return found, True
+
+
+def _members(hint: Any) -> Iterator[Any]:
+    """The types that a union allows."""
+    if get_origin(hint) in (Union, types.UnionType):
+        for each in get_args(hint):
+            yield from _members(each)
+    elif get_origin(hint) is Annotated:
+        yield from _members(get_args(hint)[0])
+    else:
+        yield hint
+
+
+def _bases(members: Sequence[Any]) -> Iterator[type]:
+    """The classes that may stand where one of these types is wanted, or a callable that makes one."""
+    for each in members:
+        if get_origin(each) is collections.abc.Callable:
+            yield from (made for made in _members(get_args(each)[-1]) if made is not Any and _is_known(made))
+        elif _is_known(each):
+            yield each
+
+
+def _is_known(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, _KNOWN)
+
+
+def _accepts_text(text: str, members: Sequence[Any]) -> bool:
+    """Whether text stays text there: beside a class the parser takes it for a path to import or a file to read."""
+    if all(map(_is_plain, members)):
+        return True
+    word = text in [each for one in members if get_origin(one) is Literal for each in get_args(one)]
+    return (word or (str in members and text.isidentifier())) and not Path(text).exists()
 
 
 def _is_plain(hint: Any) -> bool:
     """Whether a value of this type is text, or numbers and text, and nothing that is imported."""
-    if get_origin(hint) is Literal or hint in _PLAIN:
+    if get_origin(hint) is Literal or hint in _PLAIN or get_origin(hint) in _PLAIN:
         return True
-    makes = get_origin(hint) in (Union, types.UnionType, list, tuple, set, Sequence, Mapping, dict)
+    makes = get_origin(hint) in (Union, types.UnionType, *_LISTS, *_MAPPINGS)
     return makes and all(_is_plain(each) for each in get_args(hint))
+
+
+def _shown(value: Any) -> str:
+    """A value from a file, as far as a message shows it."""
+    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,3 +1,4 @@
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -5,10 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 import torch
 
+import hqlm.encoders.cache as embedding_cache
 from hqlm import notices
 from hqlm.encoders import EmbeddingCache, HashingEncoder
 from hqlm.encoders.text.hashing import _Hashing
@@ -170,3 +173,62 @@ def test_a_killed_writer_loses_only_what_it_had_not_written(tmp_path):
     reader = Counting()
     assert torch.equal(EmbeddingCache(tmp_path).embed(reader, TEXTS), HashingEncoder(dim=16).build()(TEXTS))
     assert 0 < len(reader.seen) < len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("vector = zeroblob(32), crc = {crc32}", "wrong length"),
+        ("vector = zeroblob(63), crc = {crc63}", "wrong length"),
+        ("vector = x'', crc = 0", "wrong length"),
+        ("crc = NULL", "checksum"),
+        ("crc = 'text'", "checksum"),
+        ("vector = 'text'", "checksum"),
+        ("vector = 3", "checksum"),
+    ],
+)
+@pytest.mark.parametrize("older", [False, True])
+def test_entries_of_wrong_type_or_length_are_refused(cache, change, why, older):
+    cache.embed(Counting(), TEXTS[:3])
+    database = sqlite3.connect(file_of(cache))
+    crcs = {f"crc{size}": zlib.crc32(bytes(size)) for size in (32, 63)}
+    with database:
+        if "NULL" in change:  # the table refuses it, a table of somebody else does not
+            database.execute("ALTER TABLE embeddings RENAME TO old")
+            database.execute("CREATE TABLE embeddings (text BLOB, vector, crc)")
+            database.execute("INSERT INTO embeddings SELECT * FROM old")
+        digest = hashlib.sha256(TEXTS[1].encode()).digest()
+        database.execute(f"UPDATE embeddings SET {change.format(**crcs)} WHERE text = ?", (digest,))
+        if older:
+            database.execute("PRAGMA user_version = 0")
+    database.close()
+    with pytest.raises(CacheError, match=f"is corrupt .*{why if not older else ''}"):
+        cache.embed(Counting(), TEXTS[:3])
+
+
+def test_a_cache_that_another_process_holds_is_waited_for_with_a_word(cache, monkeypatch):
+    said = []
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
+    monkeypatch.setattr(notices, "_PATIENCE", 0.2)
+    monkeypatch.setattr(embedding_cache, "_BUSY_SECONDS", 1.0)
+    notices.say_once.cache_clear()
+    cache.embed(Counting(), TEXTS[:3])
+    assert said == []
+    other = sqlite3.connect(file_of(cache))
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CacheError, match="another process has held"):
+        cache.embed(Counting(), TEXTS[:3])
+    other.rollback()
+    other.close()
+    assert len(said) == 1
+    assert "waiting for the embedding cache" in said[0]
+
+
+def test_the_folder_is_for_one_user_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        cache = EmbeddingCache(tmp_path / "new")
+        cache.embed(Counting(), TEXTS[:3])
+    finally:
+        os.umask(before)
+    assert cache.folder.stat().st_mode & 0o777 == 0o700

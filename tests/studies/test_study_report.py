@@ -120,13 +120,13 @@ def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
 def test_circuits_are_drawn_or_it_is_said_why_not(tmp_path, capsys, monkeypatch):
     folder = make(tmp_path / "gone", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(1, 12))
     _, page, _ = report(folder, capsys)
-    why = "No circuit is drawn: circuits are read from checkpoints, and those of the trials are gone or cannot be read."
+    why = "No circuit is drawn: circuits are read from checkpoints, and those of the trials are gone or cannot be read"
     assert why in page
     assert why in (folder / "report.md").read_text()
     nothing = make(tmp_path / "none", PlackettBurman(), FACTORS, lambda values: 0.7, waiting=range(12))
     assert "No circuit is drawn: no trial is done yet." in report(nothing, capsys)[1]
     drawn = {}
-    monkeypatch.setattr(build, "load", lambda folder: SimpleNamespace(circuits=lambda: drawn))
+    monkeypatch.setattr(build, "load", lambda folder, plugins: SimpleNamespace(circuits=lambda: drawn))
     assert "No circuit is drawn: no trial that is done has one." in report(folder, capsys)[1]
     drawn["quantum"] = Circuit(2, (Gate("RY", (0,), Weight(0)), Gate("CNOT", (0, 1))), (PauliString("IZ"),))
     _, page, drawings = report(folder, capsys)

@@ -1,18 +1,24 @@
 """Compiled kernels on disk, under a name that changes with any line of the kernel sources.
 
-Numba's own cache looks at the one file a function stands in and misses edits in what it calls.
+Numba's own cache looks at the one file a function stands in and misses edits in what it calls. It also holds pickles,
+which run code when they are read: so nothing is read from a folder or file that another user could have written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
+
+from hqlm.cache import cache_folder, is_private, make_cache_folder
 
 
 def cached(dispatcher: Any) -> Any:
@@ -21,10 +27,13 @@ def cached(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/hqlm` or `~/.cache/hqlm`, then a hash of the kernel sources."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "hqlm" / f"kernels-{_source_hash()}"
+def kernel_folder() -> Path:
+    """Return the folder of compiled kernels, whose name ends with a hash of the kernel sources."""
+    return cache_folder() / _name()
+
+
+def _name() -> str:
+    return f"kernels-{_source_hash()}"
 
 
 @lru_cache(maxsize=1)
@@ -35,14 +44,18 @@ def _source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+class _Damaged(Exception):
+    """A file that is not as it was written."""
+
+
 class _Locator(_CacheLocator):
     """Tells numba where to keep files and when they are out of date."""
 
     def ensure_cache_path(self) -> None:
-        cache_folder().mkdir(parents=True, exist_ok=True)
+        make_cache_folder(_name())
 
     def get_cache_path(self) -> str:
-        return str(cache_folder())
+        return str(kernel_folder())
 
     def get_source_stamp(self) -> str:
         return _source_hash()
@@ -59,26 +72,101 @@ class _KernelCacheImpl(CompileResultCacheImpl):
     _locator_classes = (_Locator,)
 
 
+class _Files(IndexDataCacheFile):
+    """Index and kernels, each behind its SHA-256 and for this user alone."""
+
+    def _load_index(self) -> Any:
+        try:
+            version, stamp, kernels = pickle.loads(_read(Path(self._index_path)))  # noqa: S301 (private and checked)
+        except FileNotFoundError:
+            return {}
+        return kernels if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _save_index(self, overloads: Any) -> None:
+        with self._open_for_write(self._index_path) as file:
+            file.write(_sealed(self._dump((self._version, self._source_stamp, overloads))))
+
+    def _load_data(self, name: str) -> Any:
+        return pickle.loads(_read(Path(self._data_path(name))))  # noqa: S301 (private and checked)
+
+    def _save_data(self, name: str, data: Any) -> None:
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(_sealed(self._dump(data)))
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[Any]:
+        with super()._open_for_write(filepath) as file:
+            os.fchmod(file.fileno(), 0o600)
+            yield file
+
+    def forget(self) -> None:
+        """Remove the index, and with it all kernels of one function."""
+        Path(self._index_path).unlink(missing_ok=True)
+
+
 class _KernelCache(FunctionCache):
     """Numba's cache with a word on the terminal; without a folder it can write to, kernels live in memory only."""
 
     _impl_class = _KernelCacheImpl
 
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        base = self._impl.filename_base
+        self._cache_file = _Files(self._cache_path, base, self._impl.locator.get_source_stamp())
+
     def load_overload(self, signature: Any, target_context: Any) -> Any:
+        found, kernel = None, self._py_func.__name__
         try:
-            found = super().load_overload(signature, target_context)
+            if is_private(Path(self._cache_path)):
+                found = super().load_overload(signature, target_context)
+            else:
+                _say_open(self._cache_path)
         except OSError:  # no folder to read is an empty cache; saving will say so
-            found = None
+            pass
+        except Exception as err:  # a damaged file may fail in any way; what is compiled anew is the same
+            _say(f"the kept {kernel} kernel is damaged ({type(err).__name__}: {str(err)[:100]})")
+            self._cache_file.forget()
         if found is None:
-            kernel = self._py_func.__name__
             _say(f"compiling the {kernel} kernel for this machine, once, a few seconds ...")
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
-            super().save_overload(signature, data)
+            self._impl.locator.ensure_cache_path()
+            if not is_private(Path(self._cache_path)):
+                return
+            try:
+                super().save_overload(signature, data)
+            except _Damaged:  # an index that was damaged since
+                self._cache_file.forget()
+                super().save_overload(signature, data)
         except OSError as err:
-            _say(f"cannot keep compiled kernels in {cache_folder()} ({err.strerror}); the next process compiles again")
+            _say(
+                f"cannot keep compiled kernels in {self._cache_path} ({err.strerror}); the next process compiles again"
+            )
+
+
+def _sealed(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest() + data
+
+
+def _read(path: Path) -> bytes:
+    """Return what `_sealed` made, checked before anything is unpickled."""
+    with path.open("rb") as file:
+        if not is_private(path):
+            raise _Damaged(f"{path} can be written by other users")
+        digest, data = file.read(32), file.read()
+    if hashlib.sha256(data).digest() != digest:
+        raise _Damaged(f"{path} is not as it was written")
+    return data
+
+
+@lru_cache(maxsize=8)
+def _say_open(folder: str) -> None:
+    _say(
+        f"{folder} can be written by other users, so nothing is read from it or kept there. Remove it, and it is made "
+        "anew for you alone"
+    )
 
 
 def _say(text: str) -> None:

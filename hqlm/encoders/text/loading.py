@@ -6,12 +6,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.errors import EncoderError
+from hqlm.files import parse_json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+_SHOWN: Final = 300  # letters of a message of the library
 
 
 def loaded(folder: Path) -> SentenceTransformer:
@@ -24,12 +27,40 @@ def loaded(folder: Path) -> SentenceTransformer:
 
     if not (folder / "modules.json").is_file():  # the library would make up a pooling
         raise EncoderError(f"cannot load the text encoder from {folder}: it has no modules.json")
+    check_folder(folder)
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
         with without_bars():
             return SentenceTransformer(str(folder))
     except Exception as err:
-        raise EncoderError(f"cannot load the text encoder from {folder}: {err}") from err
+        reason = " ".join(str(err).replace("trust_remote_code=True", "code of its own").split())[:_SHOWN]
+        raise EncoderError(f"cannot load the text encoder from {folder}: {type(err).__name__}: {reason}") from err
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a model whose parts are no classes of sentence-transformers, or whose activations are none of torch.
+
+    Raises:
+        EncoderError: naming the file and the class.
+    """
+    for part in _entries(folder / "modules.json", list):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
+            raise EncoderError(f"{folder / 'modules.json'} names {ascii(kind)[:80]}, no class of sentence-transformers")
+    for path in folder.glob("*/config.json"):
+        activation = _entries(path, dict).get("activation_function", "torch.nn.")
+        if not isinstance(activation, str) or not activation.startswith("torch.nn."):
+            raise EncoderError(f"{path} names the activation {ascii(activation)[:80]}, which is no class of torch.nn")
+
+
+def _entries(path: Path, kind: type) -> Any:
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError) as err:
+        raise EncoderError(f"cannot read {path}: {err}") from err
+    if not isinstance(found, kind):
+        raise EncoderError(f"cannot read {path}: it holds a {type(found).__name__}, not a {kind.__name__}")
+    return found
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from hqlm.cache import cache_folder
+from hqlm.cache import make_cache_folder
 from hqlm.encoders.text.base import Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.encoders.text.contrastive import Contrastive, tune
 from hqlm.encoders.text.folders import link
@@ -108,7 +108,7 @@ class SentenceTransformerEncoder(TextEncoder):
             DataError: when all texts have one label.
             TrainingError: when the loss is not finite.
         """
-        folder = cache_folder() / "bodies" / self._tuned_key(texts, labels)
+        folder = make_cache_folder("bodies") / self._tuned_key(texts, labels)
         if not folder.is_dir():
             devices = [device] if device.type == "cuda" else []
             with torch.random.fork_rng(devices):

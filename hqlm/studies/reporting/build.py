@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.circuits import Circuit
-from hqlm.errors import CheckpointError, PluginError
+from hqlm.errors import HqlmError
 from hqlm.io import load
 from hqlm.models import HybridClassifier
 from hqlm.studies.analysis.ablation import analyse_ablation
@@ -38,8 +38,14 @@ _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status
 _MODULES: Final = {"features": "First module", "quantum": "Second module"}  # of a hybrid classifier
 
 
-def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
-    """The report of whatever trials are done.
+def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequence[str] = ()) -> Report:
+    """Return the report of whatever trials are done.
+
+    Args:
+        study: as its file describes it.
+        folder: of the study.
+        results: of its trials.
+        plugins: modules that the user named, which checkpoints may name too.
 
     Raises:
         ConfigError: when trials are done and none has the response.
@@ -47,7 +53,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame) -> Report:
     own = measure(study.response)
     done = results[results["status"] == DONE]
     failed = results[results["status"] == FAILED]
-    drawings, no_circuit = _circuits(folder, done)
+    drawings, no_circuit = _circuits(folder, done, plugins)
     return Report(
         title=f"Study {folder.name}: {own.title}",
         design=_design(study, results),
@@ -176,17 +182,14 @@ def _base_first(done: pandas.DataFrame) -> pandas.DataFrame:
     return done.sort_values("kind", key=lambda kinds: kinds != "base", kind="stable")
 
 
-def _circuits(folder: Path, done: pandas.DataFrame) -> tuple[list[Drawing], str]:
+def _circuits(folder: Path, done: pandas.DataFrame, plugins: Sequence[str]) -> tuple[list[Drawing], str]:
     """The circuits of the base if it is done, else of the first trial that has some; and why there are none."""
     missing = "no trial is done yet" if done.empty else "no trial that is done has one"
     for _, row in _base_first(done).iterrows():
         try:
-            model = load(trial_folder(folder, row["trial"]))
-        except CheckpointError:
-            missing = "circuits are read from checkpoints, and those of the trials are gone or cannot be read"
-            continue
-        except PluginError as err:
-            missing = str(err)
+            model = load(trial_folder(folder, row["trial"]), plugins=plugins)
+        except HqlmError as err:
+            missing = f"circuits are read from checkpoints, and those of the trials are gone or cannot be read ({err})"
             continue
         found = model.circuits()
         if found:
