@@ -73,14 +73,17 @@ def _settings(checkpoint: Path, request: Request) -> Config:
     import_model(hparams, checkpoint)
     settings: Config = {"plugins": run.get("plugins") or [], "seed_everything": run.get("seed_everything", 0)}
     settings["model"] = {"class_path": hparams.pop("_class_path"), "init_args": hparams}
-    settings["trainer"] = {"devices": 1}  # several processes would repeat texts to fill their last batches
+    settings["trainer"] = {"devices": 1}  # starting processes takes longer than most evaluations
     if run.get("data") and not request.brings_data:
         settings["data"] = run["data"]
     return settings
 
 
 def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
+    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`.
+
+    Of several processes rank 0 alone has a folder, and so cannot but be the one that writes.
+    """
     callbacks: list[Callback] = [TimeEstimate()]
     if folder is not None:
         config = cli.config_text() + f"ckpt_path: {json.dumps(str(checkpoint))}\n"
@@ -90,6 +93,6 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
     getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if folder is not None and metrics:
+    if folder is not None and metrics and trainer.is_global_zero:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics

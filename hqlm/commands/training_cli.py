@@ -18,6 +18,7 @@ from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.processes import watch_processes
 
 _TRAINER_DEFAULTS: Final = {
     "max_epochs": 8,
@@ -135,9 +136,11 @@ class HqlmCLI(LightningCLI):
         if config["logger"] is not False:
             config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:
-            return Trainer(**config)
+            trainer = Trainer(**config)
         except (ValueError, MisconfigurationException) as err:
             raise ConfigError(f"trainer: {err}") from err
+        watch_processes(trainer)
+        return trainer
 
 
 def _listed(value: Any) -> list[Any]:
