@@ -19,6 +19,9 @@ from hqlm.errors import ConfigError, TrainingError
 from hqlm.resources import usable_cores
 
 _EVERY: Final = 0.2  # seconds between two looks at the others
+_PATIENCE: Final = 20.0  # seconds for a process to end after it has left the others
+_LOST: Final = ("Connection", "connection", "gloo", "NCCL")  # in errors of a collective call whose partner is gone
+_ADVICE: Final = "What it said stands above; checkpoints of finished epochs are kept"
 _GRACE: Final = 3.0  # seconds for a process to come out of a collective call whose partner is gone
 
 
@@ -63,9 +66,10 @@ class _WatchedLauncher(_SubprocessScriptLauncher):
         try:
             return function(*args, **kwargs)
         except BaseException as err:
-            failure = self._failure() if isinstance(err, RuntimeError) else ""
+            lost = isinstance(err, RuntimeError) and any(word in str(err) for word in _LOST)
+            failure = self._failure(_PATIENCE) if lost else ""
             self.kill(signal.SIGKILL)
-            if failure:
+            if lost:
                 raise TrainingError(failure) from err
             raise
         finally:
@@ -91,22 +95,20 @@ class _WatchedLauncher(_SubprocessScriptLauncher):
         while not done.wait(_EVERY):
             if any(process.poll() for process in self.procs):
                 if not done.wait(_GRACE):  # it hangs in a collective call
-                    print(f"hqlm: {self._failure()}", file=sys.stderr, flush=True)
+                    sys.stderr.write(f"hqlm: {self._failure(_EVERY)}\n")
+                    sys.stderr.flush()
                     self.kill(signal.SIGKILL)
                     os._exit(2)
                 return
 
-    def _failure(self) -> str:
-        """Say which process has failed; empty where none has within the time that a broken connection needs."""
+    def _failure(self, seconds: float) -> str:
+        """Say which process has failed, as soon as its exit code is known."""
         start = time.monotonic()
-        while time.monotonic() < start + _GRACE / 2:
+        while time.monotonic() < start + seconds:
             for rank, process in enumerate(self.procs, start=1):
                 if process.poll():
                     code = process.returncode
                     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
-                    return (
-                        f"the process of rank {rank} {how}, so all were ended. What it said stands above; finished "
-                        "epochs are kept"
-                    )
-            time.sleep(_EVERY / 2)
-        return ""
+                    return f"the process of rank {rank} {how}, so all were ended. {_ADVICE}"
+            time.sleep(_EVERY)
+        return f"the connection between the processes was lost, so all were ended. {_ADVICE}"

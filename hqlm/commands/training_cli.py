@@ -18,6 +18,7 @@ from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.preparation import check_callbacks
 from hqlm.processes import watch_processes
 
 _TRAINER_DEFAULTS: Final = {
@@ -103,6 +104,8 @@ class HqlmCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Model and data; the trainer follows in `make_trainer`, when the folder of the run is known."""
+        callbacks = _listed(self.config["trainer"]["callbacks"])
+        check_callbacks(import_class(each["class_path"]) for each in callbacks if "class_path" in each)
         self.config_init = self.parser.instantiate_classes(self.config)
         self.model = self.config_init["model"]
         self.datamodule = self.config_init.get("data")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.optim import Optimizer
@@ -98,7 +98,7 @@ class HqlmModule(LightningModule, ABC):
             ConfigError: naming the callback, and what to do instead.
         """
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        check_callbacks(callbacks)
+        check_callbacks(map(type, callbacks))
         if not any(isinstance(each, Preparation) for each in callbacks):
             callbacks.insert(0, Preparation())
         return []
@@ -142,13 +142,12 @@ class HqlmModule(LightningModule, ABC):
         """Return how many steps a named schedule spans; None where no schedule counts them."""
         if self._schedule == "constant" or not isinstance(self._schedule, str):
             return None
-        try:
-            steps = self.trainer.estimated_stepping_batches
-        except MisconfigurationException as err:  # GradientAccumulationScheduler
+        if any(isinstance(each, GradientAccumulationScheduler) for each in self.trainer.callbacks):  # type: ignore[attr-defined]
             raise ConfigError(
-                f"model.schedule={self._schedule} needs the number of steps, which changes with the accumulation of "
-                "gradients. Set model.schedule=constant, or trainer.accumulate_grad_batches instead of the callback"
-            ) from err
+                f"model.schedule={self._schedule} needs the number of steps, which GradientAccumulationScheduler "
+                "changes. Set model.schedule=constant, or trainer.accumulate_grad_batches instead of the callback"
+            )
+        steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise ConfigError(
                 f"model.schedule={self._schedule} spans all steps, and there is no limit to them. Set "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -19,16 +19,16 @@ _REFUSED: Final[dict[type[Callback], str]] = {
 }
 
 
-def check_callbacks(callbacks: Sequence[Callback]) -> None:
-    """Refuse callbacks whose effect no configuration or checkpoint would hold.
+def check_callbacks(callbacks: Iterable[type]) -> None:
+    """Refuse classes of callbacks whose effect no configuration or checkpoint would hold.
 
     Raises:
         ConfigError: naming the first of them, and what to do instead.
     """
     for callback in callbacks:
         for refused, reason in _REFUSED.items():
-            if isinstance(callback, refused):
-                raise ConfigError(f"trainer.callbacks: {type(callback).__name__} is not possible: {reason}")
+            if issubclass(callback, refused):
+                raise ConfigError(f"trainer.callbacks: {callback.__name__} is not possible: {reason}")
 
 
 class Preparation(Callback):

@@ -136,9 +136,7 @@ class TextClassifier(TextModel):
         finally:  # the others must not wait for a rank that failed
             if self.trainer.is_global_zero:
                 self.trainer.strategy.barrier("embed")
-        for split in set(_STAGES[stage]) - set(
-            self._splits(stage)
-        ):  # the trained body embeds these, and counts nothing
+        for split in set(_STAGES[stage]) - set(self._splits(stage)):  # the trained body embeds these, uncounted
             tell_of_cut(self._text_module, data.texts(split))
         for split, rows in vectors.items():
             self._settle_dim(rows.shape[1])
@@ -395,7 +393,7 @@ class TextClassifier(TextModel):
 
 
 def _of_head(name: str) -> bool:
-    return not name.startswith("body.")
+    return not name.startswith("body.") and not name.endswith("_extra_state")  # how often a layer has drawn shots
 
 
 def _other_classes(source: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
