@@ -10,7 +10,7 @@ from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_info
 
-PATIENCE: Final = 3.0  # seconds that pass without a word
+_PATIENCE: Final = 3.0  # seconds that pass without a word
 
 
 @lru_cache(maxsize=64)
@@ -20,9 +20,9 @@ def say_once(message: str) -> None:
 
 
 @contextmanager
-def say_if_slow(message: str, seconds: float = PATIENCE) -> Iterator[None]:
-    """Print a message, once a process, when the block is still running after `seconds`."""
-    timer = threading.Timer(seconds, say_once, [message])
+def say_if_slow(message: str) -> Iterator[None]:
+    """Print a message, once a process, when the block is still running after a few seconds."""
+    timer = threading.Timer(_PATIENCE, say_once, [message])
     timer.daemon = True
     timer.start()
     try:

@@ -15,7 +15,7 @@ ROWS = [
     {"__main__"},
     {"commands"},
     {"", "testing"},  # "" is the package itself, that is its public names
-    {"studies", "algorithms", "estimator", "io", "callbacks", "cost"},
+    {"studies", "algorithms", "estimator", "io", "callbacks", "cost", "processes"},
     {"models"},
     {"data"},
     {"encoders"},
@@ -23,7 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
-    {"registry", "errors", "cache", "contracts", "files", "memory", "notices", "plain"},
+    {"registry", "errors", "cache", "contracts", "files", "memory", "notices", "plain", "resources"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -27,50 +26,27 @@ class PredictionsFile(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "predictions.tsv"
-        self._rows: list[list[str]] = []
-
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
-    ) -> None:
-        """Collect the rows of a batch."""
-        self._collect(pl_module, outputs, batch)
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
-    ) -> None:
-        """Collect the rows of a batch."""
-        self._collect(pl_module, outputs, batch)
-
-    def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
-    ) -> None:
-        """Collect the rows of a batch."""
-        self._collect(pl_module, outputs, batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
-        self._write(pl_module)
+        self._write(trainer, pl_module)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
-        self._write(pl_module)
+        self._write(trainer, pl_module)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
-        self._write(pl_module)
+        self._write(trainer, pl_module)
 
-    def _collect(self, model: LightningModule, outputs: Any, batch: Any) -> None:
-        if not isinstance(model, TextClassifier):
+    def _write(self, trainer: Trainer, model: LightningModule) -> None:
+        if not isinstance(model, TextClassifier) or model.evaluation is None or not trainer.is_global_zero:
             return
         assert model.class_names is not None
-        _, texts, labels = batch
-        self._rows += prediction_rows(model.class_names, texts, labels.tolist(), outputs["probabilities"].tolist())
-
-    def _write(self, model: LightningModule) -> None:
-        if not isinstance(model, TextClassifier):
-            return
-        assert model.class_names is not None
-        write_table(self.path, prediction_header(model.class_names), self._rows)
+        found, all_texts = model.evaluation, trainer.datamodule.texts(model.evaluation.split)  # type: ignore[attr-defined]
+        texts = [all_texts[row] for row in found.index.tolist()]
+        rows = prediction_rows(model.class_names, texts, found.labels.tolist(), found.probabilities.tolist())
+        write_table(self.path, prediction_header(model.class_names), rows)
 
 
 def prediction_header(class_names: Sequence[str]) -> list[str]:

@@ -65,7 +65,6 @@ class WandbRun(Logger, Callback):
         self._folder: Path | None = None
         self._module: LightningModule | None = None
         self._session: Session | None = None
-        self._pairs: list[tuple[int, int]] = []  # actual and predicted class of the tested rows
 
     @property
     def name(self) -> str:
@@ -116,22 +115,13 @@ class WandbRun(Logger, Callback):
         """End the run as a failed one."""
         finish_open_run(failed=True)
 
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *places: int
-    ) -> None:
-        """Keep actual and predicted classes."""
-        if self._session is not None and isinstance(pl_module, TextClassifier):
-            predicted = outputs["probabilities"].argmax(1)
-            self._pairs += zip(batch[2].tolist(), predicted.tolist(), strict=True)
-
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send the confusion matrix."""
         session = self._session
-        if session is None or not isinstance(pl_module, TextClassifier) or not self._pairs:
+        if session is None or not isinstance(pl_module, TextClassifier) or pl_module.evaluation is None:
             return
-        actual, predicted = map(list, zip(*self._pairs, strict=True))
-        names = list(pl_module.class_names or ())
-        self._pairs = []
+        found, names = pl_module.evaluation, list(pl_module.class_names or ())
+        actual, predicted = found.labels.tolist(), found.logits.argmax(1).tolist()
         session.try_to(lambda: session.log({"test/confusion_matrix": _confusion_matrix(actual, predicted, names)}))
 
     def _about(self, config: Any, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,12 +72,15 @@ def _settings(checkpoint: Path, request: Request) -> Config:
     check_run(run, path, request.plugins)
     hparams = read_checkpoint(checkpoint)["hyper_parameters"]
     check_model(hparams, checkpoint, request.plugins)
-    trainer = {"devices": 1}  # several processes would repeat texts to fill their last batches
+    trainer = {"devices": 1}  # starting processes takes longer than most evaluations
     return {"plugins": [], "seed_everything": 0, **run, "model": model_settings(hparams), "trainer": trainer}
 
 
 def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`."""
+    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`.
+
+    Of several processes rank 0 alone has a folder, and so cannot but be the one that writes.
+    """
     callbacks: list[Callback] = [TimeEstimate()]
     if folder is not None:
         config = cli.config_text() + f"ckpt_path: {yaml_line(str(checkpoint))}\n"
@@ -88,6 +91,6 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     with restoring(trainer, checkpoint):
         getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if folder is not None and metrics:
+    if folder is not None and metrics and trainer.is_global_zero:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics

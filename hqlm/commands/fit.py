@@ -97,6 +97,7 @@ def _own_config(folder: Path, request: Request) -> Config:
 
 def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
     if folder is None:  # fast_dev_run: nothing is written
+        _warm_start(cli.model)
         cli.make_trainer([], None).fit(cli.model, datamodule=cli.datamodule)
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
@@ -120,7 +121,10 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         progress = read_checkpoint(checkpoint)
         step = int(progress["global_step"])
         cli.model.find_body(checkpoint)
+        cli.model.check_resume(progress)
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
+    else:
+        _warm_start(cli.model)
     best, clock, steps = BestCheckpoint(folder, type(cli.model)), TrainingTime(), StepTime()
     config = ConfigFile(cli.config_text(), folder)
     # the estimate before the clock starts; the last checkpoint after the others, whose state it keeps
@@ -144,6 +148,11 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     if trainer.is_global_zero:
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _warm_start(model: HqlmModule) -> None:
+    if isinstance(model, TextClassifier) and model.init_from is not None:
+        model.warm_start(read_checkpoint(find_checkpoint(model.init_from)))
 
 
 def train_or_go_on(cli: HqlmCLI, folder: Path) -> dict[str, Any]:

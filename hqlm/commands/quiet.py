@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Final, TextIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from typing import Any, Final, TextIO
+
+from lightning.pytorch.utilities import rank_zero_only
 
 _WARNINGS: Final = (
     r".*does not have many workers",  # texts are in memory: worker processes would only cost time
@@ -45,10 +48,16 @@ def quiet() -> Iterator[None]:
                 warnings.filterwarnings("ignore", message)
             # jsonargparse 4.49 deprecates what lightning 2.6 calls
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.pytorch.cli")
-            yield
+            with open(os.devnull, "w") as nowhere, _printed_by_rank_0(nowhere):
+                yield
     finally:
         for handler in handlers:
             handler.removeFilter(_teaches)
+
+
+def _printed_by_rank_0(nowhere: TextIO) -> AbstractContextManager[Any]:
+    """Leave out what the other processes of a run print, which repeats what rank 0 does; errors are said by all."""
+    return nullcontext() if rank_zero_only.rank == 0 else redirect_stdout(nowhere)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -41,6 +41,9 @@ def new_run(request: Request) -> Iterator[Path]:
         folder = next(folder for folder in (RUNS / name for name in names) if _taken(folder))
         if folder.name != stem:
             print(f"the run {RUNS / stem} exists; this one is {folder}")
+    if not _writes():  # checkpoints go where rank 0 says
+        yield folder
+        return
     with _kept_if_filled(folder):
         try:
             yield folder
@@ -80,8 +83,11 @@ def comparison_folder(request: Request) -> Iterator[Path]:
 
 
 @contextmanager
-def numbered_folder(run: Path, command: str) -> Iterator[Path]:
-    """The next free folder `<run>/<command>-<k>`, gone again when nothing was written."""
+def numbered_folder(run: Path, command: str) -> Iterator[Path | None]:
+    """The next free folder `<run>/<command>-<k>`, gone again when nothing was written; none but for rank 0."""
+    if not _writes():
+        yield None
+        return
     folder = next(folder for folder in (run / f"{command}-{number}" for number in count(1)) if _taken(folder))
     with _kept_if_filled(folder):
         yield folder
@@ -108,13 +114,18 @@ def last_checkpoint(request: Request) -> Path:
     return max(found, key=lambda file: file.stat().st_mtime)
 
 
+def _writes() -> bool:
+    """Whether this is the only process of a run, or the one of several that writes."""
+    return int(rank_zero_only.rank) == 0  # type: ignore[attr-defined]
+
+
 def _taken(folder: Path) -> bool:
     """Whether the folder could be made here and now, and so belongs to this run.
 
     Raises:
         RunError: when no folder can be made there at all.
     """
-    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # other ranks write nothing; rank 0 names the folder
+    if not _writes():  # rank 0 names the folder
         return True
     try:
         folder.mkdir(parents=True)

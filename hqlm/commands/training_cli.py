@@ -18,6 +18,8 @@ from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError, refusal, user_mistake
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.preparation import check_callbacks
+from hqlm.processes import watch_processes
 
 _TRAINER_DEFAULTS: Final = {
     "max_epochs": 8,
@@ -110,6 +112,8 @@ class HqlmCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Model and data; the trainer follows in `make_trainer`, when the folder of the run is known."""
+        callbacks = _listed(self.config["trainer"]["callbacks"])
+        check_callbacks(import_class(each["class_path"]) for each in callbacks if "class_path" in each)
         try:
             self.config_init = self.parser.instantiate_classes(self.config)
         except Exception as err:  # whatever the constructor of a class raises that the user has named
@@ -146,9 +150,11 @@ class HqlmCLI(LightningCLI):
         if config["logger"] is not False:
             config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:
-            return Trainer(**config)
+            trainer = Trainer(**config)
         except Exception as err:  # whatever it is, Lightning refuses what the user has set
             raise user_mistake(err) or refusal(err, "trainer") from err
+        watch_processes(trainer)
+        return trainer
 
 
 def _refusing_class(error: BaseException) -> str:

@@ -154,17 +154,28 @@ class TextDataModule(HqlmDataModule):
         labels = table.known_numbers(self._class_names or ()) if split == "predict" else table.numbers(self.class_names)
         rows = _Rows(table.texts, torch.tensor(labels))
         # a DistributedSampler reshuffles by seed and epoch, so that a resumed run sees the order it would have seen
-        sampler = self._sampler(rows) if shuffle else None
+        # rows of an evaluation are dealt out to several processes; the model counts those once that fill the last round
+        several = self.trainer is not None and self.trainer.world_size > 1
+        sampler = self._sampler(rows, shuffle) if shuffle or several else None
         # and a generator of its own: a loader draws a number each time it starts, and a resumed run starts one more
         own = torch.Generator()
         size = min(self.batch_size, max(1, len(rows)))  # a larger one may be no index of this machine
         return DataLoader(rows, batch_size=size, sampler=sampler, collate_fn=_whole, generator=own)
 
-    def _sampler(self, rows: Dataset[Batch]) -> DistributedSampler[Batch]:
+    def _sampler(self, rows: _Rows, shuffle: bool) -> DistributedSampler[Batch]:
+        """Deal the rows out to the processes.
+
+        Raises:
+            ConfigError: for a training with fewer rows than processes, some of which would repeat those of others.
+        """
         trainer = self.trainer
         size, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
+        if shuffle and len(rows) < size:
+            raise ConfigError(
+                f"{size} processes cannot share {len(rows)} training rows. Set trainer.devices to {len(rows)} or less"
+            )
         seed = torch.initial_seed() % 2**32  # that of seed_everything, which governs the order; data.seed the draws
-        return DistributedSampler(rows, num_replicas=size, rank=rank, shuffle=True, seed=seed)
+        return DistributedSampler(rows, num_replicas=size, rank=rank, shuffle=shuffle, seed=seed)
 
     def _table(self, split: Split) -> Table:
         if split == "train":

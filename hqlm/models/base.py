@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,11 +22,14 @@ from hqlm.circuits import Circuit
 from hqlm.contracts import Contracted
 from hqlm.errors import CheckpointError, ConfigError, TrainingError, refusal, user_mistake
 from hqlm.layer import QuantumLayer, circuits
+from hqlm.models.preparation import Preparation, check_callbacks
 from hqlm.models.recipes import to_primitives
+from hqlm.models.resuming import change_options, check_settings, describe_misfits, keep_callback_options
 from hqlm.models.schedules import Schedule, check_schedule, scheduler_config
 from hqlm.plain import to_plain
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
+_WARM_START: Final = ", or start a new run from its head: --model.init_from=RUN without --ckpt_path"
 LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
@@ -64,6 +69,8 @@ class HqlmModule(LightningModule, Contracted, ABC):
         self.checkpoint: Path | None = None  # that it was loaded from
         self.run_folder: Path | None = None  # of the run that the checkpoint belongs to
         self._planned_steps: int | None = None  # of the run that a checkpoint comes from
+        self._options: list[dict[str, Any]] = []  # of the groups of the optimiser, as configured
+        self._resumed: dict[str, Any] | None = None  # checkpoint that training goes on from
 
     def save_hyperparameters(
         self, *args: Any, frame: types.FrameType | None = None, logger: bool = False, **kwargs: Any
@@ -83,6 +90,21 @@ class HqlmModule(LightningModule, Contracted, ABC):
 
     def find_body(self, checkpoint: Path) -> None:
         """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
+
+    def initialize(self) -> None:
+        """Set what a fresh fit estimates from the training data, before any callback sees the model."""
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Refuse callbacks that would lie about a run; have the model built before all others are set up.
+
+        Raises:
+            ConfigError: naming the callback, and what to do instead.
+        """
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        check_callbacks(map(type, callbacks))
+        if not any(isinstance(each, Preparation) for each in callbacks):
+            callbacks.insert(0, Preparation())
+        return []
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser is made of: groups of trainable parameters, with options of their own if they have any."""
@@ -105,29 +127,50 @@ class HqlmModule(LightningModule, Contracted, ABC):
                 f"model.optimizer made a {type(optimizer).__name__}. It must be a class of torch.optim.Optimizer"
             )
         _check_range(optimizer)
+        self._options = [
+            {name: value for name, value in group.items() if isinstance(value, bool | int | float | str | tuple)}
+            for group in optimizer.param_groups
+        ]
         if self._schedule != "constant" and "lr" not in optimizer.defaults:
             raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
-        steps = int(self.trainer.estimated_stepping_batches)
-        if (
-            self._planned_steps not in (None, steps)
-            and self._schedule != "constant"
-            and isinstance(self._schedule, str)
-        ):
+        steps = self._count_steps()
+        if None not in (self._planned_steps, steps) and self._planned_steps != steps:
             raise ConfigError(
                 f"schedule={self._schedule} was made for the {self._planned_steps} steps of the run, but trainer and "
                 f"data now mean {steps}: go on with the same max_epochs, data and batch size, or start a new run"
             )
         self._planned_steps = steps
-        return scheduler_config(self._schedule, optimizer, steps)
+        if self._resumed is not None:
+            change_options(self._resumed, self._options)
+            self._resumed = None
+        return scheduler_config(self._schedule, optimizer, steps or 0)
+
+    def _count_steps(self) -> int | None:
+        """Return how many steps a named schedule spans; None where no schedule counts them."""
+        if self._schedule == "constant" or not isinstance(self._schedule, str):
+            return None
+        if any(isinstance(each, GradientAccumulationScheduler) for each in self.trainer.callbacks):  # type: ignore[attr-defined]
+            raise ConfigError(
+                f"model.schedule={self._schedule} needs the number of steps, which GradientAccumulationScheduler "
+                "changes. Set model.schedule=constant, or trainer.accumulate_grad_batches instead of the callback"
+            )
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise ConfigError(
+                f"model.schedule={self._schedule} spans all steps, and there is no limit to them. Set "
+                "trainer.max_epochs, or model.schedule=constant"
+            )
+        return int(steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the number of steps that the schedule is made for.
+        """Keep the number of steps that the schedule is made for, and the options that the optimiser began with.
 
         Raises:
             TrainingError: when a weight is not finite, so that the last good checkpoint is not overwritten.
         """
         self.check_weights()
         checkpoint["planned_steps"] = self._planned_steps
+        checkpoint["optimizer_options"] = self._options
         for key, value in checkpoint.items():
             checkpoint[key] = to_plain(value, keep=Tensor)  # a rate from numpy.logspace is in the optimizer's state
 
@@ -145,8 +188,23 @@ class HqlmModule(LightningModule, Contracted, ABC):
             )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the number of steps that the schedule was made for."""
+        """Remember the number of steps that the schedule was made for; check that training can go on from here."""
         self._planned_steps = checkpoint.get("planned_steps")
+        if self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING:
+            self.check_resume(checkpoint)
+            keep_callback_options(checkpoint, self._trainer.callbacks)  # type: ignore[attr-defined]
+            self._resumed = checkpoint
+
+    def check_resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse settings that a run cannot change when it goes on.
+
+        Args:
+            checkpoint: that training goes on from.
+
+        Raises:
+            ConfigError: for another class of optimiser or another schedule.
+        """
+        check_settings(checkpoint["hyper_parameters"], self.hparams)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in torch.
@@ -158,8 +216,9 @@ class HqlmModule(LightningModule, Contracted, ABC):
             return super().load_state_dict(state_dict, strict=strict, assign=assign)
         except RuntimeError as err:
             raise CheckpointError(
-                f"the weights of the checkpoint do not fit {type(self).__name__} as it is configured. Leave what "
-                f"shapes it as it was trained: {' '.join(str(err).split())}"
+                f"the weights of the checkpoint do not fit {type(self).__name__} as it is configured: "
+                f"{describe_misfits(state_dict, self.state_dict())}. Leave what shapes it as it was trained"
+                f"{_WARM_START if hasattr(self, 'init_from') else ''}"
             ) from err
 
     def circuits(self) -> dict[str, Circuit]:

@@ -27,6 +27,7 @@ class ClassicalClassifier(TextClassifier):
         schedule: learning-rate schedule, per step.
         class_names: names of the classes; written by the first fit.
         embedding_dim: values of an embedding; written by the first fit.
+        init_from: run or checkpoint whose trained head a fit starts from, in place of random weights.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class ClassicalClassifier(TextClassifier):
         schedule: Schedule | LRSchedulerCallable = "one_cycle",
         class_names: Sequence[str] | None = None,
         embedding_dim: int | None = None,
+        init_from: str | None = None,
     ) -> None:
         super().__init__(text_encoder, optimizer, schedule, class_names, embedding_dim)
         self.save_hyperparameters()
+        self.init_from = init_from
         if any(width < 1 for width in hidden):
             raise ConfigError(f"model.hidden: widths must be 1 or more, given {list(hidden)}")
         if rank is not None and rank < 1:

@@ -42,6 +42,7 @@ class HybridClassifier(TextClassifier):
         schedule: learning-rate schedule, per step.
         class_names: names of the classes; written by the first fit.
         embedding_dim: values of an embedding; written by the first fit.
+        init_from: run or checkpoint whose trained head a fit starts from, in place of random weights.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class HybridClassifier(TextClassifier):
         schedule: Schedule | LRSchedulerCallable = "one_cycle",
         class_names: Sequence[str] | None = None,
         embedding_dim: int | None = None,
+        init_from: str | None = None,
     ) -> None:
         super().__init__(text_encoder, optimizer, schedule, class_names, embedding_dim)
         self.save_hyperparameters()
+        self.init_from = init_from
         whole = Composition(feature_encoder, reuploading, ansatz, readout, skip)
         self.composition = whole.ablated(tuple(ablate))
         self.backend = backend

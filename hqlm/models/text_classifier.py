@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from hqlm.contracts import returns
 from hqlm.data import HqlmDataModule, Split
 from hqlm.encoders import TextEncoder, tell_of_cut
 from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError, list_names
 from hqlm.models.base import LOWER_RATE
+from hqlm.models.resuming import describe_misfits
 from hqlm.models.schedules import Schedule
 from hqlm.models.text_model import TextModel
 from hqlm.plain import to_plain
@@ -50,6 +51,28 @@ class Prediction:
     probabilities: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Results of one pass over a split, each row once, whatever the number of processes.
+
+    Args:
+        split: the split.
+        index: positions of the rows in the split `(rows,)`, ascending.
+        labels: class numbers `(rows,)`, -1 where there is none.
+        logits: `(rows, n_classes)`, in double precision on the CPU.
+    """
+
+    split: Split
+    index: Tensor
+    labels: Tensor
+    logits: Tensor
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Probability of each class `(rows, n_classes)`."""
+        return self.logits.softmax(1)
+
+
 class TextClassifier(TextModel):
     """A text encoder under a trained head.
 
@@ -62,7 +85,12 @@ class TextClassifier(TextModel):
         schedule: learning-rate schedule.
         class_names: names of the classes; written by the first fit.
         embedding_dim: values of an embedding; written by the first fit.
+
+    Attributes:
+        init_from: checkpoint or run whose head a fresh fit starts from; None to start from random weights.
     """
+
+    init_from: str | None = None
 
     def __init__(
         self,
@@ -75,6 +103,11 @@ class TextClassifier(TextModel):
         super().__init__(text_encoder, optimizer, schedule, embedding_dim)
         self.class_names: tuple[str, ...] | None = None if class_names is None else tuple(to_plain(class_names))
         self._embeddings: dict[Split, Tensor] = {}
+        self._is_built = False
+        self._embedded: dict[Split, list[str]] = {}  # texts that the embeddings are of
+        self._start: tuple[tuple[str, ...], dict[str, Tensor]] | None = None  # classes and weights of `init_from`
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []  # index, labels and logits of evaluated batches
+        self.evaluation: Evaluation | None = None  # of the last pass over validation, test or prediction rows
 
     @abstractmethod
     @returns("nothing")
@@ -98,21 +131,27 @@ class TextClassifier(TextModel):
     def setup(self, stage: str) -> None:
         """Agree on the classes with the data and embed its texts, rank 0 first."""
         data = self._data()
+        self._batches = []  # of a pass that was broken off
         self._settle_classes(data, stage)
         if not self.trainer.is_global_zero:
             self.trainer.strategy.barrier("embed")
         try:
             if stage == "fit":
                 self.tune(data)
-            vectors = {split: self._embed_frozen(data.texts(split)) for split in self._splits(stage)}
+            vectors = {
+                split: self._embed_frozen(data.texts(split))
+                for split in self._splits(stage)
+                if split not in self._embeddings or self._embedded.get(split) != data.texts(split)
+            }
         finally:  # the others must not wait for a rank that failed
             if self.trainer.is_global_zero:
                 self.trainer.strategy.barrier("embed")
-        for split in set(_STAGES[stage]) - set(vectors):  # the trained body embeds these, and counts nothing
+        for split in set(_STAGES[stage]) - set(self._splits(stage)):  # the trained body embeds these, uncounted
             tell_of_cut(self._text_module, data.texts(split))
         for split, rows in vectors.items():
             self._settle_dim(rows.shape[1])
             self._embeddings[split] = rows.to(self.trainer.strategy.root_device)
+            self._embedded[split] = data.texts(split)
 
     def _splits(self, stage: str) -> tuple[Split, ...]:
         """The splits that are embedded before the first step."""
@@ -173,19 +212,19 @@ class TextClassifier(TextModel):
         Raises:
             ConfigError: when they are not.
         """
-        if hasattr(self, "metrics"):
+        if self._is_built:
             return
         if self.class_names is None or self.embedding_dim is None:
             raise ConfigError("class_names and embedding_dim are known after a fit, or must be given")
-        n_classes = len(self.class_names)
-        self.build_head(self.embedding_dim, n_classes)
+        self.build_head(self.embedding_dim, len(self.class_names))
         self._build_body()
-        self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, n_classes) for split in ("val", "test")})
+        self._is_built = True
 
-    def on_fit_start(self) -> None:
-        """Fit what the head estimates, unless a checkpoint brought it.
+    def initialize(self) -> None:
+        """Estimate what the head needs from the training embeddings, or take its weights from another run.
 
         Raises:
+            ConfigError: when those of `init_from` were not read.
             DataError: when the embeddings of all training texts are equal.
         """
         embeddings = self._embeddings["train"]
@@ -194,10 +233,74 @@ class TextClassifier(TextModel):
                 f"the embeddings of all {len(embeddings)} training texts are equal: they tell no classes apart. Choose "
                 "another model.text_encoder, or check data.text"
             )
-        if self.trainer.ckpt_path is None:
-            self.fit_head(embeddings)
+        if self.init_from is None:
+            self.fit_head(embeddings.to(self._head_device()))
+        elif self._start is None:
+            raise ConfigError(
+                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.io before a fit"
+            )
+        else:
+            self._load_start(self._start)
         if self.stage == "end_to_end":
             self._embeddings.clear()
+
+    def warm_start(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take a trained head into a fit that starts from it: its weights, and what it has estimated from its data.
+
+        Args:
+            checkpoint: of a model with the same head and the same classes, whatever becomes of the text encoder.
+
+        Raises:
+            ConfigError: for other classes.
+        """
+        classes = tuple(checkpoint["hyper_parameters"].get("class_names") or ())
+        if self.class_names not in (None, classes):
+            raise ConfigError(_other_classes(f"init_from={self.init_from}", classes, self.class_names or ()))
+        self._start = (classes, {name: value for name, value in checkpoint["state_dict"].items() if _of_head(name)})
+
+    def _load_start(self, start: tuple[tuple[str, ...], dict[str, Tensor]]) -> None:
+        classes, weights = start
+        if self.class_names != classes:
+            raise ConfigError(_other_classes(f"init_from={self.init_from}", classes, self.class_names or ()))
+        own = {name: value for name, value in self.state_dict().items() if _of_head(name)}
+        misfits = describe_misfits(weights, own)
+        if misfits:
+            raise ConfigError(
+                f"init_from={self.init_from} does not fit the head as it is configured: weights are {misfits}. "
+                "Configure the head as in that run"
+            )
+        with torch.no_grad():
+            for name, value in own.items():  # the tensors of the model themselves
+                value.copy_(weights[name])
+
+    def _head_device(self) -> torch.device:
+        return next((each.device for each in self.parameters()), torch.device("cpu"))
+
+    def check_resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse what a run cannot change when it goes on.
+
+        Raises:
+            ConfigError: for another optimiser, schedule, origin of the weights, or tuning of the text encoder.
+            DataError: for other classes, or another order of them.
+        """
+        super().check_resume(checkpoint)
+        before = checkpoint["hyper_parameters"]
+        classes = tuple(before.get("class_names") or ())
+        if self.class_names not in (None, classes):
+            raise DataError(_other_classes("the run", classes, self.class_names or ()))
+        if before.get("init_from") != self.hparams.get("init_from"):
+            raise ConfigError(
+                f"model.init_from={self.init_from} is for the start of a run, not for one that goes on. Leave "
+                "--ckpt_path out, or init_from as it was"
+            )
+        if self.stage == "contrastive":
+            old, new = (each["text_encoder"].get("init_args") or {} for each in (before, self.hparams))
+            changed = [name for name in ("contrastive", "lr", "lora") if old.get(name) != new.get(name)]
+            if changed:
+                raise ConfigError(
+                    f"model.text_encoder.{changed[0]} is that of the tuning, which this run has behind it. Leave it as "
+                    "it was, or start a new run"
+                )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch.
@@ -210,16 +313,28 @@ class TextClassifier(TextModel):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Log `val/loss`, `val/acc` and `val/f1`; returns what `predict_step` does."""
+        """Evaluate a batch; returns what `predict_step` does."""
         return self._evaluate("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Log `test/loss`, `test/acc` and `test/f1`; returns what `predict_step` does."""
+        """Evaluate a batch; returns what `predict_step` does."""
         return self._evaluate("test", batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`index`, places of the texts in the split `(batch,)`, and `probabilities` `(batch, n_classes)`."""
-        return _outputs(batch, self._logits("predict", batch))
+        """Return `index`, positions of the texts in the split `(batch,)`, and `probabilities` `(batch, n_classes)`."""
+        return self._evaluate("predict", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/loss`, `val/acc` and `val/f1` of all rows."""
+        self._conclude("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/loss`, `test/acc` and `test/f1` of all rows."""
+        self._conclude("test")
+
+    def on_predict_epoch_end(self) -> None:
+        """Gather the predictions of all processes."""
+        self._conclude("predict")
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classes and probabilities of any texts, with a trained model.
@@ -277,26 +392,47 @@ class TextClassifier(TextModel):
 
     def _evaluate(self, split: Split, batch: Batch) -> dict[str, Tensor]:
         logits = self._logits(split, batch)
-        metrics = self.metrics[f"{split}_metrics"]
-        assert isinstance(metrics, MetricCollection)
-        metrics.update(logits, batch[2])
-        rows = len(batch[2])
-        self.log(f"{split}/loss", self._loss(split, logits, batch), on_epoch=True, batch_size=rows, sync_dist=True)
-        self.log_dict(metrics, on_epoch=True, batch_size=rows, prog_bar=split == "val")
-        return _outputs(batch, logits)
+        if split != "predict":
+            self._loss(split, logits, batch)
+        self._batches.append((batch[0], batch[2], logits.detach()))
+        return {"index": batch[0], "probabilities": logits.softmax(1)}
+
+    def _conclude(self, split: Split) -> None:
+        """Gather the rows of all processes, drop what a sampler repeated to fill its last batches, and log metrics."""
+        columns, self._batches = list(zip(*self._batches, strict=True)), []
+        if not columns:
+            return
+        index, labels, logits = (torch.cat(parts) for parts in columns)
+        if self.trainer.world_size > 1:
+            index, labels, logits = (torch.cat(gather_all_tensors(part)) for part in (index, labels, logits))
+            order = index.argsort(stable=True)
+            order = order[index[order].diff(prepend=index.new_tensor([-1])) != 0]
+            index, labels, logits = index[order], labels[order], logits[order]
+        self.evaluation = Evaluation(split, index.cpu(), labels.cpu(), logits.cpu().double())
+        if split != "predict":
+            metrics = _metrics(split, self.evaluation)
+            self.log_dict(metrics, prog_bar=split == "val", batch_size=len(index), sync_dist=True)
 
 
-def _outputs(batch: Batch, logits: Tensor) -> dict[str, Tensor]:
-    return {"index": batch[0], "probabilities": logits.softmax(1)}
+def _of_head(name: str) -> bool:
+    return not name.startswith("body.") and not name.endswith("_extra_state")  # how often a layer has drawn shots
 
 
-def _metrics(split: str, n_classes: int) -> MetricCollection:
-    return MetricCollection(
-        {
-            f"{split}/acc": MulticlassAccuracy(n_classes, average="micro"),
-            f"{split}/f1": MulticlassF1Score(n_classes, average="macro"),
-        }
+def _other_classes(source: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
+    return (
+        f"{source} has the classes {', '.join(theirs)}, in this order, but the data has {', '.join(ours)}. Use data "
+        "with the same classes, or start a new run"
     )
+
+
+def _metrics(split: str, evaluation: Evaluation) -> dict[str, Tensor]:
+    logits, labels = evaluation.logits, evaluation.labels
+    n_classes = logits.shape[1]
+    return {
+        f"{split}/loss": nn.functional.cross_entropy(logits, labels),
+        f"{split}/acc": multiclass_accuracy(logits, labels, n_classes, average="micro"),
+        f"{split}/f1": multiclass_f1_score(logits, labels, n_classes, average="macro"),
+    }
 
 
 def _prediction(text: str, row: Sequence[float], class_names: Sequence[str]) -> Prediction:

@@ -1,5 +1,6 @@
 """A killed run goes on as if nothing had happened."""
 
+import json
 import os
 import signal
 import subprocess
@@ -133,3 +134,149 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(fit, tmp_path):
     assert weights("killed")[1] < 7
     assert fit("--name=killed", "--ckpt_path=last", *args).code == 0
     assert_same("whole", "killed")
+
+
+def optimizer_of(run):
+    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]["param_groups"]
+
+
+ADAM = ["--model.optimizer=torch.optim.AdamW", "--model.optimizer.lr=0.02", "--model.schedule=constant"]
+
+
+def test_options_of_the_optimizer_take_effect_when_a_run_goes_on(fit):
+    assert fit("--name=a", *ADAM, "--trainer.max_epochs=1").code == 0
+    changed = ["--model.optimizer.lr=0.5", "--model.optimizer.weight_decay=0.3", "--model.optimizer.betas=[0.5, 0.6]"]
+    result = fit("--name=a", "--ckpt_path=last", *ADAM, "--trainer.max_epochs=2", *changed)
+    assert result.code == 0, result.err
+    assert "lr: 0.02 -> 0.5" in result.out
+    (group,) = optimizer_of("a")
+    assert (group["lr"], group["weight_decay"], tuple(group["betas"])) == (0.5, 0.3, (0.5, 0.6))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear_warmup", "one_cycle"])
+def test_a_schedule_goes_on_from_where_it_stands_at_the_new_learning_rate(fit, monkeypatch, tmp_path, schedule):
+    """As in a run that had the new rate from its beginning."""
+    whole = ["--trainer.max_epochs=4", f"--model.schedule={schedule}", "--model.optimizer=torch.optim.SGD"]
+    interrupted(fit, monkeypatch, tmp_path, *whole, "--model.optimizer.lr=0.02")
+    fast = ["--model.optimizer.lr=0.1", "--trainer.max_epochs=4"]
+    monkeypatch.delitem(sys.modules, "interrupt")
+    Path("interrupt.py").write_text(Path("interrupt.py").read_text().replace("raise KeyboardInterrupt", "pass"))
+    recorder = "rates.Rates"
+    Path("rates.py").write_text(RATES)
+    add = f"--trainer.callbacks=[{{'class_path': '{recorder}', 'init_args': {{'name': '%s'}}}}]"
+    assert fit("--name=fast", *whole, *fast, add % "fast").code == 0
+    result = fit("--name=broken", "--ckpt_path=last", *whole, *fast, add % "broken")
+    assert result.code == 0, result.err
+    rates = {name: json.loads(Path(f"{name}.json").read_text()) for name in ("fast", "broken")}
+    assert 0 < len(rates["broken"]) < len(rates["fast"])
+    assert rates["broken"] == pytest.approx(rates["fast"][-len(rates["broken"]) :], rel=1e-9, abs=1e-12)
+
+
+RATES = """
+import json
+from lightning.pytorch import Callback
+
+class Rates(Callback):
+    def __init__(self, name: str) -> None:
+        self.name, self.rates = name, []
+
+    def on_train_batch_start(self, trainer, *args):
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_end(self, trainer, *args):
+        with open(f"{self.name}.json", "w") as file:
+            json.dump(self.rates, file)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--model.schedule=cosine"], "model.schedule: a run that goes on cannot change it from constant to cosine"),
+        (["--model.optimizer=torch.optim.SGD", "--model.optimizer.momentum=0.9"], "cannot change it from torch.optim"),
+    ],
+    ids=["schedule", "optimizer"],
+)
+def test_what_cannot_change_when_a_run_goes_on_is_refused_before_anything_is_written(fit, flags, words):
+    assert fit("--name=a", *ADAM, "--trainer.max_epochs=1").code == 0
+    before = {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()}
+    result = fit("--name=a", "--ckpt_path=last", *ADAM, "--trainer.max_epochs=2", *flags)
+    assert result.code == 2
+    assert words in result.err
+    assert "--model.init_from" in result.err
+    assert {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()} == before
+
+
+def test_options_of_a_schedule_of_torch_are_refused(fit):
+    step = ["--model.schedule=torch.optim.lr_scheduler.StepLR", "--model.schedule.step_size=1"]
+    assert fit("--name=a", *step, "--trainer.max_epochs=1").code == 0
+    result = fit("--name=a", "--ckpt_path=last", *step, "--trainer.max_epochs=2", "--model.schedule.gamma=0.5")
+    assert result.code == 2
+    assert "gamma=0.5" in result.err
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "changed"),
+    [("SPSA", {"lr": 0.7, "perturbation": 0.3}), ("QuantumNaturalGradient", {"lr": 0.7, "damping": 0.1})],
+)
+def test_options_of_optimizers_of_circuits_take_effect_too(run, optimizer, changed):
+    base = ["--model=VQE", "--model.problem=IsingChain", "--model.problem.n_qubits=3", "--trainer.accelerator=cpu"]
+    base += [f"--model.optimizer=hqlm.algorithms.optimizers.{optimizer}", "--trainer.enable_progress_bar=false"]
+    base += ["--model.steps_per_epoch=2", "--model.schedule=constant"]
+    result = run("fit", *base, "--name=a", "--trainer.max_epochs=1")
+    assert result.code == 0, result.err
+    flags = [f"--model.optimizer.{name}={value}" for name, value in changed.items()]
+    result = run("fit", *base, "--name=a", "--trainer.max_epochs=2", "--ckpt_path=last", *flags)
+    assert result.code == 0, result.err
+    (group,) = optimizer_of("a")
+    assert {name: group[name] for name in changed} == changed
+
+
+def test_the_patience_of_early_stopping_takes_effect(fit):
+    def early(patience):
+        options = {"monitor": "val/acc", "mode": "max", "patience": patience}
+        return "--trainer.callbacks=" + json.dumps([{"class_path": "EarlyStopping", "init_args": options}])
+
+    assert fit("--name=a", *ADAM, early(5), "--trainer.max_epochs=1").code == 0
+    assert fit("--name=a", "--ckpt_path=last", *ADAM, early(9), "--trainer.max_epochs=2").code == 0
+    states = torch.load("runs/a/checkpoints/last.ckpt", weights_only=True)["callbacks"]
+    (state,) = (state for name, state in states.items() if name.startswith("EarlyStopping"))
+    assert state["patience"] == 9
+
+
+def write_rows(folder, *labels):
+    Path(folder).mkdir()
+    for split in ("train", "dev", "test"):
+        Path(folder, f"{split}.tsv").write_text(
+            "text\tlabel\n" + "".join(f"word {i} {label}\t{label}\n" for i in range(8) for label in labels)
+        )
+
+
+def test_other_classes_are_refused_when_a_run_goes_on(fit):
+    write_rows("one", "neg", "pos")
+    write_rows("other", "pos", "zzz")
+    small = [*ADAM, "--data=FileData"]
+    assert fit("--name=a", *small, "--data.folder=one", "--trainer.max_epochs=1").code == 0
+    before = Path("runs/a/config.yaml").read_text()
+    more = ["--name=a", "--ckpt_path=last", "--trainer.max_epochs=2"]
+    result = fit(*more, *small, "--data.folder=other")
+    assert result.code == 2
+    assert "the run has the classes neg, pos, in this order, but the data has pos, zzz" in result.err
+    reverse = '--model.class_names=["pos", "neg"]'
+    result = fit(*more, *small, "--data.folder=one", reverse)
+    assert result.code == 2
+    assert "in this order, but the data has pos, neg" in result.err
+    assert Path("runs/a/config.yaml").read_text() == before
+    assert fit(*more, *small, "--data.folder=one").code == 0
+
+
+def test_weights_that_do_not_fit_are_named_in_a_sentence(fit):
+    assert fit("--name=a", *ADAM, "--trainer.max_epochs=1").code == 0
+    more = ["--name=a", "--ckpt_path=last", *ADAM, "--trainer.max_epochs=2"]
+    result = fit(*more, "--model.readout=2", "--model.feature_encoder.n_layers=3")
+    assert result.code == 2
+    assert "1 missing" not in result.err
+    assert "of another shape (" in result.err
+    assert "head.weight (2, 1) instead of (2, 2)" in result.err
+    assert "--model.init_from=RUN" in result.err
+    assert len(result.err) < 600

@@ -13,6 +13,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
+from hqlm.errors import ConfigError
 from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import HybridClassifier
 from tests.commands.conftest import TINY
@@ -48,12 +49,21 @@ def test_two_processes_give_the_weights_of_one(tmp_path, monkeypatch):
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4)
 
 
-def fitted(folder, name, *flags):
-    """The folder of a run of `hqlm fit` in a process of its own, which may start others."""
+TWO = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
+
+
+def hqlm(folder, *args):
+    """What a command prints in a process of its own, which may start others."""
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "hqlm", "fit", *TINY, f"--name={name}", *flags]
+    command = [sys.executable, "-m", "hqlm", *args]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fitted(folder, name, *flags):
+    """The folder of a run of `hqlm fit`."""
+    hqlm(folder, "fit", *TINY, f"--name={name}", *flags)
     return folder / "runs" / name
 
 
@@ -66,8 +76,9 @@ def validated(run):
 
 @pytest.mark.slow
 def test_the_command_gives_the_same_run_with_two_processes_and_the_same_global_batch(tmp_path):
-    one = fitted(tmp_path, "one", "--data.batch_size=32", "--trainer.devices=1")
-    two = fitted(tmp_path, "two", "--data.batch_size=16", "--trainer.devices=2", "--trainer.strategy=ddp")
+    odd = "--data.limit_val=31"  # one process validates a row twice, which counts once
+    one = fitted(tmp_path, "one", "--data.batch_size=32", "--trainer.devices=1", odd)
+    two = fitted(tmp_path, "two", "--data.batch_size=16", *TWO, odd)
     assert {run.name for run in (tmp_path / "runs").iterdir()} == {"one", "two"}
     assert len(validated(one)) == 2
     torch.testing.assert_close(torch.tensor(validated(two)), torch.tensor(validated(one)), atol=1e-4, rtol=1e-4)
@@ -75,3 +86,45 @@ def test_the_command_gives_the_same_run_with_two_processes_and_the_same_global_b
     torch.testing.assert_close(weights, expected, atol=1e-4, rtol=1e-4)
     counts, others = (json.loads((run / "summary.json").read_text())["parameters"] for run in (two, one))
     assert counts == others
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [21, 1])
+def test_two_processes_measure_every_row_once_into_a_folder_of_their_own(tmp_path, rows):
+    run = fitted(tmp_path, "a", "--trainer.max_epochs=1")
+    flags = ["--ckpt_path=a", f"--data.limit_test={rows}", "--data.limit_val=21", "--data.batch_size=4"]
+    for command in ("test", "predict") if rows > 1 else ("predict",):
+        hqlm(tmp_path, command, *flags)
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        out = hqlm(tmp_path, command, *flags, *TWO)
+        assert out.count("results in") == 1
+        assert {path: path.read_bytes() for path in before} == before
+        one, two = ((run / f"{command}-{number}/predictions.tsv").read_text() for number in (1, 2))
+        assert len(one.splitlines()) == rows + 1
+        assert two == one
+        if command == "test":
+            one, two = (json.loads((run / f"test-{number}/metrics.json").read_text()) for number in (1, 2))
+            assert two == pytest.approx(one, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_do_not_replace_the_test_of_an_algorithm(tmp_path):
+    flags = ["--model=VQE", "--model.problem=IsingChain", "--model.problem.n_qubits=3", "--trainer.accelerator=cpu"]
+    hqlm(tmp_path, "fit", *flags, "--model.steps_per_epoch=2", "--trainer.max_epochs=1", "--name=a")
+    hqlm(tmp_path, "test", "--ckpt_path=a")
+    metrics = tmp_path / "runs/a/test-1/metrics.json"
+    before = metrics.stat()
+    hqlm(tmp_path, "test", "--ckpt_path=a", *TWO)
+    assert (metrics.stat().st_ino, metrics.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert json.loads((tmp_path / "runs/a/test-2/metrics.json").read_text()) == json.loads(metrics.read_text())
+
+
+def test_more_processes_than_training_rows_are_refused():
+    """Some would repeat the rows of others."""
+    data = ReviewsData(limit_train=2)
+    data.setup("fit")
+    data.trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+    assert len(data.train_dataloader()) == 1
+    data.trainer = Trainer(accelerator="cpu", devices=3, strategy="ddp", logger=False, enable_checkpointing=False)
+    with pytest.raises(ConfigError, match="3 processes cannot share 2 training rows. Set trainer.devices to 2"):
+        data.train_dataloader()

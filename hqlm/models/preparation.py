@@ -1,0 +1,48 @@
+"""The model that callbacks see: built, and set from the training data, before the first of them is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, StochasticWeightAveraging
+
+from hqlm.errors import ConfigError
+
+_REFUSED: Final[dict[type[Callback], str]] = {
+    BatchSizeFinder: "it changes data.batch_size after the schedule and config.yaml are made. Set data.batch_size",
+    LearningRateFinder: "it changes model.optimizer.lr after config.yaml is made. Set model.optimizer.lr, or compare "
+    "rates with hqlm study",
+    StochasticWeightAveraging: "it averages after the last checkpoint is written, so the average is lost. Use "
+    "EMAWeightAveraging",
+}
+
+
+def check_callbacks(callbacks: Iterable[type]) -> None:
+    """Refuse classes of callbacks whose effect no configuration or checkpoint would hold.
+
+    Raises:
+        ConfigError: naming the first of them, and what to do instead.
+    """
+    for callback in callbacks:
+        for refused, reason in _REFUSED.items():
+            if issubclass(callback, refused):
+                raise ConfigError(f"trainer.callbacks: {callback.__name__} is not possible: {reason}")
+
+
+class Preparation(Callback):
+    """Builds the model of a fit before other callbacks copy or average its weights.
+
+    Lightning sets up callbacks before the model, and builds the model after both.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Set up and build the model; Lightning's own calls later find that done."""
+        if stage != "fit":
+            return
+        pl_module.setup(stage)
+        with trainer.precision_plugin.module_init_context():
+            pl_module.configure_model()
+        if trainer.ckpt_path is None:
+            pl_module.initialize()  # type: ignore[operator]

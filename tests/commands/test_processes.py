@@ -1,0 +1,101 @@
+"""Processes of one training: counted, and ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hqlm.resources import _quotas, usable_cores
+from tests.commands.conftest import TINY
+
+TWO = ["--trainer.devices=2", "--trainer.strategy=ddp"]
+ENDS = """
+import os, signal, time
+from lightning.pytorch import Callback
+
+class Ends(Callback):
+    def __init__(self, how: str, rank: int = 1) -> None:
+        self.how, self.rank = how, rank
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        open(f"pid-{trainer.global_rank}", "w").write(str(os.getpid()))
+        trainer.strategy.barrier()
+        if trainer.global_rank == self.rank:
+            if self.how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.how == "leave":
+                os._exit(3)
+            raise ValueError("broken on purpose")
+        if self.how == "leave":
+            time.sleep(600)
+"""
+
+
+def test_more_processes_than_cores_are_refused(fit):
+    result = fit("--trainer.devices=100")
+    assert result.code == 2
+    assert f"would start 100 processes, but this one may use {usable_cores()} cores" in result.err
+    assert not list(Path("runs").glob("*"))
+
+
+def test_cores_are_those_that_this_process_may_run_on():
+    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); import hqlm.resources as r"
+    done = subprocess.run([sys.executable, "-c", f"{code}; print(r.usable_cores())"], capture_output=True, check=True)
+    assert done.stdout == b"1\n"
+    assert 1 <= usable_cores() <= os.cpu_count()
+
+
+def test_quotas_of_both_versions_of_cgroups_are_read(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/cpu.max").write_text("150000 100000\n")
+    (tmp_path / "a/b/cpu.max").write_text("max 100000\n")
+    assert list(_quotas("0::/a/b\n", tmp_path)) == [1.5]
+    old = tmp_path / "cpu,cpuacct/c"
+    old.mkdir(parents=True)
+    (old / "cpu.cfs_quota_us").write_text("-1\n")
+    (old / "cpu.cfs_period_us").write_text("100000\n")
+    (old.parent / "cpu.cfs_quota_us").write_text("200000\n")
+    (old.parent / "cpu.cfs_period_us").write_text("100000\n")
+    assert min(_quotas("4:memory:/c\n3:cpu,cpuacct:/c\n", tmp_path)) == 2.0
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "rank", "words"),
+    [
+        ("kill", 1, "the process of rank 1 was ended by SIGKILL"),
+        ("leave", 1, "the process of rank 1 failed with exit code 3"),
+        ("raise", 1, "the process of rank 1 failed with exit code 1"),
+        ("kill", 0, ""),
+    ],
+)
+def test_all_processes_end_with_the_first_that_fails(tmp_path, how, rank, words):
+    (tmp_path / "ends.py").write_text(ENDS)
+    callback = f'--trainer.callbacks=[{{"class_path": "ends.Ends", "init_args": {{"how": "{how}", "rank": {rank}}}}}]'
+    env = {**os.environ, "HQLM_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "hqlm", "fit", *TINY, *TWO, "--name=a", callback]
+    with (tmp_path / "err").open("w+") as err:
+        process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=err)
+        while not ((tmp_path / "pid-0").exists() and (tmp_path / "pid-1").exists()):
+            assert process.poll() is None, (tmp_path / "err").read_text()
+            time.sleep(0.1)
+        code = process.wait(timeout=60)
+        said = (tmp_path / "err").read_text()
+    assert code == (-signal.SIGKILL if rank == 0 else 2), said
+    assert words in said
+    assert ("Traceback" in said) == (how == "raise"), said
+    deadline = time.monotonic() + 30.0
+    while any(alive((tmp_path / f"pid-{rank}").read_text()) for rank in (0, 1)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
