@@ -66,6 +66,9 @@ def main(args: list[str]) -> int:
     write_text(study.folder / STUDY, study_text(parser, options, study))
     write_design(study.folder, [(run.trial, run.key) for run in runs])
     embed_all([run.config for run in todo.values()])
+    logger = wandb_logger(next(iter(todo.values())).config) if todo else None
+    if logger is not None:
+        logger.ask_server()
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
     _publish(study, runs)

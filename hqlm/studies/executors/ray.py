@@ -170,6 +170,8 @@ def _outcomes(ray: Any, n_workers: int | None, run_trial: RunTrial, tasks: Seque
 def _outcome(ray: Any, done: Any, place: int) -> Outcome:
     try:
         outcome: Outcome = ray.get(done)
+    except ray.exceptions.LocalRayletDiedError:  # no other task could run either
+        raise
     except ray.exceptions.RayError as err:
         return Outcome(place, error=f"the worker process died: {_first_sentence(err)}")
     return outcome
