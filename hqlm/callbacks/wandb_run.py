@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.callbacks.metrics_file import MetricsFile
-from hqlm.callbacks.wandb_session import Mode, Session, check, page
+from hqlm.callbacks.wandb_session import Mode, Session, ask_server, check, is_online, page
 from hqlm.io import run_folder
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.studies.store import RUNNING, read_record
@@ -52,7 +52,7 @@ class WandbRun(Logger, Callback):
         group: str | None = None,
         tags: Sequence[str] = (),
         mode: Mode = "auto",
-        timeout: float = 20.0,
+        timeout: float = 10.0,
     ) -> None:
         super().__init__()
         check(mode)
@@ -75,6 +75,11 @@ class WandbRun(Logger, Callback):
     def version(self) -> str | None:
         """Identity of the run on W&B; None before it has begun."""
         return None if self._session is None else self._session.id
+
+    def ask_server(self) -> None:
+        """Ask the server before workers start, which are told of one that does not answer and do not wait for it."""
+        if is_online(self.mode):
+            ask_server(self.timeout, "the study goes on, and what would be sent is written to its folder")
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Keep the model, whose circuits are sent, where there is something to send."""

@@ -6,7 +6,10 @@ import json
 import logging
 import netrc
 import os
+import queue
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "online", "offline"]
 _ENVIRONMENT: Final = "WANDB_MODE"
 _ID: Final = "wandb.json"  # in the folder of a run
-_unreachable: set[str] = set()  # servers that did not answer this process; later runs do not wait for them again
+_UNREACHABLE: Final = (
+    "HQLM_WANDB_UNREACHABLE"  # a server that did not answer: neither this process nor its workers wait again
+)
 
 
 class Session:
@@ -65,6 +70,7 @@ class Session:
         self.folder = folder
         self.is_online = self.is_known = False
         self._unharmed = unharmed
+        self._timeout = timeout
         self._run: Run | None = None
         check(mode)
         known = _identity(folder)
@@ -82,17 +88,15 @@ class Session:
             self.try_to(self._keep_identity)
 
     def _start_online(self, timeout: float, settings: Mapping[str, Any]) -> bool:
-        """Whether the server answered; one that did not is not waited for again by this process."""
-        if _server() in _unreachable:
+        """Whether the server answered; one that did not is not waited for again."""
+        started = time.monotonic()
+        kept = f"{self._unharmed}, and what would be sent is written to {self.folder / 'wandb'}"
+        if not ask_server(timeout, kept):
             return False
         try:
-            self._start("online", timeout, settings)
+            self._start("online", max(1.0, timeout - (time.monotonic() - started)), settings)
         except Exception as err:
-            _unreachable.add(_server())
-            rank_zero_info(
-                f"W&B did not answer ({_first_line(err)}): {self._unharmed}, and what would be sent is written to "
-                f"{self.folder / 'wandb'}; `wandb sync` sends it later"
-            )
+            _remember_silence(err, kept)
             return False
         assert self._run is not None
         rank_zero_info(f"W&B: {self._run.url}")
@@ -130,8 +134,11 @@ class Session:
 
     def finish(self, failed: bool) -> None:
         """End the run; waits for the server as long as the timeout says."""
+        started = time.monotonic()
         self.try_to(lambda: self._run and self._run.finish(exit_code=int(failed)))
         self._run = None
+        if self.is_online and time.monotonic() - started > self._timeout:
+            _remember_silence(TimeoutError("it did not take the end of the run"), self._unharmed)
 
     def try_to(self, action: Callable[[], object]) -> None:
         """Do something that W&B may fail at, which then ends the reporting and nothing else."""
@@ -140,6 +147,49 @@ class Session:
         except Exception as err:
             self._run = None
             rank_zero_info(f"W&B failed ({_first_line(err)}): {self._unharmed}, and nothing more is sent to it")
+
+
+def ask_server(seconds: float, kept: str) -> bool:
+    """Return whether the server answers a request; one that did not is remembered, also for processes started later.
+
+    Args:
+        seconds: how long to wait at most.
+        kept: what becomes of the records when it does not answer, as the user is told.
+    """
+    server = _server()
+    if os.environ.get(_UNREACHABLE) == server:
+        return False
+    answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(_request(server, seconds)), daemon=True).start()
+    try:
+        err = answers.get(timeout=seconds)  # the request has timeouts, the look-up of its address has none
+    except queue.Empty:
+        err = TimeoutError(f"nothing came within {seconds:g} s")
+    if err is not None:
+        _remember_silence(err, kept)
+    return err is None
+
+
+def _request(server: str, seconds: float) -> Exception | None:
+    """Send the smallest request that W&B knows, without a key; what went wrong."""
+    import requests
+
+    question = {"query": "query { __typename }"}
+    try:
+        answer = requests.post(f"{server}/graphql", json=question, timeout=seconds, stream=True, allow_redirects=False)
+    except requests.exceptions.SSLError:  # it is there; which certificates are good is for W&B to say
+        return None
+    except requests.exceptions.Timeout:
+        return TimeoutError(f"nothing came within {seconds:g} s")
+    except Exception as err:
+        return ConnectionError(_first_line(err).rpartition(": ")[2].rstrip("')\""))
+    with answer:
+        return ConnectionError(f"HTTP {answer.status_code}") if answer.status_code >= 500 else None
+
+
+def _remember_silence(err: Exception, kept: str) -> None:
+    os.environ[_UNREACHABLE] = _server()
+    rank_zero_info(f"W&B did not answer ({_first_line(err)}): {kept}; `wandb sync` sends it later")
 
 
 def _identity(folder: Path) -> dict[str, Any]:
@@ -173,11 +223,12 @@ def check(mode: Mode) -> None:
     """Refuse what cannot work, before anything is trained.
 
     Raises:
-        ConfigError: for `online` without an account.
+        ConfigError: for `online` without an account, and for settings that W&B itself refuses.
         MissingDependency: without wandb.
     """
     if find_spec("wandb") is None:
         raise MissingDependency("a W&B run needs wandb: pip install 'hqlm[wandb]'")
+    _settings()
     if mode == "online" and not _has_account():
         raise ConfigError("mode: online needs an account of W&B: run `wandb login`, or set mode: auto or offline")
 
@@ -188,17 +239,28 @@ def _resolved(mode: Mode) -> str:
     return os.environ.get(_ENVIRONMENT) or ("online" if _has_account() else "offline")
 
 
-def _server() -> str:
+def is_online(mode: Mode) -> bool:
+    """Return whether records are meant to be sent as they come."""
+    return _resolved(mode) == "online"
+
+
+def _settings() -> Any:
     import wandb
 
-    return str(wandb.setup().settings.base_url)
+    try:
+        return wandb.setup().settings
+    except Exception as err:  # whatever a variable or file of settings makes it raise
+        words = " ".join(str(err).split())
+        raise ConfigError(f"W&B refuses its settings ({words[:200]}). Correct the WANDB_ variable or the file") from err
+
+
+def _server() -> str:
+    return str(_settings().base_url)
 
 
 def _has_account() -> bool:
     """Whether there is a key in the environment, in W&B's settings or in the file that `wandb login` writes."""
-    import wandb
-
-    if wandb.setup().settings.api_key or os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+    if _settings().api_key or os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     places = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
     path = next((p for p in (Path(place).expanduser() for place in places if place) if p.is_file()), None)
@@ -222,6 +284,7 @@ def _start(folder: Path, mode: Any, timeout: float, settings: Mapping[str, Any])
         disable_git=True,  # addresses of repositories may hold passwords
         disable_code=True,
     )
+    _settings().mode = mode  # also of W&B's own telemetry, which would wait for a silent server at the exit
     with _no_logging("wandb"):
         run: Run = wandb.init(dir=folder, mode=mode, settings=quiet, **settings)
     return run

@@ -12,6 +12,7 @@ import yaml
 
 from hqlm.callbacks.wandb_run import WandbRun
 from hqlm.callbacks.wandb_session import Session, page
+from hqlm.studies.formatting import plain
 from hqlm.studies.reporting.contents import Drawing, Figure, Report
 from hqlm.studies.reporting.page import html
 from hqlm.studies.store import STUDY
@@ -49,7 +50,7 @@ def publish_study(folder: Path, report: Report, results: pandas.DataFrame, logge
         group=logger.group or name,
         job_type="summary",
         name=f"{name}-summary",
-        notes="\n\n".join([report.progress, *(report.findings.summary if report.findings else ())]),
+        notes="\n\n".join(map(plain, [report.progress, *(report.findings.summary if report.findings else ())])),
         config=yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")),
     )
     session.try_to(lambda: session.log(_contents(report, results)))

@@ -24,6 +24,7 @@ from hqlm.studies.comparison import report
 from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare
 from hqlm.studies.comparison.records import read_outcome, write_all_predictions
 from hqlm.studies.comparison.rivals import CLASSIFIERS, HEADS, LEARNING_RATES, RIVALS, Fitted, check_rivals, fit_best
+from hqlm.studies.study import MANY_TRIALS, check_trials
 
 _DESCRIPTION: Final = """Train a hybrid model and classical rivals on the same embeddings and rows; print one table.
 
@@ -51,8 +52,10 @@ def main(args: list[str]) -> int:
     cli = CompareCLI("compare", _DESCRIPTION, request.on({"trainer": {"devices": 1}}))
     config = load_yaml(cli.config_text())
     plan = Plan(*(config.pop(key) for key in ("seeds", "rivals", "draws")))
+    is_confirmed = config.pop("yes")
     config.pop("seed_everything")
     _check(cli, plan, config)
+    check_trials(plan.n_trials, is_confirmed)
     with comparison_folder(request) as folder:
         _check_folder(folder, config)
         workshop = Workshop(folder, config)
@@ -76,6 +79,7 @@ class CompareCLI(HqlmCLI):
             "--name", type=str | None, default=None, help="Name of the folder; by default that of the file, -compare."
         )
         parser.add_argument("--seeds", type=list[int], default=[0, 1, 2], help="One training run each.")
+        parser.add_argument("--yes", action="store_true", help=f"Train more than {MANY_TRIALS:,} times.")
         parser.add_argument("--rivals", type=list[str], default=list(RIVALS), help=f"Of {', '.join(RIVALS)}.")
         parser.add_argument(
             "--draws",
@@ -125,7 +129,7 @@ def _listed(request: Request) -> Request:
 def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
     """Refuse what would fail or mislead only after hours of training."""
     if not plan.seeds or min(plan.seeds) < 0 or len(set(plan.seeds)) < len(plan.seeds):
-        raise ConfigError(f"--seeds={_joined(plan.seeds)}: give one or more different seeds, 0 or larger")
+        raise ConfigError(f"--seeds={_joined(plan.seeds):.80}: give one or more different seeds, 0 or larger")
     check_rivals(plan.rivals)
     if not plan.rivals:
         raise ConfigError(f"--rivals is empty: give some of {', '.join(RIVALS)}")

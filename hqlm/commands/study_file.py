@@ -89,10 +89,19 @@ def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
     options = parser.parse_args(request.arguments())
     made = parser.instantiate_classes(options)
     names = Study.__dataclass_fields__
-    study = Study(**{name: value for name, value in made.items() if name in names})
+    study = Study(**{name: value for name, value in _plain(made).items() if name in names})
     study = replace(study, name=study.name or request.stem)
     check_name(study.name)
     return study, options
+
+
+def _plain(value: Any) -> Any:
+    """`value` with dicts in place of the namespaces that jsonargparse makes of class paths, at any depth."""
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_places(config: Config) -> None:

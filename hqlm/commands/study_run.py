@@ -18,7 +18,7 @@ from hqlm.commands.study_publish import publish, wandb_logger
 from hqlm.commands.study_trial import LOG, Record, Task, reason, record_death, run_trial, wait_for_other
 from hqlm.files import write_text
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
-from hqlm.studies.study import Study
+from hqlm.studies.study import MANY_TRIALS, Study, check_trials
 
 _DESCRIPTION: Final = """Run all trials of a study, each an ordinary `hqlm fit` and `hqlm test` in a folder of its own.
 
@@ -53,20 +53,25 @@ def main(args: list[str]) -> int:
     """Run what is not finished; 1 when a trial failed, or would by the dry run."""
     parser = study_parser("run", _DESCRIPTION)
     parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
+    parser.add_argument("--yes", action="store_true", help=f"Run more than {MANY_TRIALS:,} trials.")
     study, options = read_study(parser, Request.read(args))
+    check_trials(study.n_trials, options["yes"])
     runs = plan(study)
     todo = {run.key: run for run in runs if not _is_done(study, run)}
     for run in runs:
         if run.key not in todo:
             study.check_response(read_record(trial_folder(study.folder, run.key))["metrics"])
     n_done = len({run.key for run in runs}) - len(todo)
-    print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.design.aliasing(study.what_varies)}\n")
+    print(f"{study.folder}: {len(runs)} trials, {n_done} of them done\n\n{study.aliasing}\n")
     if options["dry_run"]:
         return _show(study, runs, todo)
     study.folder.mkdir(parents=True, exist_ok=True)
     write_text(study.folder / STUDY, study_text(parser, options, study))
     write_design(study.folder, [(run.trial, run.key) for run in runs])
     embed_all([run.config for run in todo.values()])
+    logger = wandb_logger(next(iter(todo.values())).config) if todo else None
+    if logger is not None:
+        logger.ask_server()
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
     _publish(study, runs)

@@ -77,7 +77,7 @@ def _lock(folder: Path) -> FileLock:
 def _settled(folder: Path, since: float) -> Record | None:
     """The record of a trial that is not to be run now."""
     record = read_record(folder)
-    if record.get("status") == DONE or (record.get("status") == FAILED and record["ended"] >= since):
+    if record.get("status") == DONE or (record.get("status") == FAILED and record.get("ended", 0.0) >= since):
         return record
     if record.get("status") == FAILED:
         shutil.rmtree(folder)

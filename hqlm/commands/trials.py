@@ -29,6 +29,7 @@ from hqlm.studies.comparison.compare import HYBRID
 from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome
 from hqlm.studies.comparison.rivals import HEADS, Fitted, head_shape
 from hqlm.studies.comparison.rows import Rows, check_classes, read_rows, split_title
+from hqlm.studies.store import NOTHING, NUMBER, read_json
 
 _ROWS: Final = "rows.json"
 _BATCH: Final = 32  # of a data set that has no batch size
@@ -100,7 +101,7 @@ class Workshop:
         Raises:
             ConfigError: when it was not validated, so that no epoch could be chosen.
         """
-        found: dict[str, Any] = json.loads((self.folder / trial.folder / "summary.json").read_text(encoding="utf-8"))
+        found = _summary(self.folder / trial.folder)
         if found["val_acc"] is None:
             raise ConfigError(
                 f"{trial.folder} was never validated, so no epoch can be chosen: let trainer.limit_val_batches and "
@@ -145,7 +146,7 @@ class Workshop:
         seed_everything(trial.seed, verbose=False)
         model = self._best(trial)
         probabilities, speed = self._predict(_forward(model), draw.test)
-        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8")) | draw.test.hashes("test")
+        rows = _rows(folder) | draw.test.hashes("test")
         chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
         record = Record(
             trial.model, trial.draw, trial.seed, _head_parameters(model.parameter_counts()), "trainable", chosen,
@@ -201,7 +202,7 @@ class Workshop:
     def _hybrid_parameters(self, draw: int) -> int:
         """Trainable parameters of the hybrid model, which was trained before its rivals."""
         trained = sorted((self.folder / HYBRID).glob(f"draw{draw}-*/summary.json"))
-        counts = json.loads(trained[0].read_text(encoding="utf-8"))["parameters"]
+        counts = _summary(trained[0].parent)["parameters"]
         return _head_parameters(counts)
 
     def _predict(self, predict: Predict, rows: Rows) -> tuple[NDArray[np.float64], float]:
@@ -220,9 +221,33 @@ def _seen(folder: Path) -> dict[str, str]:
     """SHA-256 of the splits that a run has read so far."""
     if (folder / RECORD).is_file():
         return read_outcome(folder).record.rows
-    path = folder / _ROWS
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _rows(folder) if (folder / _ROWS).is_file() else {}
+
+
+def _rows(folder: Path) -> dict[str, str]:
+    """Return what `rows.json` of a training run holds."""
+    found: dict[str, str] = read_json(folder / _ROWS, {}, _again(folder))
+    if not all(isinstance(digest, str) for digest in found.values()):
+        raise RunError(f"{folder / _ROWS} is damaged: it holds other things than hashes. {_again(folder)}")
     return found
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """Return what `summary.json` of a training run that is finished holds."""
+    path = folder / "summary.json"
+    found = read_json(
+        path, {"val_acc": NUMBER + NOTHING, "training_seconds": NUMBER, "parameters": (dict,)}, _again(folder)
+    )
+    counts = found.get("parameters", {})
+    if not {"val_acc", "training_seconds"} <= {*found} or not all(
+        isinstance(counts.get(kind), int) for kind in ("quantum", "classical")
+    ):
+        raise RunError(f"{path} is damaged: it lacks figures of the training. {_again(folder)}")
+    return found
+
+
+def _again(folder: Path) -> str:
+    return f"Remove the folder {folder}: the model is trained again"
 
 
 def _head_parameters(counts: Mapping[str, int]) -> int:

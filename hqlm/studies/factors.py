@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hqlm.errors import ConfigError
+
+_MOST_LEVELS: Final = 1_000
+_LARGEST: Final = 1e100  # numbers whose squares and products still are numbers
+_NUMBER: Final = "a number from -1e100 to 1e100"
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,24 @@ class Factor:
 
     def _check_levels(self) -> None:
         if len(self.levels) < 2:
-            raise ConfigError(f"factor {self.key} has the one level {self.levels[0]}: give two or more")
-        if any(self.levels[i] == self.levels[j] for i in range(len(self.levels)) for j in range(i)):
-            raise ConfigError(f"factor {self.key}: a level stands twice in {list(self.levels)}")
+            raise ConfigError(f"factor {self.key} has the one level {_short(self.levels[0])}: give two or more")
+        if len(self.levels) > _MOST_LEVELS:
+            raise ConfigError(f"factor {self.key} has {len(self.levels):,} levels: {_MOST_LEVELS:,} is the limit")
+        twice = next((a for place, a in enumerate(self.levels) if a in self.levels[:place]), self)
+        if twice is not self:
+            raise ConfigError(f"factor {self.key}: the level {_short(twice)} stands there twice. Remove one of them")
+        for level in self.levels:
+            if isinstance(level, int | float) and not isinstance(level, bool) and not _is_number(level):
+                raise ConfigError(f"factor {self.key}: the level {_short(level)} is not possible, it must be {_NUMBER}")
 
     def _check_range(self) -> None:
         if not (_is_number(self.low) and _is_number(self.high)) or self.low >= self.high:  # type: ignore[operator]
             raise ConfigError(
-                f"factor {self.key}: give two or more levels, or numbers low < high; given low={self.low}, "
-                f"high={self.high}"
+                f"factor {self.key}: give two or more levels, or numbers low < high, each {_NUMBER}; given "
+                f"low={_short(self.low)}, high={_short(self.high)}"
             )
+        if not isinstance(self.log, bool):
+            raise ConfigError(f"factor {self.key}: log is true or false, given {_short(self.log)}")
         if self.log and self.low <= 0:  # type: ignore[operator]
             raise ConfigError(f"factor {self.key}: a logarithmic range starts above 0, given low={self.low}")
 
@@ -63,6 +75,12 @@ class Factor:
     def values(self) -> tuple[Any, ...]:
         """The levels, or the two ends of the range."""
         return self.levels or (self.low, self.high)
+
+    def can_be(self, value: Any) -> bool:
+        """Return whether it can take a value."""
+        if self.is_range:
+            return _is_number(value) and bool(self.low <= value <= self.high)
+        return value in self.levels or (value != value and None in self.levels)  # pandas has NaN in place of None
 
     @property
     def is_numeric(self) -> bool:
@@ -92,7 +110,9 @@ class Factor:
             ConfigError: when nothing does: for words, for more than two levels, and for whole numbers without one.
         """
         if len(self.values) != 2 or not self.is_numeric:
-            raise ConfigError(f"factor {self.key}: between {list(self.values)} lies no middle; leave centre points out")
+            raise ConfigError(
+                f"factor {self.key}: between {_short(list(self.values))} lies no middle; leave centre points out"
+            )
         ends = Factor(self.key, low=min(self.values), high=max(self.values), log=self.log)
         if all(isinstance(value, int) for value in self.values) and not self.log and sum(self.values) % 2:
             raise ConfigError(
@@ -117,11 +137,20 @@ def _read_factor(key: str, value: Any) -> Factor:
     if isinstance(value, Mapping) and value and set(value) <= {"low", "high", "log"}:
         return Factor(key, **value)
     if isinstance(value, Mapping) and any(isinstance(inner, Mapping | list) for inner in value.values()):
-        raise ConfigError(f"factor {key}: keys of factors are dotted, such as {key}.{next(iter(value))}; given {value}")
+        raise ConfigError(
+            f"factor {key}: keys of factors are dotted, such as {key}.{next(iter(value))}; given {_short(value)}"
+        )
     raise ConfigError(
-        f"factor {key}: give a list of two or more levels, or {{low: ..., high: ..., log: false}}; given {value}"
+        f"factor {key}: give a list of two or more levels, or {{low: ..., high: ..., log: false}}; given "
+        f"{_short(value)}"
     )
 
 
+def _short(value: Any) -> str:
+    """The beginning of a value, for messages."""
+    text = "null" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:80]} ..."
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST

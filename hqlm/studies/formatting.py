@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,11 @@ def show_p(value: float | None) -> str:
         return f"< {ALPHA}"
     digits = 3 if round(value, 3) != ALPHA else 4
     return "< 0.001" if value < 0.001 else f"{value:.{digits}f}"
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown shows as it is written, in one line: names and errors bring no HTML and no links."""
+    return re.sub(r"\\|<(?=[A-Za-z/!?])|(?<=\])\(", lambda found: f"\\{found[0]}", " ".join(text.splitlines()))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from hqlm.errors import RunError
-from hqlm.files import write_text
+from hqlm.files import parse_json, write_text
 from hqlm.studies.designs import Trial
+from hqlm.studies.designs.base import Kind
 
 if TYPE_CHECKING:
     import pandas
@@ -20,6 +22,15 @@ STUDY: Final = "study.yaml"
 DESIGN: Final = "design.csv"
 RECORD: Final = "trial.json"
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed")  # columns before those of the factors
+
+Types = tuple[type, ...]
+TEXT: Final[Types] = (str,)
+NUMBER: Final[Types] = (int, float)
+NOTHING: Final[Types] = (type(None),)
+_RECORD_FIELDS: Final[dict[str, Types]] = {
+    "status": TEXT, "error": TEXT + NOTHING, "metrics": (dict,), "seconds": NUMBER + NOTHING, "ended": NUMBER,
+    "overrides": (dict,), "seed": (int,), "code_version": TEXT, "versions": (dict,),
+}  # fmt: skip
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -35,16 +46,48 @@ def read_record(folder: Path) -> dict[str, Any]:
     """`trial.json` of a trial; empty where it has not begun.
 
     Raises:
-        RunError: when it cannot be read.
+        RunError: when it cannot be read, or does not say what `write_record` wrote.
     """
-    path = folder / RECORD
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (folder / RECORD).exists():
         return {}
-    except (OSError, ValueError) as err:
-        raise RunError(f"cannot read {path} ({err}). Remove its folder: the trial is run again") from err
+    fix = f"Remove the folder {folder}: the trial is run again"
+    found = read_json(folder / RECORD, _RECORD_FIELDS, fix)
+    status = found.get("status")
+    needed = {DONE: "metrics", FAILED: "error"}.get(str(status), "status")
+    if status not in (DONE, FAILED, RUNNING) or found.get(needed) is None:
+        raise RunError(f"{folder / RECORD} is damaged: status is {status!s:.40} without {needed}. {fix}")
+    for name, value in found.get("metrics", {}).items():
+        if value is not None and not _is_number(value):
+            raise RunError(f"{folder / RECORD} is damaged: the figure {name:.40} is {value!s:.40}. {fix}")
     return found
+
+
+def read_json(path: Path, fields: Mapping[str, Types], fix: str) -> dict[str, Any]:
+    """Return what a JSON file of ours holds, whose known fields have the types they were written with.
+
+    Args:
+        path: the file.
+        fields: their types; a field may be missing.
+        fix: what the user can do about a damaged file.
+
+    Raises:
+        RunError: for a file that is missing, unreadable, no JSON mapping, or has other types.
+    """
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError) as err:  # a DocumentError is a ValueError too
+        raise RunError(f"cannot read {path} ({err}). {fix}") from err
+    if not isinstance(found, dict):
+        raise RunError(f"{path} is damaged: it holds no mapping. {fix}")
+    for name, types in fields.items():
+        value = found.get(name)
+        if name in found and (not isinstance(value, types) or isinstance(value, bool)):  # a bool is an int to Python
+            raise RunError(f"{path} is damaged: {name} is {value!s:.40}. {fix}")
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -82,9 +125,8 @@ def read_results(study: str | Path) -> pandas.DataFrame:
     path = study / DESIGN
     if not path.is_file():
         raise RunError(f"{study} holds no study: there is no {DESIGN}. `hqlm study run --config FILE` makes one")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [_read_row(row) for row in csv.DictReader(file)]
-    factors = [name for name in rows[0] if name not in _ABOUT] if rows else []
+    rows = _read_design(path)
+    factors = [name for name in rows[0] if name not in _ABOUT]
     for row in rows:
         record = read_record(trial_folder(study, row["trial"]))
         row["status"] = record.get("status", "waiting")
@@ -98,7 +140,36 @@ def read_results(study: str | Path) -> pandas.DataFrame:
     return results
 
 
-def _read_row(row: dict[str, str]) -> dict[str, Any]:
-    numbers = {key: int(row[key]) for key in ("order", "block", "replicate", "seed")}
-    factors = {key: json.loads(value) if value else None for key, value in row.items() if key not in _ABOUT}
+def _read_design(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [_read_row(row) for row in csv.DictReader(file, strict=True)]
+        if not rows:
+            raise ValueError("it lists no trial")
+        if len({row["order"] for row in rows}) < len(rows):
+            raise ValueError("two trials have the same order")
+    except (OSError, ValueError, csv.Error) as err:
+        raise RunError(
+            f"{path} is damaged ({' '.join(str(err).split())[:200]}). `hqlm study run --config {path.parent / STUDY}` "
+            "writes it again"
+        ) from err
+    return rows
+
+
+def _read_row(row: dict[str, Any]) -> dict[str, Any]:
+    missing = [name for name in _ABOUT if row.get(name) is None]
+    if missing or None in row or None in row.values():
+        raise ValueError(f"a row has no {missing[0]}" if missing else "a row has too many or too few cells")
+    if not re.fullmatch(r"\w+", row["trial"]):  # it names a folder
+        raise ValueError(f"{row['trial']:.40} names no trial")
+    if row["kind"] not in get_args(Kind):
+        raise ValueError(f"the kind of a trial is {row['kind']:.40}")
+    numbers = {key: _read_number(row[key], key) for key in ("order", "block", "replicate", "seed")}
+    factors = {key: parse_json(value, key) if value else None for key, value in row.items() if key not in _ABOUT}
     return {**row, **numbers, **factors}
+
+
+def _read_number(text: str, key: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValueError(f"{key} is {text:.40}")
+    return int(text)

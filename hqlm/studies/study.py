@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from hqlm.errors import ConfigError
+from hqlm.files import check_plain
 from hqlm.registry import suggestion
 from hqlm.studies.designs import Design, Trial
 from hqlm.studies.executors import Executor, LocalExecutor
 from hqlm.studies.factors import Factor, read_factors
 
 STUDIES: Final = Path("studies")  # where studies lie, below the working directory
+MANY_TRIALS: Final = 1_000  # more must be confirmed
+MOST_SEED: Final = 2**32 - 1  # of NumPy and Lightning
+MOST_TRIALS: Final = 100_000  # more are refused: each is resolved and checked before the first runs
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,16 @@ class Study:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        check_plain(self.factors, "factors")
+        check_plain(self.overrides, "overrides")
         twice = sorted(set(self.factors) & set(self.overrides))
         if twice:
             raise ConfigError(f"{twice[0]} is both a factor and an override of the study: leave one of them out")
         if "seed_everything" in {**self.factors, **self.overrides}:
             raise ConfigError("seed_everything of a trial is one of `seeds`: list its values there")
-        if any(seed < 0 for seed in self.seeds):
-            raise ConfigError(f"seeds={self.seeds}: seeds are 0 or larger")
+        wrong = next((seed for seed in self.seeds if not 0 <= seed <= MOST_SEED), None)
+        if wrong is not None:
+            raise ConfigError(f"seeds: {wrong!s:.40} is not possible: seeds are 0 or larger, at most {MOST_SEED}")
 
     @property
     def bases(self) -> Sequence[Path]:
@@ -67,9 +75,29 @@ class Study:
         return read_factors(self.factors)
 
     @cached_property
+    def n_trials(self) -> int:
+        """The number of trials, known without making them."""
+        return self.design.n_settings(self.what_varies) * self.design.replicates * len(self.seeds)
+
+    @cached_property
     def trials(self) -> tuple[Trial, ...]:
-        """All trials in the order in which to run them."""
+        """All trials in the order in which to run them.
+
+        Raises:
+            ConfigError: for too many, or as `Design.trials`.
+        """
+        check_trials(self.n_trials, is_confirmed=True)
         return self.design.trials(self.what_varies, self.seeds)
+
+    @property
+    def aliasing(self) -> str:
+        """In plain words, which effects the design cannot tell apart.
+
+        Raises:
+            ConfigError: for a design of too many runs.
+        """
+        check_trials(self.n_trials, is_confirmed=True)
+        return self.design.aliasing(self.what_varies)
 
     def check_response(self, measured: Collection[str]) -> None:
         """Refuse a response that a trial does not have; what trials measure is known only once one has run.
@@ -83,3 +111,18 @@ class Study:
     def overrides_of(self, trial: Trial) -> Mapping[str, Any]:
         """Dotted keys of the experiment with the values of one trial, outer keys first."""
         return dict(sorted({**self.overrides, **dict(trial.overrides)}.items()))
+
+
+def check_trials(count: int, is_confirmed: bool) -> None:
+    """Refuse more trials than can be planned, and many trials that nobody has confirmed.
+
+    Raises:
+        ConfigError: with the number of trials.
+    """
+    shown = f"{count:,}" if count < 10**15 else f"{Decimal(count):.3g}"
+    if count > MOST_TRIALS:
+        raise ConfigError(
+            f"these would be {shown} trials; the limit is {MOST_TRIALS:,}. Vary fewer factors, levels, runs or seeds"
+        )
+    if count > MANY_TRIALS and not is_confirmed:
+        raise ConfigError(f"these would be {shown} trials. Add --yes if that is what you want, or vary fewer things")

@@ -16,11 +16,16 @@ from hqlm.callbacks.predictions_file import prediction_header, prediction_rows, 
 from hqlm.errors import RunError
 from hqlm.files import write_text
 from hqlm.studies.comparison.rows import Rows
+from hqlm.studies.store import NOTHING, NUMBER, TEXT, Types, read_json
 
 Array = NDArray[np.float64]
 
 RECORD: Final = "result.json"
 PREDICTIONS: Final = "predictions.tsv"
+_FIELDS: Final[dict[str, Types]] = {
+    "model": TEXT, "draw": (int,), "seed": (int, *NOTHING), "parameters": (int,), "counted": TEXT, "chosen": TEXT,
+    "val_acc": NUMBER, "training_seconds": NUMBER, "sentences_per_second": NUMBER, "rows": (dict,),
+}  # fmt: skip
 _ABOUT: Final = ("model", "draw", "seed", "row")  # columns before those of a model's own predictions
 
 
@@ -89,8 +94,14 @@ def read_outcome(folder: Path) -> Outcome:
     Raises:
         RunError: when it is not there or cannot be read.
     """
+    fix = f"Remove {RECORD} there: the model is tested again"
+    given = read_json(folder / RECORD, _FIELDS, fix)
     try:
-        record = Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+        record = Record(**given)
+        if not all(isinstance(value, str) for value in record.rows.values()) or not {"train", "val", "test"} <= {
+            *record.rows
+        }:
+            raise ValueError("rows has no hash of each split")
         header, rows = _read(folder)
         names = [name.removeprefix("p_") for name in header[3:]]
         places = {name: number for number, name in enumerate(names)}
@@ -102,8 +113,7 @@ def read_outcome(folder: Path) -> Outcome:
         )
     except (OSError, ValueError, LookupError, TypeError) as err:
         raise RunError(
-            f"cannot read {RECORD} and {PREDICTIONS} in {folder} ({type(err).__name__}: {err}). Remove {RECORD} there: "
-            "the model is tested again"
+            f"cannot read {RECORD} and {PREDICTIONS} in {folder} ({type(err).__name__}: {err}). {fix}"
         ) from err
 
 

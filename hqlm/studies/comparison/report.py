@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hqlm.studies.comparison.compare import Comparison, Standing
-from hqlm.studies.formatting import NONE, aligned, show_p
+from hqlm.studies.formatting import NONE, aligned, plain, show_p
 from hqlm.studies.statistics import ALPHA, Estimate
 
 _FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside every seed of the hybrid model"
@@ -15,11 +15,11 @@ _FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside 
 def markdown(comparison: Comparison, title: str) -> str:
     """The table, what its columns mean, and what it says of each rival."""
     parts = [
-        f"# {title}",
+        f"# {plain(title)}",
         table(comparison),
-        "\n".join(f"- {verdict(rival, comparison.unit)}" for rival in comparison.standings[1:]),
+        "\n".join(f"- {plain(verdict(rival, comparison.unit))}" for rival in comparison.standings[1:]),
     ]
-    parts.append("\n".join(f"- {note}" for note in notes(comparison)))
+    parts.append("\n".join(f"- {plain(note)}" for note in notes(comparison)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -36,7 +36,7 @@ def table(comparison: Comparison) -> str:
         for row, standing in zip(rows, comparison.standings, strict=True):
             paired = standing.difference_over_runs
             row.append(show_p(paired.wilcoxon if paired else None))
-    return aligned([header, *rows])
+    return aligned([[plain(cell).replace("|", "\\|") for cell in row] for row in [header, *rows]])
 
 
 def verdict(rival: Standing, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -57,6 +58,13 @@ class Ablation(Design):
         if self.pairs:
             chosen += [pair for pair in combinations(switches, 2) if pair[0][0] == KEY or pair[0][0] != pair[1][0]]
         return tuple(Setting(self._overrides(base, thrown), "run" if thrown else "base") for thrown in chosen)
+
+    def n_settings(self, factors: Sequence[Factor]) -> int:
+        """The base, the switches, and the pairs of switches that no factor forbids."""
+        levels = [len(factor.levels) - 1 for factor in factors if factor.levels]
+        switches = len(self.words) + sum(levels)
+        pairs = math.comb(switches, 2) - sum(math.comb(count, 2) for count in levels) if self.pairs else 0
+        return 1 + switches + pairs
 
     def _overrides(self, base: dict[str, Any], thrown: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         removed = [value for key, value in thrown if key == KEY]

@@ -79,7 +79,7 @@ class Design(Component):
         if not seeds or len(set(seeds)) < len(seeds) or self.replicates < 1:
             raise ConfigError(
                 f"a study needs replicates >= 1 and one or more seeds, each once; given {self.replicates} and "
-                f"{list(seeds)}"
+                f"{list(seeds)!s:.80}"
             )
         settings = self.settings(factors)
         order = np.random.default_rng([self.order_seed, len(settings)])
@@ -101,6 +101,14 @@ class Design(Component):
         Raises:
             ConfigError: for factors that the design cannot have, saying which design can.
         """
+
+    def n_settings(self, factors: Sequence[Factor]) -> int:
+        """Return the number of settings; designs that can be large know it without making them.
+
+        Raises:
+            ConfigError: as for `settings`.
+        """
+        return len(self.settings(factors))
 
     @abstractmethod
     @returns("a text", lambda found, *_: isinstance(found, str))

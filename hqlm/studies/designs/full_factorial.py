@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -30,9 +31,14 @@ class FullFactorial(Design):
         )
         return (*settings, center(factors)) if self.center_point else settings
 
+    def n_settings(self, factors: Sequence[Factor]) -> int:
+        """The product of the numbers of levels."""
+        check_keys(self, factors, 1)
+        return math.prod(len(factor.values) for factor in factors) + self.center_point
+
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """Nothing is aliased."""
-        count = len(self.settings(factors))
+        count = self.n_settings(factors)
         return f"Full factorial design, {count} runs a block: no effect is aliased with another."
 
     def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:

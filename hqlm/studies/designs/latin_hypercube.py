@@ -52,6 +52,10 @@ class LatinHypercube(Design):
             for row in np.asarray(drawn)
         )
 
+    def n_settings(self, factors: Sequence[Factor]) -> int:
+        """As many as runs."""
+        return self.runs
+
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """The largest correlation that was drawn."""
         drawn = codes(self.settings(factors), factors)

@@ -32,6 +32,10 @@ class RandomDesign(Design):
         rng = np.random.default_rng(self.order_seed)
         return tuple(Setting({factor.key: _draw(factor, rng) for factor in factors}) for _ in range(self.runs))
 
+    def n_settings(self, factors: Sequence[Factor]) -> int:
+        """As many as runs."""
+        return self.runs
+
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """The largest correlation that was drawn."""
         drawn = codes(self.settings(factors), factors)

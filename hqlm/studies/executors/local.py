@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from typing import Any
@@ -67,7 +67,8 @@ class _Worker:
         self.alive = True
         self._place = -1
         self._process = spawn.Process(target=_serve, args=(theirs, run_trial))
-        self._process.start()
+        with deaf_to_ctrl_c():
+            self._process.start()
         theirs.close()  # so that its death is the end of the file here
 
     def give(self, place: int, task: Any) -> None:
@@ -81,7 +82,7 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             self.alive = False
             self._process.join()
-            return Outcome(self._place, error=f"the worker process died: {_cause(self._process.exitcode)}")
+            return Outcome(self._place, error=f"the worker process died: {cause_of_death(self._process.exitcode)}")
         return outcome
 
     def kill(self) -> None:
@@ -90,23 +91,48 @@ class _Worker:
         self.pipe.close()
 
 
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the block, and for good from the processes that are started within it.
+
+    Ctrl-C reaches the whole group, also a process that still imports; the one that starts them decides for all.
+    """
+    pressed: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()  # no other thread may set handlers
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number)) if is_main else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it ends, in whatever way."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
 def _serve(pipe: connection.Connection[Any, Any], run_trial: RunTrial) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides for all
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     torch.set_num_threads(1)
     while True:
         place, task = pipe.recv()
         pipe.send(call(run_trial, place, task))
 
 
-def _die_with_parent() -> None:
+def _wait_for_parent() -> None:
     parent = parent_process()
     assert parent is not None
     connection.wait([parent.sentinel])
     os._exit(1)
 
 
-def _cause(exitcode: int | None) -> str:
+def cause_of_death(exitcode: int | None) -> str:
+    """Return what ended a process, in words."""
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"{name}{', for example because memory ran out' if name == 'SIGKILL' else ''}"

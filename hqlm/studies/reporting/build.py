@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.circuits import Circuit
-from hqlm.errors import HqlmError
+from hqlm.errors import HqlmError, RunError
 from hqlm.io import load
 from hqlm.models import HybridClassifier
 from hqlm.studies.analysis.ablation import analyse_ablation
@@ -50,6 +51,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequen
     Raises:
         ConfigError: when trials are done and none has the response.
     """
+    _check_design(study, folder, results)
     own = measure(study.response)
     done = results[results["status"] == DONE]
     failed = results[results["status"] == FAILED]
@@ -59,7 +61,7 @@ def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequen
         design=_design(study, results),
         progress=_progress(results),
         findings=_findings(study, folder, done, own),
-        aliasing=study.design.aliasing(study.what_varies),
+        aliasing=study.aliasing,
         trials=_trials(results, own),
         failures=[f"trial {row['order']} (seed {row['seed']}): {row['error']}" for _, row in failed.iterrows()],
         commands=_commands(folder),
@@ -69,6 +71,37 @@ def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequen
         no_circuit=no_circuit,
         experiment=_experiment(folder, done),
     )
+
+
+def _check_design(study: Study, folder: Path, results: pandas.DataFrame) -> None:
+    """Refuse a design whose trials have other factors or values than the study.
+
+    Raises:
+        RunError: naming the first.
+    """
+    for factor in study.what_varies:
+        if factor.key not in results:
+            wrong = "is missing"
+        else:
+            values = [
+                value
+                for value, kind in zip(results[factor.key].tolist(), results["kind"], strict=True)
+                if kind != "center" and not factor.can_be(value)
+            ]
+            if not values:
+                continue
+            wrong = f"has the value {show(values[0]):.40}, which {STUDY} does not give it"
+        raise RunError(
+            f"{folder / DESIGN} does not belong to {folder / STUDY}: the factor {factor.key:.80} {wrong}. "
+            f"`hqlm study run --config {folder / STUDY}` writes it again"
+        )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as err:
+        raise RunError(f"cannot read {path} ({err}). Remove the folder {path.parent}: the trial is run again") from err
 
 
 def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) -> Findings | None:
@@ -94,9 +127,11 @@ def _correct(folder: Path, trial: str) -> Array | None:
     path = trial_folder(folder, trial) / "test" / "predictions.tsv"
     if not path.is_file():
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return np.array([float(row["label"] == row["predicted"]) for row in rows])
+    try:
+        rows = list(csv.DictReader(io.StringIO(_read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE))
+        return np.array([float(row["label"] == row["predicted"]) for row in rows])
+    except (KeyError, csv.Error) as err:
+        raise RunError(f"cannot read {path}: it has no {err}. Remove the folder {path.parents[1]}") from err
 
 
 def _design(study: Study, results: pandas.DataFrame) -> str:
@@ -174,7 +209,7 @@ def _experiment(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
         if path.is_file():
             correct = _correct(folder, row["trial"])
             rows = "" if correct is None else f", tested on {len(correct)} rows"
-            return f"The experiment, resolved, as trial {row['order']} had it{rows}", path.read_text(encoding="utf-8")
+            return f"The experiment, resolved, as trial {row['order']} had it{rows}", _read_text(path)
     return None
 
 

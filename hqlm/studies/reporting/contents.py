@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hqlm.studies.formatting import aligned
+from hqlm.studies.formatting import aligned, plain
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Table:
     @property
     def markdown(self) -> str:
         """The table in Markdown."""
-        safe = [[cell.replace("|", "\\|") for cell in row] for row in [self.header, *self.rows]]
+        safe = [[plain(cell).replace("|", "\\|") for cell in row] for row in [self.header, *self.rows]]
         return aligned(safe)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.files import write_text
+from hqlm.studies.formatting import plain
 from hqlm.studies.reporting.contents import Report
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def write(report: Report, results: pandas.DataFrame, folder: Path) -> tuple[Path
         HTML: html(report),
         MARKDOWN: markdown(report),
         TABLE: _csv(report),
-        TRIALS: results.map(_cell).to_csv(index=False, lineterminator="\n"),
+        TRIALS: results.map(_cell).rename(columns=_cell).to_csv(index=False, lineterminator="\n"),
     }
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -45,32 +47,36 @@ def html(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """Words and tables, without plots."""
-    parts = [f"# {report.title}", report.design, report.progress, "## What the data says"]
+    parts = [f"# {plain(report.title)}", plain(report.design), plain(report.progress), "## What the data says"]
     if report.findings is None:
         parts.append("Too few trials are done to say anything yet.")
     else:
-        parts.append(" ".join(report.findings.summary))
-        parts += [f"### {table.title}\n\n{table.markdown}\n\n{table.note}".rstrip() for table in report.findings.tables]
+        parts.append(plain(" ".join(report.findings.summary)))
+        for table in report.findings.tables:
+            parts.append(f"### {plain(table.title)}\n\n{table.markdown}\n\n{plain(table.note)}".rstrip())
     if report.failures:
-        parts += ["## Failed trials", "\n".join(f"- {failure}" for failure in report.failures)]
+        parts += ["## Failed trials", "\n".join(f"- {plain(failure)}" for failure in report.failures)]
     parts += ["## What the design cannot tell apart", _fenced(report.aliasing)]
-    parts += ["## Circuits", *([report.no_circuit] if report.no_circuit else [])]
+    parts += ["## Circuits", *([plain(report.no_circuit)] if report.no_circuit else [])]
     for drawing in report.circuits:
-        parts += [f"### {drawing.title}", drawing.caption, _fenced(drawing.text)]
+        parts += [f"### {plain(drawing.title)}", plain(drawing.caption), _fenced(drawing.text)]
     parts += ["## How to repeat it", _fenced("\n".join(report.commands)), "study.yaml:", _fenced(report.study)]
     if report.experiment:
-        parts += [f"{report.experiment[0]}:", _fenced(report.experiment[1])]
-    parts.append("Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
+        parts += [f"{plain(report.experiment[0])}:", _fenced(report.experiment[1])]
+    parts.append(plain("Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items())))
     return "\n\n".join(parts) + "\n"
 
 
 def _fenced(text: str) -> str:
-    return f"```text\n{text.rstrip()}\n```"
+    fence = max(["``", *re.findall("`+", text)], key=len) + "`"  # longer than what stands in the text
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
 
 
 def _cell(value: Any) -> Any:
-    """A value of a factor as other programs read it: classes with options and lists are JSON."""
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    """A value as other programs read it: classes and lists are JSON, and no text is a formula of a spreadsheet."""
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return f"'{value}" if isinstance(value, str) and re.match(r"[=+\-@\t\r]", value) else value
 
 
 def _csv(report: Report) -> str:
@@ -79,5 +85,5 @@ def _csv(report: Report) -> str:
     if rows:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
