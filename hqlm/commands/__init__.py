@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
+import signal
 import sys
+from types import TracebackType
 from typing import Final
 
 import hqlm
-from hqlm.errors import HqlmError, user_mistake
+from hqlm.errors import HqlmError, storage_error, user_mistake, was_interrupted
 from hqlm.registry import suggestion
 
 COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, and what it does
@@ -29,14 +32,37 @@ _USER_MISTAKE: Final = 2
 
 def console() -> None:
     """Entry point of the `hqlm` script: local plugins are importable, as with `python -m`."""
+    sys.excepthook = _end_quietly
+    sys.unraisablehook = _raise_again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is open is closed, as after Ctrl-C
     sys.path.insert(0, os.getcwd())
     try:
         code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the little that is left is not worth an interruption
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as head, has read enough
+    except OSError as err:
+        if isinstance(err, BrokenPipeError):  # whoever read the output, such as head, has read enough
+            code = _NOBODY_READS
+        else:
+            print(f"hqlm: cannot write the output: {err.strerror}", file=sys.stderr)
+            code = _USER_MISTAKE
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the exit
-        code = _NOBODY_READS
     sys.exit(code)
+
+
+def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print no traceback of a second Ctrl-C, which came while the first one was dealt with."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came where Python cannot raise it, such as in a destructor."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -55,16 +81,22 @@ def main(args: list[str] | None = None) -> int:
     try:
         return _run(command, rest)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return _INTERRUPTED
+        return _interrupted()
     except SystemExit as stop:  # argparse leaves in this way after --help
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except Exception as error:
-        mistake = user_mistake(error)
+        if was_interrupted(error):
+            return _interrupted()
+        mistake = user_mistake(error) or storage_error(error)
         if mistake is None:
             raise
         print(f"hqlm {command}: {mistake}", file=sys.stderr)
         return _USER_MISTAKE
+
+
+def _interrupted() -> int:
+    print("\ninterrupted", file=sys.stderr)
+    return _INTERRUPTED
 
 
 def _run(command: str, args: list[str]) -> int:

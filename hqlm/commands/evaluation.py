@@ -15,7 +15,7 @@ from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text
 from hqlm.io import find_checkpoint, read_checkpoint, run_folder
@@ -88,7 +88,8 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
-    getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
+    with interruptible(trainer):
+        getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
     if folder is not None and metrics:
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -138,6 +140,24 @@ class HqlmCLI(LightningCLI):
             return Trainer(**config)
         except (ValueError, MisconfigurationException) as err:
             raise ConfigError(f"trainer: {err}") from err
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C interrupt a trainer as it does anything else; Lightning exits, and is deaf to it from then on.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, or SIGTERM in a training.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as err:
+        if not trainer.interrupted:
+            raise
+        raise KeyboardInterrupt from err
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _listed(value: Any) -> list[Any]:
