@@ -106,7 +106,6 @@ _FIXES: Final = {
     errno.EIO: "The disk is failing",
 }
 _OF_RUST: Final = re.compile(r"\(os error (\d+)\)")  # how safetensors and tokenizers name an error of the system
-_MAX_SHOWN: Final = 200  # letters of a path
 
 
 def user_mistake(error: BaseException | None) -> HqlmError | None:
@@ -121,8 +120,7 @@ def storage_error(error: BaseException | None) -> StorageError | None:
         number = int(of_rust[1]) if of_rust else each.errno if isinstance(each, OSError) else None
         if number in _FIXES:
             path = os.fsdecode(getattr(each, "filename", None) or "")
-            shown = path if len(path) <= _MAX_SHOWN else f"{path[: _MAX_SHOWN // 2]}...{path[-_MAX_SHOWN // 2 :]}"
-            return StorageError(f"{os.strerror(number)}{f': {shown}' if shown else ''}. {_FIXES[number]}")
+            return StorageError(f"{os.strerror(number)}{f': {path}' if path else ''}. {_FIXES[number]}")
     return None
 
 

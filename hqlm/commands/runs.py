@@ -48,7 +48,7 @@ def new_run(request: Request) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            if _is_writer() and {path.name for path in folder.glob("*")} <= {"config.yaml", LOCK}:
+            if _writes() and {path.name for path in folder.glob("*")} <= {"config.yaml", LOCK}:
                 (folder / "config.yaml").unlink(missing_ok=True)
 
 
@@ -59,7 +59,7 @@ def hold_run(folder: Path) -> Iterator[None]:
     Raises:
         FolderInUse: when another process does.
     """
-    with lock_folder(folder) if _is_writer() else nullcontext():
+    with lock_folder(folder) if _writes() else nullcontext():
         yield
 
 
@@ -79,11 +79,14 @@ def comparison_folder(request: Request) -> Iterator[Path]:
 
 
 @contextmanager
-def numbered_folder(run: Path, command: str) -> Iterator[Path]:
+def numbered_folder(run: Path, command: str) -> Iterator[Path | None]:
     """Make the next free folder `<run>/<command>-<k>` and hold it; it is removed when nothing was written.
 
-    One that a killed process left is used again.
+    One that a killed process left is used again. Of several processes rank 0 alone gets one.
     """
+    if not _writes():
+        yield None
+        return
     with ExitStack() as held:
         yield _claim_first((run / f"{command}-{number}" for number in count(1)), held, _is_filled)
 
@@ -135,7 +138,7 @@ def _claim(folder: Path, held: ExitStack, is_kept: Callable[[Path, bool], bool])
     Raises:
         FolderInUse: when another process holds it.
     """
-    if not _is_writer():  # rank 0 claims it for all
+    if not _writes():  # rank 0 claims it for all
         return True
     with suppress(FileNotFoundError):  # it is new
         if is_kept(folder, (folder / LOCK).exists()):
@@ -160,8 +163,9 @@ def _is_filled(folder: Path, was_killed: bool) -> bool:
     return not was_killed and any(path.name != LOCK for path in folder.iterdir())
 
 
-def _is_writer() -> bool:
-    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
+def _writes() -> bool:
+    """Whether this is the only process of a run, or the one of several that writes."""
+    return int(rank_zero_only.rank) == 0  # type: ignore[attr-defined]
 
 
 def check_name(name: object) -> None:
@@ -171,6 +175,6 @@ def check_name(name: object) -> None:
         RunError: saying what names are made of.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[\w.=,+-]+", name) or name.startswith("."):
-        raise RunError(f"--name={str(name)[:_MAX_NAME]}: a run is named with letters, digits and - _ . = , +")
+        raise RunError(f"--name={name}: a run is named with letters, digits and - _ . = , +")
     if len(os.fsencode(name)) > _MAX_NAME:
-        raise RunError(f"--name={name[:20]}...: a run is named with at most {_MAX_NAME} letters, not {len(name)}")
+        raise RunError(f"--name={name}: a run is named with at most {_MAX_NAME} letters, not {len(name)}")
