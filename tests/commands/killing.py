@@ -29,7 +29,7 @@ TRAINING = [
     "--model.text_encoder.dim=4", "--trainer.log_every_n_steps=1",
 ]  # fmt: skip
 COMPARISON = [
-    "--model=HybridClassifier", *TRAINING[1:], "--model.feature_encoder.n_qubits=2",
+    "--model=HybridClassifier", *TRAINING[1:], "--model.feature_encoder.n_qubits=3",
     "--model.feature_encoder.n_layers=1", "--rivals=logistic_regression", "--trainer.max_epochs=1",
 ]  # fmt: skip
 TIMES = {"seconds", "training_seconds", "step_seconds", "sentences_per_second", "ended"}
