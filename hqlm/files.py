@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import math
 import os
+import platform
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from filelock import FileLock, Timeout
 
-from hqlm.errors import DocumentError
+from hqlm.errors import DocumentError, FolderInUse
 
 _MAX_DEPTH: Final = 200  # levels; configurations of hqlm have fewer than 20
 _MAX_VALUES: Final = 2_000_000  # with every YAML alias counted as often as it is used
 _PARSER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # in YAML not allowed, or a line break
+LOCK: Final = ".lock"  # in a folder that a process holds
+_HOST: Final = platform.node()
+_LEFTOVER: Final = re.compile(rf"\.(.+)\.{re.escape(_HOST)}-(\d+)-\d+\.(part|old)")
+_numbers = itertools.count(1)
+_in_use: set[str] = set()  # names of the temporary files and folders of this process
 
 
 def parse_json(text: str, source: str, **options: Any) -> Any:
@@ -102,10 +114,111 @@ def yaml_line(value: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it: no reader ever sees a part of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    """Write a text file, whole or not at all."""
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append to a text file; when that fails, for example because the disk is full, nothing of `text` stays."""
+    size = path.stat().st_size
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError:
+        os.truncate(path, size)
+        raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to, which takes the place of `path` at the end; nothing is left of a failure."""
+    with _temporary(path) as part:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the new name with an empty file
+        part.replace(path)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into, which takes the place of `folder` at the end.
+
+    Other processes see the old folder or the new one, whole. Of two writers the last one wins.
+    """
+    folder = folder.resolve()  # of a link, the folder that it points to
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(folder) as part:
+        part.mkdir()
+        yield part
+        while not _take_place(part, folder):
+            pass
+
+
+def recover_folder(folder: Path) -> None:
+    """Give a folder back its name where the process that was about to replace it was killed."""
+    if not folder.exists():
+        _remove_leftovers(folder.absolute().parent)
+
+
+def link_folder(source: Path, folder: Path) -> None:
+    """Make `folder` a copy of `source` by hard links, or by copies where the file system has no links."""
+    with atomic_folder(folder) as part:
+        shutil.copytree(source, part, copy_function=_link, dirs_exist_ok=True)
+
+
+@contextmanager
+def lock_folder(folder: Path, wait: bool = False) -> Iterator[bool]:
+    """Make a folder unless it is there, and hold it for this process alone.
+
+    The system frees it however the process ends. At the end the folder is removed if it is empty.
+
+    Args:
+        folder: what to hold.
+        wait: whether to wait for another process that holds it.
+
+    Yields:
+        Whether the process that held it before was killed.
+
+    Raises:
+        FolderInUse: when another process holds it and `wait` is false.
+    """
+    path = folder / LOCK
+    lock = FileLock(path, blocking=wait)
+    while not lock.is_locked:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:  # a file; or the folder was removed before one could see that it is one
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise
+        try:
+            lock.acquire()
+        except FileNotFoundError:  # the process that held it has just removed the folder
+            continue
+        except Timeout as err:
+            raise FolderInUse(
+                f"{folder} is in use by {_holder(path)}. Wait until it has finished, or give another name"
+            ) from err
+    try:
+        was_killed = path.stat().st_size > 0
+        path.write_text(f"the process {os.getpid()} on {_HOST}", encoding="utf-8")
+        _remove_leftovers(folder)
+        yield was_killed
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            path.unlink()  # before it is free: a process that waits for it finds that it has no name any more
+        lock.release()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove all that lies in a folder that this process holds."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
@@ -163,3 +276,93 @@ def _count_values(value: Any, source: str, depth: int, parents: set[int], known:
 
 def _too_deep(source: str) -> DocumentError:
     return DocumentError(f"{source} is nested too deep: {_MAX_DEPTH} levels are allowed")
+
+
+@contextmanager
+def _temporary(path: Path, suffix: str = "part") -> Iterator[Path]:
+    """Yield an unused path beside `path`, which says whose it is; what lies there in the end is removed."""
+    part = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{next(_numbers)}.{suffix}")
+    _remove_leftovers(path.parent)
+    _in_use.add(part.name)
+    try:
+        yield part
+    finally:
+        _remove(part)
+        _in_use.discard(part.name)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes of this machine left in a folder."""
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        found = _LEFTOVER.fullmatch(path.name)
+        if found is None or path.name in _in_use or _is_alive(int(found[2])):
+            continue
+        if found[3] == "old" and not (folder / found[1]).exists():  # killed before the new one took its place
+            path.rename(folder / found[1])
+        else:
+            _remove(path)
+
+
+def _is_alive(pid: int) -> bool:
+    """Return whether another process has this number; one of ours would be known to be in use."""
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _take_place(part: Path, folder: Path) -> bool:
+    """Give a folder the name of another one; False when another process was faster and it must be tried again."""
+    try:
+        part.rename(folder)
+    except OSError as err:
+        if err.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
+        return True
+    if _exchange(part, folder):
+        return True
+    with _temporary(folder, "old") as old, suppress(FileNotFoundError):  # file systems without it, such as NFS
+        folder.rename(old)
+        try:
+            part.rename(folder)
+        except OSError:  # another process has just taken the place, or the folder stays as it was
+            with suppress(OSError):
+                old.rename(folder)
+        else:
+            return True
+    return False
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one step, where the system can."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc 2.28, musl 1.2.2
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    return bool(renameat2 and renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+
+
+def _holder(lock: Path) -> str:
+    with suppress(OSError):  # just released; or locked for readers too, on Windows
+        return lock.read_text(encoding="utf-8") or "another process"
+    return "another process"
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links: the same bytes, twice
+        shutil.copy2(source, target)

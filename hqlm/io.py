@@ -22,7 +22,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from hqlm.errors import CheckpointError, user_mistake
-from hqlm.files import check_plain
+from hqlm.files import atomic_file, check_plain, recover_folder
 from hqlm.models.pretrained import WEIGHTS, read_pretrained
 from hqlm.models.restoring import check_model, import_plugin, restored
 from hqlm.registry import suggestion
@@ -74,6 +74,7 @@ def find_checkpoint(path: str | os.PathLike[str], choose: Literal["best", "last"
         CheckpointError: when there is none.
     """
     given = Path(path)
+    recover_folder(given)
     if given.is_file():
         return given
     if (given / WEIGHTS).is_file():
@@ -161,11 +162,9 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write `checkpoint` under a temporary name, then rename it."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        torch.save(checkpoint, part)
-        part.replace(target)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(Path(path)) as part, part.open("wb") as file:  # with a path, torch hides why it failed
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""

@@ -1,12 +1,30 @@
-"""Documents from elsewhere are plain data of bounded size, or refused in one sentence."""
+"""Documents from elsewhere are plain data of bounded size, or refused; files are written whole, by one process."""
 
+import errno
 import json
+import os
+import resource
+import signal
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from hqlm.errors import DocumentError
-from hqlm.files import check_plain, parse_json, parse_yaml
+from hqlm import files
+from hqlm.errors import DocumentError, FolderInUse, StorageError, user_mistake
+from hqlm.files import (
+    append_text,
+    atomic_file,
+    atomic_folder,
+    check_plain,
+    lock_folder,
+    parse_json,
+    parse_yaml,
+    recover_folder,
+    write_text,
+)
+from tests.kill_points import in_a_copy
 
 CYCLE = "&a [1, *a]"
 LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]\n" for k in range(1, 30))
@@ -52,3 +70,176 @@ def test_values_made_in_python_are_checked_too():
     cycle.append(cycle)
     with pytest.raises(DocumentError, match="within that value itself"):
         check_plain(cycle, "the configuration")
+
+
+def fill(folder, word):
+    for number in range(2):
+        (folder / f"{number}.txt").write_text(word)
+
+
+def content(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def replace(folder, word):
+    with atomic_folder(folder) as part:
+        fill(part, word)
+
+
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "two renames"])
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_folder_is_replaced_whole_wherever_its_writer_is_killed(tmp_path, monkeypatch, exchanges, before):
+    if not exchanges:  # as on NFS
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    (tmp_path / "0").mkdir()
+    code, changes = in_a_copy(lambda: replace(tmp_path / "0/out", "new"), tmp_path)
+    assert (code, changes >= 4) == (0, True)
+    killed = 0
+    for at in range(1, 20):
+        folder = tmp_path / str(at) / "out"
+        folder.parent.mkdir()
+        if before:
+            replace(folder, before)
+        code, _ = in_a_copy(lambda folder=folder: replace(folder, "new"), folder.parent, at)
+        killed += code == -signal.SIGKILL
+        recover_folder(folder)
+        found = content(folder) if folder.exists() else None
+        assert found in [before and dict.fromkeys(["0.txt", "1.txt"], before), dict.fromkeys(["0.txt", "1.txt"], "new")]
+        replace(folder, "newest")
+        assert content(folder) == dict.fromkeys(["0.txt", "1.txt"], "newest")
+        assert os.listdir(folder.parent) == ["out"]
+    assert 4 <= killed < 19
+
+
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "two renames"])
+def test_a_folder_of_many_writers_is_that_of_one_of_them(tmp_path, monkeypatch, exchanges):
+    if not exchanges:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    failures = []
+
+    def write(word):
+        try:
+            for _ in range(30):
+                replace(tmp_path / "out", word)
+        except Exception as err:
+            failures.append(err)
+
+    threads = [threading.Thread(target=write, args=(word,)) for word in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert content(tmp_path / "out") in [dict.fromkeys(["0.txt", "1.txt"], word) for word in "abcd"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    replace(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert content(tmp_path / "target") == dict.fromkeys(["0.txt", "1.txt"], "new")
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_and_what_a_live_one_writes_stays(tmp_path):
+    for at in range(1, 3):
+        in_a_copy(lambda: write_text(tmp_path / "x.txt", "x"), tmp_path, at)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    with atomic_file(tmp_path / "other.txt") as part:
+        part.write_text("mine")
+        code, _ = in_a_copy(lambda: write_text(tmp_path / "x.txt", "y"), tmp_path)
+        assert code == 0
+        write_text(tmp_path / "z.txt", "z")
+    assert content(tmp_path) == {"x.txt": "y", "other.txt": "mine", "z.txt": "z"}
+
+
+def test_a_number_of_a_process_that_is_given_again_hides_no_leftovers(tmp_path):
+    (tmp_path / f".x.txt.{files._HOST}-{os.getpid()}-1.part").write_text("of a process of the same number")
+    write_text(tmp_path / "x.txt", "x")
+    assert content(tmp_path) == {"x.txt": "x"}
+
+
+def hold(folder, stays=True):
+    """A process that holds a folder until it is killed or, unless `stays`, ends."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with lock_folder(folder):
+            os.write(write, b"x")
+            while stays:
+                time.sleep(1)
+        os._exit(0)
+    os.read(read, 1)
+    return pid
+
+
+def test_a_held_folder_is_refused_at_once_and_free_when_its_process_is_dead(tmp_path):
+    folder = tmp_path / "run"
+    pid = hold(folder)
+    started = time.monotonic()
+    with (
+        pytest.raises(FolderInUse, match=f"run is in use by the process {pid} on {os.uname().nodename}"),
+        lock_folder(folder),
+    ):
+        raise AssertionError
+    assert time.monotonic() - started < 1
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with lock_folder(folder) as was_killed:
+        assert was_killed
+        (folder / "x").touch()
+    with lock_folder(folder) as was_killed:
+        assert not was_killed
+        (folder / "x").unlink()
+    assert os.listdir(tmp_path) == []  # nothing was written there
+
+
+def test_who_waits_for_a_folder_gets_it_however_often_it_is_removed(tmp_path):
+    inside, most = [], []
+
+    def enter():
+        for _ in range(40):
+            with lock_folder(tmp_path / "run", wait=True):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 120
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    write_text(tmp_path / "x.txt", "old\n")
+
+    def fill_up():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        for write in (write_text, append_text):
+            with pytest.raises(OSError, match="File too large"):
+                write(tmp_path / "x.txt", "n" * 5000)
+
+    assert in_a_copy(fill_up, tmp_path)[0] == 0
+    assert content(tmp_path) == {"x.txt": "old\n"}
+    append_text(tmp_path / "x.txt", "new\n")
+    assert content(tmp_path) == {"x.txt": "old\nnew\n"}
+
+
+def test_what_the_file_system_refuses_is_said_in_a_sentence():
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/x/metrics.csv")
+    assert str(user_mistake(full)).startswith("No space left on device: runs/x/metrics.csv. Free some space")
+    hidden = RuntimeError("unexpected pos 576 vs 534")  # as torch says it
+    hidden.__context__ = full
+    assert isinstance(user_mistake(hidden), StorageError)
+    rust = Exception("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert str(user_mistake(rust)).startswith("No space left on device. Free")
+    with pytest.raises(OSError, match="too long") as long:
+        Path("a" * 5000).touch()
+    assert str(user_mistake(long.value)).endswith("Give a shorter one")
+    assert user_mistake(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
+    assert user_mistake(KeyError("a defect")) is None

@@ -9,8 +9,6 @@ its arguments, a finished request is not paid for again. Other measurements of t
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.circuits import Circuit
 from hqlm.errors import CacheError, HqlmError, RemoteError
+from hqlm.files import atomic_file
 
 Bits = NDArray[np.uint8]
 T = TypeVar("T")
@@ -180,13 +179,12 @@ def _load(job: Job) -> Bits | None:
 
 
 def _save(job: Job, bits: Bits) -> None:
-    """Whole or not at all: under another name first, which no other process has."""
+    """Write what was measured, whole or not at all."""
     folder = measurements_folder()
     try:
         make_cache_folder(folder.name)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+        with atomic_file(_path(job)) as part, part.open("wb") as file:
             np.save(file, np.packbits(bits, axis=-1), allow_pickle=False)
-        os.replace(file.name, _path(job))
     except OSError as error:
         raise CacheError(
             f"cannot keep measurements in {folder}: {error}. Set HQLM_CACHE to a folder that can be written"

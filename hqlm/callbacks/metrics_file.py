@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from hqlm.files import write_text
+from hqlm.files import append_text, write_text
 
 _STEP = "step"
 
@@ -69,19 +69,19 @@ class MetricsFile(Logger):
         known = self._columns()
         self._rows.append(row)
         if self._appends and set(row) <= set(known):
-            with self.path.open("a", encoding="utf-8", newline="") as file:
-                csv.DictWriter(file, known, lineterminator="\n").writerow(row)
+            append_text(self.path, self._csv([row], header=False))
         else:
-            self._rewrite()
+            write_text(self.path, self._csv(self._rows, header=True))
+            self._appends = True
 
     def _columns(self) -> list[str]:
         names = {name for row in self._rows for name in row}
         return ["epoch", _STEP, *sorted(names - {"epoch", _STEP})]
 
-    def _rewrite(self) -> None:
+    def _csv(self, rows: list[dict[str, Any]], header: bool) -> str:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_text(self.path, text.getvalue())
-        self._appends = True
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
+import signal
 import sys
 from io import TextIOWrapper
+from types import TracebackType
 from typing import Final
 
 import hqlm
-from hqlm.errors import HqlmError, PluginError, describe, shorten, user_mistake
+from hqlm.errors import HqlmError, PluginError, describe, shorten, user_mistake, was_interrupted
 from hqlm.files import parse_argument
 from hqlm.registry import suggestion
 
@@ -31,17 +34,40 @@ _LEAVE: Final = {"argparse", "jsonargparse", "hqlm", "lightning"}  # who leaves 
 
 def console() -> None:
     """Entry point of the `hqlm` script: local plugins are importable, as with `python -m`."""
+    sys.excepthook = _end_quietly
+    sys.unraisablehook = _raise_again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is open is closed, as after Ctrl-C
     sys.path.insert(0, os.getcwd())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show fails no command
     try:
         code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the little that is left is not worth an interruption
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as head, has read enough
+    except OSError as err:
+        if isinstance(err, BrokenPipeError):  # whoever read the output, such as head, has read enough
+            code = _NOBODY_READS
+        else:
+            print(f"hqlm: cannot write the output: {err.strerror}", file=sys.stderr)
+            code = _USER_MISTAKE
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the exit
-        code = _NOBODY_READS
     sys.exit(code)
+
+
+def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print no traceback of a second Ctrl-C, which came while the first one was dealt with."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came where Python cannot raise it, such as in a destructor."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -61,14 +87,15 @@ def main(args: list[str] | None = None) -> int:
     try:
         return _run(command, rest)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return _INTERRUPTED
+        return _interrupted()
     except SystemExit as stop:
         where = _raised_in(stop)
         if where.split(".")[0] in _LEAVE:
             return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         mistake = PluginError(f"the module {where} called sys.exit. Remove the call, or leave the module out")
     except Exception as error:
+        if was_interrupted(error):
+            return _interrupted()
         found = user_mistake(error) or _out_of_memory(error)
         if found is None:
             raise
@@ -90,6 +117,11 @@ def _out_of_memory(error: BaseException) -> HqlmError | None:
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
         return HqlmError(f"the memory does not suffice: {describe(error)}. Use fewer qubits, layers, shots or rows")
     return None
+
+
+def _interrupted() -> int:
+    print("\ninterrupted", file=sys.stderr)
+    return _INTERRUPTED
 
 
 def _run(command: str, args: list[str]) -> int:

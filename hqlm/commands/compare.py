@@ -18,7 +18,7 @@ from hqlm.commands.runs import comparison_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
-from hqlm.files import write_text
+from hqlm.files import LOCK, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
 from hqlm.studies.comparison import report
 from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare
@@ -62,11 +62,11 @@ def main(args: list[str]) -> int:
         check_draws({draw: workshop.check_rows(draw) for draw in range(plan.draws)})
         write_text(folder / _CONFIG, yaml.safe_dump(config, sort_keys=False))
         trials = _run(workshop, plan)
-    folders = [folder / trial.folder for trial in trials]
-    outcomes = [read_outcome(each) for each in folders]
-    comparison = compare(outcomes)
-    write_all_predictions(folder / "predictions.tsv", folders, outcomes)
-    _publish(folder, comparison, plan)
+        folders = [folder / trial.folder for trial in trials]
+        outcomes = [read_outcome(each) for each in folders]
+        comparison = compare(outcomes)
+        write_all_predictions(folder / "predictions.tsv", folders, outcomes)
+        _publish(folder, comparison, plan)
     return 0
 
 
@@ -155,7 +155,7 @@ def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
 def _check_folder(folder: Path, config: Config) -> None:
     """Refuse a folder that holds a comparison of another configuration, or something else."""
     path = folder / _CONFIG
-    if not any(folder.iterdir()):
+    if not any(path.name != LOCK for path in folder.iterdir()):
         return
     if not path.is_file():
         raise RunError(f"the folder {folder} exists and holds no comparison. Give another --name")

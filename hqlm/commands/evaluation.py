@@ -13,7 +13,7 @@ from hqlm.commands.layers import Layer, differences
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import numbered_folder
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text, yaml_line
 from hqlm.io import find_checkpoint, read_checkpoint, restoring, run_folder
@@ -88,7 +88,7 @@ def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -
     trainer = cli.make_trainer(callbacks, None)
     cli.model.find_body(checkpoint)
     options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
-    with restoring(trainer, checkpoint):
+    with restoring(trainer, checkpoint), interruptible(trainer):
         getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
     if folder is not None and metrics and trainer.is_global_zero:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -27,8 +26,8 @@ from hqlm.callbacks import (
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
-from hqlm.commands.runs import last_checkpoint, new_run
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.commands.runs import hold_run, last_checkpoint, new_run
+from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError, RunError
 from hqlm.files import write_text
 from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, restoring, run_folder
@@ -72,7 +71,8 @@ def main(args: list[str]) -> int:
     cli = HqlmCLI("fit", _DESCRIPTION, request if request.files else request.on(own, folder / "config.yaml"))
     for line in differences(Layer.of(own), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run so far: {line}")
-    return _train(cli, folder, checkpoint)
+    with hold_run(folder):
+        return _train(cli, folder, checkpoint)
 
 
 def _checkpoint(request: Request) -> Path:
@@ -101,20 +101,22 @@ def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:
         cli.make_trainer([], None).fit(cli.model, datamodule=cli.datamodule)
         print("fast_dev_run: the configuration runs; nothing was kept")
         return 0
-    summary = train(cli, folder, checkpoint)
-    finish_open_run()
-    if summary is None:
+    try:
+        summary = train(cli, folder, checkpoint)
+    except KeyboardInterrupt:
+        finish_open_run()
         return _interrupted(folder)
+    finish_open_run()
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         print(_text(cli.model, summary))
     return 0
 
 
-def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any] | None:
+def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]:
     """Train a model into the folder of its run, from a checkpoint if there is one.
 
     Returns:
-        What `summary.json` holds, or None after Ctrl-C.
+        What `summary.json` holds.
     """
     step = None
     if checkpoint is not None:
@@ -131,16 +133,8 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     callbacks: list[Callback] = [TimeEstimate(), best, clock, steps, RandomState(), config, BodyFolder(folder, best)]
     trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
     start = time.perf_counter()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with restoring(trainer, checkpoint):
-            trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        return None
-    finally:
-        signal.signal(signal.SIGINT, handler)  # Lightning switches it off after Ctrl-C
+    with restoring(trainer, checkpoint), interruptible(trainer):
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
     summary = _summary(cli, trainer, best, folder)
     summary["seconds"] = round(time.perf_counter() - start, 2)
     summary["training_seconds"] = round(clock.seconds, 3)
@@ -156,25 +150,19 @@ def _warm_start(model: HqlmModule) -> None:
 
 
 def train_or_go_on(cli: HqlmCLI, folder: Path) -> dict[str, Any]:
-    """Train a model into the folder of its run, from its last finished epoch where it was interrupted.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C.
-    """
+    """Train a model into the folder of its run, from its last finished epoch where it was interrupted."""
     begun = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
-    summary = train(cli, folder, find_checkpoint(folder, LAST) if begun else None)
-    if summary is None:
-        raise KeyboardInterrupt
-    return summary
+    return train(cli, folder, find_checkpoint(folder, LAST) if begun else None)
 
 
 def _interrupted(folder: Path) -> int:
-    try:
-        last = find_checkpoint(folder, LAST)
-    except CheckpointError:
-        print("interrupted before the first epoch was finished: there is no checkpoint", file=sys.stderr)
+    if (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file():
+        path = find_checkpoint(folder, LAST)
+        said = f"interrupted; the last finished epoch is kept. Go on: hqlm fit --ckpt_path {path}"
     else:
-        print(f"interrupted; the last finished epoch is kept. Go on: hqlm fit --ckpt_path {last}", file=sys.stderr)
+        said = "interrupted before the first epoch was finished: the same command starts again"
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        print(said, file=sys.stderr)
     return _INTERRUPTED
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import time
 import traceback
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-
-from filelock import FileLock, Timeout
 
 from hqlm.callbacks import finish_open_run
 from hqlm.commands.evaluation import measure
@@ -20,7 +17,8 @@ from hqlm.commands.plugins import load_named
 from hqlm.commands.quiet import printed_to, quiet
 from hqlm.commands.request import Config, Request
 from hqlm.commands.training_cli import HqlmCLI
-from hqlm.errors import user_mistake
+from hqlm.errors import FolderInUse, user_mistake
+from hqlm.files import clear_folder, lock_folder
 from hqlm.io import find_checkpoint
 from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
@@ -43,18 +41,17 @@ def run_trial(task: Task) -> Record | None:
             epoch).
     """
     folder = Path(task["folder"])
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(folder).acquire(blocking=False):
+        with lock_folder(folder):
             return _settled(folder, task["since"]) or _run(folder, task["config"], task["record"])
-    except Timeout:
+    except FolderInUse:
         return None
 
 
 def wait_for_other(task: Task) -> Record | None:
     """Wait until no other process is at a trial; its record, or None when it is still to be run."""
     folder = Path(task["folder"])
-    with _lock(folder):
+    with lock_folder(folder, wait=True):
         return _settled(folder, task["since"])
 
 
@@ -62,16 +59,12 @@ def record_death(task: Task, error: str) -> Record | None:
     """Record that the worker of a trial died; None when another process is at it already."""
     folder = Path(task["folder"])
     try:
-        with _lock(folder).acquire(blocking=False):
+        with lock_folder(folder):
             record = {**task["record"], **_failure(error)}
             write_record(folder, record)
             return record
-    except Timeout:
+    except FolderInUse:
         return None
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder.with_suffix(".lock"))  # the system frees it when a process dies, in whatever way
 
 
 def _settled(folder: Path, since: float) -> Record | None:
@@ -80,7 +73,7 @@ def _settled(folder: Path, since: float) -> Record | None:
     if record.get("status") == DONE or (record.get("status") == FAILED and record.get("ended", 0.0) >= since):
         return record
     if record.get("status") == FAILED:
-        shutil.rmtree(folder)
+        clear_folder(folder)
     return None
 
 

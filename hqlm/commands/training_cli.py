@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from lightning.pytorch import Callback, Trainer
@@ -165,6 +167,24 @@ def _refusing_class(error: BaseException) -> str:
         if frame.f_code.co_name in ("__init__", "__post_init__") and "self" in frame.f_locals
     ]
     return names[-1] if names else "the configuration"
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C interrupt a trainer as it does anything else; Lightning exits, and is deaf to it from then on.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, or SIGTERM in a training.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as err:
+        if not trainer.interrupted:
+            raise
+        raise KeyboardInterrupt from err
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _listed(value: Any) -> list[Any]:

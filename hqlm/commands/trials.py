@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hqlm.commands.fit import train_or_go_on
 from hqlm.commands.request import Config, Request
+from hqlm.commands.runs import hold_run
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
@@ -136,9 +137,9 @@ class Workshop:
         folder = self.folder / trial.folder
         cli = self._cli(trial)
         rows = _read(cli, "train").hashes("train") | _read(cli, "val").hashes("val")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
-        train_or_go_on(cli, folder)
+        with hold_run(folder):
+            write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
+            train_or_go_on(cli, folder)
 
     def test(self, trial: Trial) -> None:
         """Predict the test rows with the best checkpoint of a head of torch."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import lightning
 from torch import Tensor
 
-from hqlm.encoders.text.folders import written_whole
 from hqlm.encoders.text.loading import check_folder
 from hqlm.errors import CheckpointError, ConfigError, EncoderError
-from hqlm.files import parse_json
+from hqlm.files import atomic_folder, parse_json, recover_folder
 from hqlm.models.card import model_card
 from hqlm.models.recipes import to_primitives
 from hqlm.models.restoring import import_plugin
@@ -57,7 +56,7 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
         )
     options, tensors = _options(model), checkpoint["state_dict"]
     config = {"text_encoder_key": checkpoint["text_encoder_key"]}
-    with written_whole(folder) as part:
+    with atomic_folder(folder) as part:
         body = model.shipped_text_encoder()
         if body is not None:  # a body that was trained with the head is frozen from here on
             model.save_body(part / BODY)
@@ -120,6 +119,7 @@ def find_pretrained(path: str, revision: str | None, plugins: Sequence[str]) -> 
     """
     for plugin in plugins:
         import_plugin(plugin)
+    recover_folder(Path(path))
     if Path(path).is_dir():
         return Path(path)
     from huggingface_hub import snapshot_download

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from filelock import FileLock
 
 from hqlm.commands import compare, main, trials
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
+from hqlm.files import lock_folder
 from hqlm.studies.comparison import rivals
 from hqlm.studies.comparison.records import read_outcome
 from tests.commands.conftest import TINY
@@ -343,11 +344,10 @@ def test_a_folder_of_another_configuration_is_refused(run):
 
 
 def test_two_processes_are_never_in_one_folder(run):
-    Path("runs").mkdir()
-    with FileLock("runs/.one.lock"):
+    with lock_folder(Path("runs/one")):
         result = run("compare", *FEW, "--name=one")
         assert result.code == 2
-        assert "another hqlm compare is at work in runs/one" in result.err
+        assert f"runs/one is in use by the process {os.getpid()} on " in result.err
     assert run("compare", *FEW, "--name=one").code == 0  # nothing of the refused one is in the way
     assert run("compare", *FEW, "--name=one").code == 0
 

@@ -113,7 +113,7 @@ def test_a_file_where_runs_belong_is_refused(run):
     Path("runs").write_text("")
     result = run("fit", *TINY)
     assert result.code == 2
-    assert "cannot make the folder" in result.err
+    assert "A file is in the way of a folder" in result.err
 
 
 def test_a_plugin_that_fails_gets_advice_only_where_it_is_not_found(run, tmp_path, monkeypatch):

@@ -16,12 +16,12 @@ import yaml
 
 from hqlm.commands import main, study_estimate
 from hqlm.commands.study_trial import run_trial
+from hqlm.files import lock_folder
 from hqlm.models import HybridClassifier
 from hqlm.studies.store import read_results, trial_folder
 from tests.studies.tasks import is_alive
 
 pandas = pytest.importorskip("pandas")
-filelock = pytest.importorskip("filelock")
 
 BASE = {
     "model": {
@@ -232,8 +232,7 @@ def test_without_a_file_or_with_an_unknown_subcommand(run):
 def test_a_trial_that_another_process_is_at_is_left_to_it(tmp_path):
     folder = tmp_path / "trials/key"
     task = {"folder": str(folder), "config": {}, "record": {}, "since": 0.0}
-    folder.parent.mkdir()
-    with filelock.FileLock(folder.with_suffix(".lock")):
+    with lock_folder(folder):
         assert run_trial(task) is None
 
 

@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
 import shutil
+import signal
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,16 +14,18 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 import hqlm
+from hqlm import files
 from hqlm.backends import PennyLaneBackend
 from hqlm.circuits import RingAnsatz
 from hqlm.commands.slots import SLOTS
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder, SentenceTransformerEncoder
-from hqlm.errors import CheckpointError, ConfigError, PluginError
+from hqlm.errors import CheckpointError, ConfigError, PluginError, StorageError, user_mistake
 from hqlm.models import ClassicalClassifier, HybridClassifier, TextClassifier
 from hqlm.models.recipes import to_primitives
 from hqlm.models.trust import check_trusted
 from hqlm.registry import Component
 from tests.commands.conftest import fit, run, trained  # noqa: F401 (fixtures)
+from tests.kill_points import in_a_copy
 
 TEXTS = ["The plot is far from dull.", "The soup ruined it.", "A phone that works."]
 
@@ -51,6 +56,48 @@ def model(tmp_path, monkeypatch):
 def saved(model):
     model.save_pretrained("saved")
     return Path("saved")
+
+
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "two renames"])
+def test_wherever_a_save_is_killed_the_folder_holds_the_old_or_the_new_model(model, monkeypatch, exchanges):
+    if not exchanges:  # as on NFS
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    torch.manual_seed(1)
+    newer = small()
+    newer.predict(TEXTS)
+    old, new = probabilities(model), probabilities(newer)
+    assert not torch.equal(old, new)
+    killed = 0
+    for at in count(1):
+        folder = Path(f"{at}/saved")
+        model.save_pretrained(folder)
+        code, _ = in_a_copy(lambda folder=folder: newer.save_pretrained(folder), folder.parent, at)
+        found = probabilities(TextClassifier.from_pretrained(str(folder)))
+        assert torch.equal(found, old) or torch.equal(found, new)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        killed += 1
+        newer.save_pretrained(folder)
+        assert torch.equal(probabilities(TextClassifier.from_pretrained(str(folder))), new)
+        assert os.listdir(folder.parent) == ["saved"]
+    assert killed >= 4
+
+
+def test_a_full_disk_leaves_the_model_that_was_saved(model):
+    model.save_pretrained("saved")
+    before = {path.name: path.read_bytes() for path in Path("saved").iterdir()}
+
+    def fill_up():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        with pytest.raises(Exception, match="File too large") as refused:
+            model.save_pretrained("saved")
+        assert isinstance(user_mistake(refused.value), StorageError)
+
+    assert in_a_copy(fill_up, Path.cwd())[0] == 0
+    assert {path.name: path.read_bytes() for path in Path("saved").iterdir()} == before
+    assert not list(Path.cwd().glob(".*"))
 
 
 def config_of(folder):

@@ -17,12 +17,12 @@ from torch import Tensor
 from hqlm.cache import make_cache_folder
 from hqlm.encoders.text.base import Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.encoders.text.contrastive import Contrastive, tune
-from hqlm.encoders.text.folders import link
 from hqlm.encoders.text.loading import loaded
 from hqlm.encoders.text.lora import LoRA
 from hqlm.encoders.text.precision import Precision, to_precision
 from hqlm.encoders.text.trained import TrainedSentenceTransformer
 from hqlm.errors import ConfigError, EncoderError
+from hqlm.files import link_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -124,7 +124,7 @@ class SentenceTransformerEncoder(TextEncoder):
 
     def save(self, folder: Path) -> None:
         """Put the files of a local model into a folder."""
-        link(Path(self.model), folder)
+        link_folder(Path(self.model), folder)
 
     def _tuned_key(self, texts: Sequence[str], labels: Sequence[int]) -> str:
         settings = f"contrastive, version 1, {self.lr!r}, {self.lora}, {self.contrastive}"

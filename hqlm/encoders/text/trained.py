@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from hqlm.encoders.text.base import TrainedBody
-from hqlm.encoders.text.folders import written_whole
 from hqlm.encoders.text.loading import without_bars
 from hqlm.encoders.text.lora import LoRA, merged
+from hqlm.files import atomic_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -74,5 +74,5 @@ class TrainedSentenceTransformer(TrainedBody):
     def save(self, folder: Path) -> None:
         """Write the model as sentence-transformers does, low-rank updates added to the weights."""
         model: Any = self.model if self.lora is None else merged(self.model)
-        with without_bars(), written_whole(folder) as part:
+        with without_bars(), atomic_folder(folder) as part:
             model.save(str(part), create_model_card=False)
