@@ -13,9 +13,8 @@ from torch import Tensor
 
 from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
-from hqlm.memory import check_fits
 
-_BATCH = 64  # texts that are embedded at a time
+_MOST_VALUES = 2**20  # of an embedding, which is dense: 4 MiB
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -36,7 +35,8 @@ class HashingEncoder(TextEncoder):
     def __post_init__(self) -> None:
         if self.dim < 1 or self.ngrams < 1:
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
-        check_fits(_BATCH * 4 * self.dim, f"embeddings of {_BATCH} texts", "Lower text_encoder.dim")
+        if self.dim > _MOST_VALUES:
+            raise ConfigError(f"HashingEncoder has a dim of at most {_MOST_VALUES:,}, given {self.dim:,}. Lower it")
 
     def build(self) -> TextModule:
         """The module; it has no parameters."""
@@ -68,6 +68,6 @@ class _Hashing(TextModule):
         words = _WORD.findall(text.lower())
         return [
             " ".join(words[start : start + length])
-            for length in range(1, self.recipe.ngrams + 1)
+            for length in range(1, min(self.recipe.ngrams, len(words)) + 1)
             for start in range(len(words) - length + 1)
         ]
