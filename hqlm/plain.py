@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import wraps
 from numbers import Integral, Real
@@ -60,10 +60,12 @@ def _float(value: Any) -> float:
         raise ConfigError(f"{str(value)[:40]} is too large for a number. Give one below 1e308") from err
 
 
+@dataclass(frozen=True)
 class PlainFields:
     """Base of frozen dataclasses whose fields hold plain values, whatever the values they were made of.
 
-    The conversion precedes the `__post_init__` of every subclass.
+    The conversion precedes the `__post_init__` of every subclass. It is a dataclass itself, because jsonargparse takes
+    a dataclass with any other parent for a class to be named by its path.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

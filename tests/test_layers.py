@@ -96,9 +96,9 @@ def test_imports_go_downwards_only(module):
             assert RANK[theirs] <= RANK[mine], f"{module} imports {imported}, which stands above it"
 
 
-@pytest.mark.parametrize("part", ["registry", "errors", "cache"])
+@pytest.mark.parametrize("part", ["registry", "contracts", "errors", "cache", "memory", "plain"])
 def test_the_lowest_row_imports_nothing_but_itself(part):
-    assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors"}
+    assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors", "contracts", "plain"}
 
 
 def test_the_estimator_is_imported_by_those_alone_who_ask_for_it():

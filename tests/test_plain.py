@@ -16,13 +16,16 @@ from torch.optim.lr_scheduler import MultiStepLR
 from hqlm import load
 from hqlm.algorithms import VQE, Hamiltonian, MaxCut, PauliTerms, QuantumKernel
 from hqlm.circuits import HardwareEfficientAnsatz, RepeatedUpload
+from hqlm.commands.slots import SLOTS
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
 from hqlm.models import HybridClassifier
+from hqlm.models.recipes import to_primitives
 from hqlm.plain import to_plain
-from hqlm.registry import Component
+from hqlm.registry import Component, field_names
+from tests.registries import shipped
 
 
 @pytest.mark.parametrize(
@@ -122,3 +125,28 @@ def test_an_energy_of_numpy_values_has_a_checkpoint_that_can_be_read_back(tmp_pa
     checkpoint = _trained(model, tmp_path)
     assert checkpoint["hamiltonian"] == {"ZZ": 1.0, "XI": 0.5}
     assert load(tmp_path / "model.ckpt").hamiltonian == Hamiltonian.of({"ZZ": 1.0, "XI": 0.5})
+
+
+REQUIRED = {"features": 4, "path": "h.json"}
+RECIPES = [
+    component
+    for registry in SLOTS.values()
+    for name, component in registry.items()
+    if issubclass(component, Component) and name in shipped(registry)
+]
+
+
+def _as_numpy(value):
+    if isinstance(value, bool | int | float | str):
+        return np.array([value])[0]
+    return value
+
+
+@pytest.mark.parametrize("component", RECIPES, ids=lambda component: component.__name__)
+def test_every_recipe_of_numpy_values_is_stored_as_that_of_plain_ones(component, tmp_path):
+    given = {name: value for name, value in REQUIRED.items() if name in component.__dataclass_fields__}
+    recipe = component(**given)
+    options = {name: _as_numpy(getattr(recipe, name)) for name in field_names(recipe)}
+    stored = to_primitives(component(**options), "recipe")
+    torch.save(stored, tmp_path / "recipe.pt")
+    assert repr(torch.load(tmp_path / "recipe.pt", weights_only=True)) == repr(to_primitives(recipe, "recipe"))

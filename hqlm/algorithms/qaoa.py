@@ -21,6 +21,7 @@ from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution
+from hqlm.execution.execution import MOST_SHOTS
 from hqlm.models import Schedule
 from hqlm.models.composition import refuse_idle
 
@@ -95,6 +96,8 @@ class QAOA(EnergyMinimizer):
         self.problem: SpinProblem = problem
         if samples < 1:
             raise ConfigError(f"model.samples must be 1 or more, given {samples}")
+        if samples > MOST_SHOTS:
+            raise ConfigError(f"model.samples must be at most {MOST_SHOTS:,}, given {samples:,}")
         self.save_hyperparameters()
         self.n_layers = n_layers
         self.start = start

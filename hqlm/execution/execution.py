@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from hqlm.errors import ConfigError
 from hqlm.execution.noise import Noise
@@ -12,7 +12,7 @@ from hqlm.execution.presets import PRESETS
 from hqlm.plain import PlainFields
 from hqlm.registry import suggestion
 
-_MOST_SHOTS = 10**8  # their standard error is that of float32
+MOST_SHOTS: Final = 10**8  # their standard error is that of float32
 Gradient = Literal["auto", "adjoint", "parameter_shift", "spsa", "surrogate"]
 
 
@@ -41,9 +41,9 @@ class Execution(PlainFields):
     spsa_samples: int = 1
 
     def __post_init__(self) -> None:
-        if self.shots is not None and not 1 <= self.shots <= _MOST_SHOTS:
+        if self.shots is not None and not 1 <= self.shots <= MOST_SHOTS:
             raise ConfigError(
-                f"execution.shots must lie between 1 and {_MOST_SHOTS:,}, or be null for exact values; given "
+                f"execution.shots must lie between 1 and {MOST_SHOTS:,}, or be null for exact values; given "
                 f"{self.shots:,}"
             )
         if isinstance(self.noise, str) and self.noise not in PRESETS:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hqlm import notices
 from hqlm.circuits import ANSATZE
 from hqlm.commands.plugins import BrokenPlugin
+from hqlm.models.restoring import import_plugin
 from tests.commands.conftest import ROOT, TINY
 
 ANSATZ = """
@@ -98,3 +100,52 @@ def test_no_test_class_is_left(request):
 
     gc.collect()
     assert "TwiceAnsatz" not in ANSATZE
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("class Odd(BaseException): pass\nraise Odd('stop')", "Odd: stop"),
+        ("class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd", "Odd"),
+    ],
+)
+def test_a_plugin_that_leaves_on_import_is_named_and_nothing_is_hidden(fit, site, monkeypatch, tmp_path, text, said):
+    site("hqlm-test-leaves", "hqlm_test_leaves", text)
+    with pytest.warns(BrokenPlugin, match=f"'hqlm-test-leaves' is left out: {said}"):
+        assert fit("--name=trained", "--trainer.max_epochs=1").code == 0
+    assert Path("runs/trained/summary.json").is_file()
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("hqlm_test_named.py").write_text(text)
+    with pytest.warns(BrokenPlugin):
+        result = fit("--name=named", "--plugins=hqlm_test_named")
+    assert result.code == 2
+    assert f"cannot import the plugin 'hqlm_test_named': {said}" in result.err
+    assert not Path("runs/named").exists()
+
+
+def test_a_module_of_a_class_path_that_leaves_is_named(fit, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("hqlm_test_leaver.py").write_text("import sys; sys.exit(0)")
+    result = fit("--name=left", "--model.ansatz=hqlm_test_leaver.Ansatz")
+    assert result.code == 2
+    assert "hqlm_test_leaver" in result.err
+    assert not Path("runs/left").exists()
+
+
+def test_ctrl_c_while_a_plugin_is_imported_stays_an_interruption(fit, site):
+    site("hqlm-test-interrupted", "hqlm_test_interrupted", "raise KeyboardInterrupt")
+    assert fit().code == 130
+
+
+def test_a_plugin_that_takes_long_to_import_is_named_meanwhile(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(notices.say_if_slow.__wrapped__, "__defaults__", (0.05,))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hqlm_test_slow.py").write_text("import time; time.sleep(0.5)")
+    with caplog.at_level("INFO"):
+        import_plugin("hqlm_test_slow")
+        assert "still importing the plugin 'hqlm_test_slow'" in caplog.text
+        caplog.clear()
+        import_plugin("hqlm_test_slow")  # it is imported already
+    assert not caplog.text
+    sys.modules.pop("hqlm_test_slow")

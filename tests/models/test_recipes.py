@@ -34,7 +34,9 @@ def test_classes_and_partials_of_classes_are_their_paths():
     assert stored == {"class_path": "torch.optim.sgd.SGD", "init_args": {"lr": 0.5}}
 
 
-@pytest.mark.parametrize("value", [lambda p: None, object(), functools.partial(torch.optim.SGD, "x"), torch.zeros(2)])
+@pytest.mark.parametrize(
+    "value", [lambda p: None, object(), functools.partial(torch.optim.SGD, "x"), torch.zeros(2, requires_grad=True)]
+)
 def test_what_no_configuration_can_hold_is_refused_by_argument(value):
     with pytest.raises(ConfigError, match="optimizer"):
         to_primitives(value, "optimizer")

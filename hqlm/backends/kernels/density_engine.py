@@ -52,6 +52,15 @@ def _run(
     places: NDArray[np.int64],
 ) -> Tensor:
     program = pauli_program(circuit, noise, DTYPES[weights.dtype])
+    trained = torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in (weights, inputs, states)
+    )
+    copies = 2 + sum(_stretches(program)) if trained else 1
+    check_fits(
+        copies * LANES * weights.dtype.itemsize << 2 * program.n_qubits,
+        f"{copies} density matrices of {program.n_qubits} qubits",
+        "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits or layers",
+    )
     if states is None:
         return _Density.apply(weights, inputs, None, row_count(inputs, states), program, places)  # type: ignore[no-any-return, no-untyped-call]
     step = max(LANES, _SPLIT >> 2 * circuit.n_qubits)
@@ -106,12 +115,6 @@ class _Density(torch.autograd.Function):
         ctx.save_for_backward(weights, inputs, rows)
         given = arrays(weights, inputs, rows)
         values = np.zeros((batch, len(places)), dtype=given[0].dtype)
-        copies = 1 + 2 + sum(_stretches(program)) if any(ctx.needs_input_grad) else 1
-        check_fits(
-            copies * LANES * values.itemsize << 2 * program.n_qubits,
-            f"{copies} density matrices of {program.n_qubits} qubits",
-            "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits or layers",
-        )
 
         def share(first: int, last: int) -> None:
             room = np.empty((4**program.n_qubits, LANES), dtype=values.dtype)

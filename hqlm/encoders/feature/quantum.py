@@ -129,6 +129,7 @@ class QuantumFeatureEncoder(FeatureEncoder):
 class _QuantumFeatures(FeatureModule):
     def __init__(self, recipe: QuantumFeatureEncoder, dim: int) -> None:
         super().__init__()
+        circuit = recipe.circuit  # refuses what is too large before anything is made
         self.merge, self.n_qubits = recipe.merge, recipe.n_qubits
         self.amplitudes = AmplitudeEncoding(
             dim, recipe.n_qubits, recipe.pad, recipe.center, recipe.offset, recipe.norm, recipe.jitter
@@ -137,7 +138,6 @@ class _QuantumFeatures(FeatureModule):
         self.rotations = nn.ModuleList(
             Rotation(size, seed) if recipe.rotate else nn.Identity() for seed in range(recipe.n_encoders)
         )
-        circuit = recipe.circuit
         self.encoders = nn.ModuleList(QuantumLayer(circuit, StatevectorBackend()) for _ in range(recipe.n_encoders))
 
     def fit(self, embeddings: Tensor) -> None:

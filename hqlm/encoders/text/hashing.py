@@ -13,11 +13,9 @@ from torch import Tensor
 
 from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
-from hqlm.memory import check_fits
 
-_BATCH = 64  # texts that are embedded at a time
+_MOST_VALUES = 2**20  # of an embedding, which is dense: 4 MiB
 _WORD = re.compile(r"\w+|[^\w\s]")
-_LARGEST = 2**27  # the embedding cache keeps an embedding in one value of SQLite, of a billion bytes at most
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,8 @@ class HashingEncoder(TextEncoder):
     def __post_init__(self) -> None:
         if self.dim < 1 or self.ngrams < 1:
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
-        if self.dim > _LARGEST:
-            raise ConfigError(f"HashingEncoder.dim={self.dim}: an embedding has {_LARGEST:,} values at most")
-        check_fits(_BATCH * 4 * self.dim, f"embeddings of {_BATCH} texts", "Lower text_encoder.dim")
+        if self.dim > _MOST_VALUES:
+            raise ConfigError(f"HashingEncoder has a dim of at most {_MOST_VALUES:,}, given {self.dim:,}. Lower it")
 
     def build(self) -> TextModule:
         """The module; it has no parameters."""
