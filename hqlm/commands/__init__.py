@@ -29,7 +29,7 @@ _USER_MISTAKE: Final = 2
 
 def console() -> None:
     """Entry point of the `hqlm` script: local plugins are importable, as with `python -m`."""
-    sys.path.insert(0, os.getcwd())
+    sys.path.append(os.getcwd())  # the last: nothing there stands in for an installed package
     try:
         code = main()
         sys.stdout.flush()
