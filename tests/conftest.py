@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-import hqlm.backends.kernels.chunks  # noqa: F401 (compiled kernels are kept where HQLM_CACHE was then: for all tests at once)
+import tests.kernels  # noqa: F401 (before a test changes HQLM_CACHE)
 
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

@@ -19,6 +19,7 @@ from hqlm.models import TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
 from tests.commands.conftest import SMALL, TINY
+from tests.kernels import share_kernels
 
 PAYLOAD = """
 import pathlib
@@ -84,6 +85,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("HQLM_CACHE", str(folder / "cache"))
+        share_kernels(folder / "cache")
         assert main(["fit", *TINY, "--trainer.max_epochs=1", "--name=tiny", "--trainer.callbacks+=EarlyStopping",
                      "--trainer.callbacks.monitor=val/loss"]) == 0  # fmt: skip
         kernel = [flag for flag in SMALL if "epochs" not in flag]
@@ -100,7 +102,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def here(made, tmp_path, monkeypatch):
     """A copy of it as the working directory, which can be imported from, with payloads everywhere."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True, symlinks=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "runs/tiny"), *sys.path])
