@@ -105,6 +105,8 @@ def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
     modules = [named] if isinstance(named, str) else named or []
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
         raise CheckpointError(f"{source}: plugins must be a list of module names, not {_shown(named)}")
+    if set(modules) <= set(plugins):
+        return
     free = {*plugins, *(entry.module for entry in entry_points(group=PLUGINS))}
     if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
         flag = ",".join(_shown(module) for module in modules)
