@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-import hqlm.backends.kernels.chunks  # noqa: F401 (compiled kernels are kept where HQLM_CACHE was then: for all tests at once)
+import tests.kernels  # noqa: F401 (before a test changes HQLM_CACHE)
 from hqlm import notices
 from hqlm.backends import paid
 

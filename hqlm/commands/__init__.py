@@ -37,7 +37,7 @@ def console() -> None:
     sys.excepthook = _end_quietly
     sys.unraisablehook = _raise_again
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is open is closed, as after Ctrl-C
-    sys.path.insert(0, os.getcwd())
+    sys.path.append(os.getcwd())  # the last: nothing there stands in for an installed package
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show fails no command

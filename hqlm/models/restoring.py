@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -78,13 +79,13 @@ def check_model(hparams: Mapping[str, Any], source: Path, plugins: Sequence[str]
         PluginError: when an installed plugin cannot be imported.
     """
     settings = model_settings(hparams)
-    roots = {path.split(".")[0] for path in class_paths(settings)}
     for path in class_paths(settings):
         part = path.split(".")[1:2]
         if path.startswith("hqlm.") and part[0] in _PARTS:
             importlib.import_module(f"hqlm.{part[0]}")
-    for entry in entry_points(group=PLUGINS):
-        if entry.module.split(".")[0] in roots:
+    missing = {path.split(".")[0] for path in class_paths(settings) if path.rpartition(".")[0] not in sys.modules}
+    for entry in entry_points(group=PLUGINS) if missing else ():
+        if entry.module.split(".")[0] in missing:
             import_plugin(entry.module)
     check_trusted(settings, source, plugins, HqlmModule)
 

@@ -42,6 +42,7 @@ _KNOWN: Final = (
     Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
 )  # fmt: skip
 _PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike)
+_TEXT: Final = (str, Path, os.PathLike)
 _LISTS: Final = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS: Final = (dict, collections.abc.Mapping)
 _CHECKPOINT_KEYS: Final = {"_class_path", "_instantiator"}
@@ -104,6 +105,8 @@ def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
     modules = [named] if isinstance(named, str) else named or []
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
         raise CheckpointError(f"{source}: plugins must be a list of module names, not {_shown(named)}")
+    if set(modules) <= set(plugins):
+        return
     free = {*plugins, *(entry.module for entry in entry_points(group=PLUGINS))}
     if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
         flag = ",".join(_shown(module) for module in modules)
@@ -253,7 +256,7 @@ def _is_known(hint: Any) -> bool:
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:
     """Whether text stays text there: beside a class the parser takes it for a path to import or a file to read."""
     if all(map(_is_plain, members)):
-        return True
+        return any(each in _TEXT or get_origin(each) in (Literal, *_TEXT) for each in members)
     word = text in [each for one in members if get_origin(one) is Literal for each in get_args(one)]
     return (word or (str in members and text.isidentifier())) and not Path(text).exists()
 

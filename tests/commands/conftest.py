@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hqlm.commands import main
+from tests.kernels import share_kernels
 
 ROOT = Path(__file__).parents[2]
 SMALL = [  # data and training of any model of texts
@@ -41,6 +42,7 @@ def run(tmp_path, monkeypatch, capfd):
     """Run a command in an empty folder: `run("fit", "--flag=value")`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
+    share_kernels(tmp_path / "cache")
 
     def call(*args: str) -> Result:
         code = main(list(args))

@@ -63,15 +63,23 @@ def test_a_file_by_yaml_wherever_the_key_stands(run, here):
 
 
 @pytest.mark.slow
-def test_a_saved_configuration_and_a_checkpoint_bring_their_plugin_into_a_new_process(fit, here, tmp_path):
-    assert fit("--name=tree", "--model.ansatz=TreeAnsatz", "--plugins=[plugins.tree_ansatz]").code == 0
-    for command in (["fit", "--config=runs/tree/config.yaml"], ["test", "--ckpt_path=tree"]):
+def test_a_configuration_that_is_given_brings_its_plugin_and_a_checkpoint_needs_the_flag(fit, here, tmp_path):
+    plugin = "--plugins=[plugins.tree_ansatz]"
+    assert fit("--name=tree", "--model.ansatz=TreeAnsatz", plugin).code == 0
+    test, resume = ["test", "--ckpt_path=tree"], ["fit", "--ckpt_path=tree", "--trainer.max_epochs=3"]
+    for command, code in (
+        (["fit", "--config=runs/tree/config.yaml"], 0), (test, 2), ([*test, plugin], 0), (resume, 2),
+        ([*resume, plugin], 0),
+    ):  # fmt: skip
+        expected, told = code, f"add {plugin}"
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hqlm.commands import main; sys.exit(main({command}))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import hqlm; hqlm.load('tree').predict(['x'])"
+        assert done.returncode == expected, done.stderr
+        assert expected == 0 or told in done.stderr
+    named = "plugins=['plugins.tree_ansatz']"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import hqlm; hqlm.load('tree', {named}).predict(['x'])"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 

@@ -19,6 +19,7 @@ from hqlm.commands.study_trial import run_trial
 from hqlm.files import lock_folder
 from hqlm.models import HybridClassifier
 from hqlm.studies.store import read_results, trial_folder
+from tests.kernels import share_kernels
 from tests.studies.tasks import is_alive
 
 pandas = pytest.importorskip("pandas")
@@ -70,6 +71,7 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("HQLM_CACHE", str(folder / "cache"))
+        share_kernels(folder / "cache")
         write(folder)
         assert main(["study", "run", "--config=tiny.yaml"]) == 1
     return folder
@@ -245,6 +247,8 @@ def test_a_trial_that_failed_in_another_process_at_the_same_time_is_not_tried_ag
 
 
 def start(folder):
+    if not (folder / "cache").exists():
+        share_kernels(folder / "cache")
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", "hqlm", "study", "run", "--config=tiny.yaml"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

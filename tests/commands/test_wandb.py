@@ -169,7 +169,8 @@ def test_every_trial_is_one_run_and_the_study_another(study, run):
     assert [(each.run_id, each.run_group) for each in pick(again, "run")] == [(about.run_id, "study")]
     assert config_updates(again)["seeds"] == [[0, 1, 2]]
     assert len(logged_tables()["trials"]["seed"]) == 6
-    result = run("study", "publish", "study", "--project=other")
+    assert "add --plugins=[tests.studies.inline]" in run("study", "publish", "study", "--project=other").err
+    result = run("study", "publish", "study", "--project=other", "--plugins=[tests.studies.inline]")
     assert result.code == 0, result.err
     assert [(each.run_id, each.project) for each in pick(records(folder), "run")] == [(about.run_id, "other")]
     assert run("study", "publish", "nothing").code == 2

@@ -124,7 +124,7 @@ class _KernelCache(FunctionCache):
         except OSError:  # no folder to read is an empty cache; saving will say so
             pass
         except Exception as err:  # a damaged file may fail in any way; what is compiled anew is the same
-            _say(f"the kept {kernel} kernel is damaged ({type(err).__name__}: {str(err)[:100]})")
+            _say(f"the kept {kernel} kernel is damaged ({type(err).__name__.lstrip('_')}: {str(err)[:300]})")
             self._cache_file.forget()
         if found is None:
             _say(f"compiling the {kernel} kernel for this machine, once, a few seconds ...")
