@@ -126,5 +126,5 @@ def test_more_processes_than_training_rows_are_refused():
     data.trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
     assert len(data.train_dataloader()) == 1
     data.trainer = Trainer(accelerator="cpu", devices=3, strategy="ddp", logger=False, enable_checkpointing=False)
-    with pytest.raises(ConfigError, match="3 processes cannot share 2 training rows. Set trainer.devices to 2"):
+    with pytest.raises(ConfigError, match=r"3 processes cannot share 2 training rows\. Set trainer.devices to 2"):
         data.train_dataloader()
