@@ -108,7 +108,7 @@ def refusal(error: BaseException, option: str) -> ConfigError:
 
 
 def _refused(error: BaseException) -> HqlmError | None:
-    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, FileNotFoundError):
+    if isinstance(error, OSError) and error.filename is not None:
         return RunError(f"cannot use {error.filename}: {error.strerror}")
     if (
         not isinstance(error, ValueError | TypeError | RuntimeError | AssertionError)

@@ -130,8 +130,13 @@ def suggestion(given: str, known: Sequence[str]) -> str:
     lowered = {name.lower(): name for name in known}
     near = difflib.get_close_matches(given, list(lowered), n=1)
     hint = f"Did you mean '{lowered[near[0]]}'? " if near else ""
-    if len(known) <= _MOST_NAMES:
-        return f"{hint}Known: {', '.join(sorted(known))}"
-    nearest = sorted(lowered, key=lambda name: difflib.SequenceMatcher(None, given, name).quick_ratio())[-_MOST_NAMES:]
-    shown = ", ".join(sorted(lowered[name] for name in nearest))
-    return f"{hint}Known: {shown} and {len(known) - len(nearest):,} more"
+    if len(known) > _MOST_NAMES:
+        likeness = {name: difflib.SequenceMatcher(None, given, name.lower()).quick_ratio() for name in known}
+        known = sorted(known, key=lambda name: -likeness[name])
+    return f"{hint}Known: {join_names([*sorted(known[:_MOST_NAMES]), *known[_MOST_NAMES:]])}"
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return the first names of a list, with the number of those that are left out."""
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

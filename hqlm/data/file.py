@@ -12,7 +12,7 @@ from hqlm.data.base import Split
 from hqlm.data.table import Table
 from hqlm.data.text import TextDataModule
 from hqlm.errors import DataError
-from hqlm.registry import suggestion
+from hqlm.registry import join_names, suggestion
 
 _AUTO = "auto"
 _VAL_STEMS = ("dev", "val", "validation", "valid")
@@ -95,9 +95,9 @@ class FileData(TextDataModule):
 
     def _read_file(self, path: Path, split: Split) -> Table:
         if not path.is_file():
-            there = suggestion(path.name, sorted(p.name for p in path.parent.glob("*")))
-            found = f"In its folder: {there}" if path.parent.is_dir() else "There is no such folder"
-            raise DataError(f"there is no file {path}. {found}. Set data.train, data.val, data.test")
+            names = join_names(sorted(p.name for p in path.parent.glob("*")))
+            there = f"In its folder: {names or 'nothing'}" if path.parent.is_dir() else "There is no such folder"
+            raise DataError(f"there is no file {path}. {there}. Set data.train, data.val, data.test")
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
             raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{path.suffix}'")
@@ -160,7 +160,7 @@ def _read_table(reader: Iterable[list[str]], path: Path) -> Iterator[_Row]:
         if header is None:
             raise DataError(f"{path} is empty; its first line must name the columns")
         if len(set(header)) < len(header):
-            raise DataError(f"{path} names a column twice: {', '.join(header)}")
+            raise DataError(f"{path} names a column twice: {join_names(header)}")
         for number, row in enumerate(rows, start=2):
             if len(row) > len(header):
                 raise DataError(f"{path}, row {number}: {len(row)} fields, but the header names {len(header)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hqlm.errors import DataError
+from hqlm.registry import join_names
 
 _SHOWN = 5  # rows named in a message
 
@@ -70,7 +71,7 @@ class Table:
             given = ", ".join(sorted({f"'{self.labels[place]}'" for place in unknown})[:_SHOWN])
             raise DataError(
                 f"{self.source} has labels that the training data has not: {given} ({self._rows(unknown)}). "
-                f"Known classes: {', '.join(class_names)}. Mend or remove those rows, or train on rows of that class"
+                f"Known classes: {join_names(class_names)}. Mend or remove those rows, or train on rows of that class"
             )
         return [places[label] for label in self.labels]
 

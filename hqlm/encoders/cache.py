@@ -19,14 +19,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hqlm.backends.memory import physical_memory
 from hqlm.cache import cache_folder
 from hqlm.encoders.text import TextModule
-from hqlm.errors import CacheError
+from hqlm.errors import CacheError, EncoderError
 from hqlm.notices import say_once
 
 _BATCH = 64  # texts encoded at a time
 _CHUNK = 1024  # texts between two writes to disk
 _BUSY_SECONDS = 120.0
+_COPIES, _BYTES = 2, 4  # of float32 values: one a text, and the table of all
 _Cut = tuple[bytes, int, int]  # digest of a text, its length, how much of it was read
 _TABLES = (
     "embeddings (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)",
@@ -51,8 +53,15 @@ class EmbeddingCache:
 
         Raises:
             CacheError: when the file is corrupt or cannot be written.
+            EncoderError: when the embeddings would not fit the memory.
         """
         distinct = list(dict.fromkeys(texts))
+        needed = _COPIES * _BYTES * encoder.dim * len(distinct)
+        if needed > physical_memory():
+            raise EncoderError(
+                f"{len(distinct):,} embeddings of {encoder.dim:,} values take {needed / 2**30:,.1f} GiB of memory, and "
+                f"this machine has {physical_memory() / 2**30:,.1f} GiB. Choose a text encoder with fewer values"
+            )
         known: dict[str, np.ndarray] = {}
         with self._open(encoder) as database:
             known.update(_read(database, distinct, self._path(encoder)))

@@ -21,6 +21,7 @@ from hqlm.models.card import model_card
 from hqlm.models.recipes import to_primitives
 from hqlm.models.restoring import import_plugin
 from hqlm.models.trust import check_trusted
+from hqlm.registry import join_names
 
 if TYPE_CHECKING:
     from hqlm.models.text_classifier import TextClassifier
@@ -51,7 +52,7 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
     others = {path.name for path in folder.iterdir()} - {WEIGHTS, CONFIG, CARD, BODY} if folder.is_dir() else set()
     if others or folder.is_file():
         raise CheckpointError(
-            f"{folder} holds something else ({', '.join(sorted(others)) or 'it is a file'}): a saved model replaces "
+            f"{folder} holds something else ({join_names(sorted(others)) or 'it is a file'}): a saved model replaces "
             "what is in its folder. Give a new one"
         )
     options, tensors = _options(model), checkpoint["state_dict"]

@@ -22,6 +22,7 @@ from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError
 from hqlm.models.base import LOWER_RATE
 from hqlm.models.schedules import Schedule
 from hqlm.models.text_model import TextModel
+from hqlm.registry import join_names
 
 Batch = tuple[Tensor, list[str], Tensor]
 
@@ -224,8 +225,8 @@ class TextClassifier(TextModel):
             self.hparams["class_names"] = list(self.class_names)
         elif stage == "fit" and set(data.class_names) != set(self.class_names):
             raise DataError(
-                f"the model knows the classes {', '.join(self.class_names)}, the training data has "
-                f"{', '.join(data.class_names)}"
+                f"the model knows the classes {join_names(self.class_names)}, the training data has "
+                f"{join_names(data.class_names)}"
             )
         data.use_classes(self.class_names)
 
