@@ -88,5 +88,5 @@ def test_an_argument_is_yaml_or_a_text(text, value):
 
 @pytest.mark.parametrize("text", ["!!set {a}", "2020-01-01"])
 def test_values_of_other_types_are_refused_by_name(text):
-    with pytest.raises(DocumentError, match="x contains a (set|date)"):
+    with pytest.raises(DocumentError, match=r"x contains a (set|date)"):
         parse_yaml(text, "x")
