@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 from hqlm.contracts import Contracted, returns
-from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent
+from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent, list_names
 from hqlm.plain import PlainFields
 
 _MOST_NAMES: Final = 20  # that a message lists
@@ -133,8 +133,7 @@ def suggestion(given: str, known: Sequence[str]) -> str:
     lowered = {name.lower(): name for name in known}
     near = difflib.get_close_matches(given, list(lowered), n=1)
     hint = f"Did you mean '{lowered[near[0]]}'? " if near else ""
-    if len(known) <= _MOST_NAMES:
-        return f"{hint}Known: {', '.join(sorted(known))}"
-    nearest = sorted(lowered, key=lambda name: difflib.SequenceMatcher(None, given, name).quick_ratio())[-_MOST_NAMES:]
-    shown = ", ".join(sorted(lowered[name] for name in nearest))
-    return f"{hint}Known: {shown} and {len(known) - len(nearest):,} more"
+    if len(known) > _MOST_NAMES:
+        likeness = {name: difflib.SequenceMatcher(None, given, name.lower()).quick_ratio() for name in known}
+        known = sorted(known, key=lambda name: -likeness[name])
+    return f"{hint}Known: {list_names([*sorted(known[:_MOST_NAMES]), *known[_MOST_NAMES:]], _MOST_NAMES)}"

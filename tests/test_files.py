@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from jsonargparse import get_loader
 
 from hqlm import files
 from hqlm.errors import DocumentError, FolderInUse, StorageError, user_mistake
@@ -19,10 +20,12 @@ from hqlm.files import (
     atomic_folder,
     check_plain,
     lock_folder,
+    parse_argument,
     parse_json,
     parse_yaml,
     recover_folder,
     write_text,
+    yaml_line,
 )
 from tests.kill_points import in_a_copy
 
@@ -243,3 +246,40 @@ def test_what_the_file_system_refuses_is_said_in_a_sentence():
     assert str(user_mistake(long.value)).endswith("Give a shorter one")
     assert user_mistake(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
     assert user_mistake(KeyError("a defect")) is None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 20_000 + "1" + "}" * 20_000, "- " * 100_000 + "1"])
+def test_the_loader_of_configurations_survives_what_is_nested_too_deep(text):
+    with pytest.raises(DocumentError, match="nested too deep"):
+        parse_yaml(text, "x", get_loader("yaml"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\U0001f600",
+        'a\x85b\u2028c\x7f\ufeff\uffff\t\n\0"\\\u00e9',
+        {"\U0001f600": [1.5, True, None, float("inf"), -float("inf"), -3, 1e-3, 1e22], "b": {"~": {}}},
+        ["1e3", "null", "true", "~", "#x", ": ", "", "- a", "*a", "2020-01-01", ".nan", []],
+        10**30,
+    ],
+)
+def test_yaml_lines_are_read_back_as_they_were(value):
+    line = yaml_line(value)
+    assert get_loader("yaml")(line) == value
+    assert "\n" not in line
+
+
+def test_numbers_that_are_none_are_read_back():
+    assert str(get_loader("yaml")(yaml_line({"a": float("nan")}))) == "{'a': nan}"
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("[1, a]", [1, "a"]), ("[1", "[1"), ("a: b: c", "a: b: c")])
+def test_an_argument_is_yaml_or_a_text(text, value):
+    assert parse_argument(text, "--x", get_loader("yaml")) == value
+
+
+@pytest.mark.parametrize("text", ["!!set {a}", "2020-01-01"])
+def test_values_of_other_types_are_refused_by_name(text):
+    with pytest.raises(DocumentError, match=r"x contains a (set|date)"):
+        parse_yaml(text, "x")

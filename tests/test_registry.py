@@ -150,3 +150,15 @@ def test_a_component_without_its_packages_says_what_to_install():
         check_installed(Needy)
     Needy.requires = ("json",)
     check_installed(Needy)
+
+
+def test_of_many_names_the_nearest_are_listed():
+    text = suggestion("colum77", [f"column{number}" for number in range(5000)])
+    assert text.startswith("Did you mean 'column77'? Known: ")
+    assert text.endswith(" and 4,980 more")
+    assert text.count(",") == 20
+    assert "column77," in text.partition("Known")[2]
+
+
+def test_of_no_names_none_are_listed():
+    assert suggestion("x", []) == "There are none"

@@ -48,6 +48,7 @@ energies were measured to meet near 34 qubits (arXiv:2605.02798); a factor of tw
 _SHOTS: Final = 100  # docs.ionq.com/api-reference/v0.3/jobs/create-a-job
 _LARGEST: Final = 44  # qubits of the default sweep: some way beyond where the energies meet
 _STEP: Final = 5
+_MOST: Final = 1000
 # what ends an epoch or a run early, or validates at another time, with the values that do not
 _WHOLE_EPOCHS: Final[dict[str, tuple[object, ...]]] = {
     "max_steps": (-1,),
@@ -170,6 +171,8 @@ def _circuits(composition: Composition, qubits: list[int] | None, n_classes: int
     for number in wanted:
         if number <= size:
             raise ConfigError(f"--qubits={qubits}: give sizes above that of the configuration, {size}")
+        if number > _MOST:
+            raise ConfigError(f"--qubits={qubits}: give {_MOST:,} or less, beyond which no number holds the energy")
         larger = replace(encoder, n_qubits=number)  # type: ignore[call-arg]
         circuit = replace(composition, feature_encoder=larger).circuit(n_classes)
         assert circuit is not None

@@ -89,7 +89,7 @@ def _unknown_option(message: str, key: str, options: list[str]) -> str:
 
 
 def _missing_class(message: str, key: str, options: list[str]) -> str:
-    found = re.search(r"(?:is abstract|path string: auto)[\s\S]*Given value: NestedArg\(key='([^']*)'", message)
+    found = re.search(r"(?:is abstract|path string: auto)[\s\S]*Given value: (?:NestedArg\(key=|{)'([^']*)'", message)
     if not found:
         return ""
     known = f", for example --{key}={list(SLOTS[key])[-1]}" if key in SLOTS else ""

@@ -150,7 +150,7 @@ def read_config(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
         config = parse_yaml(text, f"the configuration file {path}", load_yaml)
-        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader), set())
     except FileNotFoundError as err:
         files = sorted(str(file) for file in path.parent.glob("*.yaml"))
         near = suggestion(str(path), files) if files else "Its folder holds no .yaml file"
@@ -168,18 +168,21 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def _repeated_key(node: Any) -> Any:
+def _repeated_key(node: Any, visited: set[int]) -> Any:
     """The node of the first key that a mapping says a second time; YAML itself would let the last one win."""
+    if id(node) in visited:  # by an alias, which may stand in the node itself
+        return None
+    visited.add(id(node))
     seen: set[object] = set()
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         if key.value in seen:
             return key
         seen.add(key.value)
-        inner = _repeated_key(value)
+        inner = _repeated_key(value, visited)
         if inner is not None:
             return inner
     items = node.value if isinstance(node, yaml.SequenceNode) else ()
-    return next((found for found in map(_repeated_key, items) if found is not None), None)
+    return next((found for item in items if (found := _repeated_key(item, visited)) is not None), None)
 
 
 def _split(args: list[str]) -> Iterator[Flag]:

@@ -28,6 +28,10 @@ _TRAINER_DEFAULTS: Final = {
     "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would log nothing
     "enable_model_summary": False,  # the summary of the run says what is trained, in words of quantum and classical
 }
+_LOWEST: Final = {  # of the options that Lightning does not check itself
+    "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "num_nodes": 1,
+    "reload_dataloaders_every_n_epochs": 0,
+}  # fmt: skip
 _LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning take
 
 
@@ -146,6 +150,9 @@ class HqlmCLI(LightningCLI):
     def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None) -> Trainer:
         """The trainer as configured, with `callbacks` and `logger` beside those of the configuration."""
         config = dict(self.config_init["trainer"])
+        for name, lowest in _LOWEST.items():
+            if config[name] is not None and not config[name] >= lowest:  # NaN is not either
+                raise ConfigError(f"trainer.{name}={config[name]}: give {lowest} or more")
         watching = [each for each in self.loggers if isinstance(each, Callback)]  # a logger may be both
         config["callbacks"] = [*_listed(config["callbacks"]), *watching, *callbacks]
         config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles()]

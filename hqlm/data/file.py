@@ -15,6 +15,7 @@ from hqlm.data.table import Table, label_column, text_column
 from hqlm.data.text import TextDataModule
 from hqlm.errors import DataError, abbreviate, list_names
 from hqlm.files import parse_json
+from hqlm.registry import suggestion
 
 _AUTO = "auto"
 _VAL_STEMS = ("dev", "val", "validation", "valid")
@@ -109,7 +110,7 @@ class FileData(TextDataModule):
         for option, name in needed.items():
             if rows and name not in columns:
                 raise DataError(
-                    f"{path} has no column '{abbreviate(name)}'; it has {list_names(sorted(columns))}. "
+                    f"{path} has no column '{abbreviate(name)}'. {suggestion(name, sorted(columns))}. "
                     f"Set data.{option}"
                 )
         first_row = 1 if reader is _read_jsonl else 2

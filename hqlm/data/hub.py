@@ -8,7 +8,7 @@ from hqlm.data.base import Split
 from hqlm.data.table import Table, label_column, text_column
 from hqlm.data.text import TextDataModule
 from hqlm.errors import DataError, abbreviate, list_names
-from hqlm.registry import check_installed
+from hqlm.registry import check_installed, suggestion
 
 
 class HubData(TextDataModule):
@@ -79,7 +79,7 @@ class HubData(TextDataModule):
         source = f"{self.dataset} ({name})"
         for column in (self.text, self.label) if split != "predict" else (self.text,):
             if column not in rows.column_names:
-                raise DataError(f"{source} has no column '{column}'; it has {list_names(rows.column_names)}")
+                raise DataError(f"{source} has no column '{column}'. {suggestion(column, rows.column_names)}")
         texts = text_column(rows[self.text], source, 1, self.text)
         return Table(texts, self._labels(rows, source), source)
 

@@ -16,7 +16,7 @@ import lightning
 from torch import Tensor
 
 from hqlm.encoders.text.loading import check_folder
-from hqlm.errors import CheckpointError, ConfigError, EncoderError
+from hqlm.errors import CheckpointError, ConfigError, EncoderError, list_names
 from hqlm.files import atomic_folder, parse_json, recover_folder
 from hqlm.models.card import model_card
 from hqlm.models.recipes import to_primitives
@@ -51,7 +51,7 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
     others = {path.name for path in folder.iterdir()} - {WEIGHTS, CONFIG, CARD, BODY} if folder.is_dir() else set()
     if others or folder.is_file():
         raise CheckpointError(
-            f"{folder} holds something else ({', '.join(sorted(others)) or 'it is a file'}): a saved model replaces "
+            f"{folder} holds something else ({list_names(sorted(others)) or 'it is a file'}): a saved model replaces "
             "what is in its folder. Give a new one"
         )
     options, tensors = _options(model), checkpoint["state_dict"]

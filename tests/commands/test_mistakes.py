@@ -49,7 +49,55 @@ FLAGS = {
     "--config=nope.yaml": "no configuration file nope.yaml",
     "--plugins=nowhere": "cannot import the plugin 'nowhere'",
     "fit": "'fit' stands where a flag is expected",
+    "--seed_everything=-1": "seed_everything=-1: give a whole number from 0 to 4294967295",
+    "--seed_everything=100000000000000000000": "give a whole number from 0 to 4294967295",
+    "--data.seed=-1": "data.seed must be 0 or more",
+    "--model.execution=[1,2]": "model.execution=[1, 2] is not possible: it must be a mapping of options",
+    "--model.execution=some.Class": "model.execution=some.Class is not possible: it must be a mapping of keys",
+    "--model.text_encoder=HashingEncoder --model.text_encoder.dim=1000000000": "134,217,728 values at most",
+    "--model.optimizer.foreach=a.b.c": "optimizer.foreach=a.b.c is not possible: it must be true or false or null\n",
+    "--model.optimizer.betas=x": "model.optimizer.betas=x is not possible: it must be a list\n",
+    "--model.optimizer=@x": "Known: A",
+    "--trainer=[]": "trainer=[] is not possible: it must be a mapping",
+    "--trainer.strategy.x=1": "trainer.strategy.x: there is no class to have it",
+    "--trainer.logger=CSVLoger": "there is no such class. Did you mean 'CSVLogger'?",
+    "--trainer.callbacks=EarlyStoping": "there is no such class. Did you mean 'EarlyStopping'?",
+    "--trainer.callbacks=EarlyStopping --trainer.callbacks.patience=abc": "patience=abc is not possible: it must be a "
+    "whole number\n",
+    "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.mode=up": "`mode` can be",
+    "--model..x=1": "'--model..x=1' is no flag",
+    "--=1": "'--=1' is no flag",
+    "--model.class_path=x": "model=x: there is no such class. Known: ClassicalClassifier",
+    "--plugins=os,": "cannot import the plugin",
 }
+VALUES = {  # of any option
+    "flow": ("[" * 3000, "is nested too deep: 200 levels are allowed"),
+    "closed": ("[" * 30_000 + "]" * 30_000, "is nested too deep"),
+    "blocks": ("- " * 3000 + "x", "is nested too deep"),
+    "cycle": ("&a [*a]", "contains an alias of a value within that value itself"),
+    "digits": ("9" * 5000, "value has 5000 digits"),
+    "keys": ("1:", "is not valid YAML"),
+    "surrogate": ("\udcff", "contains half of a surrogate pair"),
+}
+TRAINING = {
+    "--trainer.accelerator=tpu": "trainer: ",
+    "--trainer.devices=-2": "trainer: `devices`",
+    "--trainer.accumulate_grad_batches=0": "trainer.accumulate_grad_batches=0: give 1 or more",
+    "--trainer.check_val_every_n_epoch=0": "trainer.check_val_every_n_epoch=0: give 1 or more",
+    "--trainer.gradient_clip_val=.nan": "trainer.gradient_clip_val=nan: give 0 or more",
+    "--trainer.limit_train_batches=-1": "trainer: You have passed invalid value -1 for limit_train_batches",
+    "--trainer.val_check_interval=1000": "trainer: `val_check_interval` (1000) must be less than or equal",
+    "--trainer.logger=CSVLogger --trainer.logger.save_dir=/proc/x": "cannot use /proc/x",
+    "--model.optimizer.lr=-1": "model.optimizer: Invalid learning rate: -1",
+    "--model.optimizer.capturable=true": "model.optimizer: If capturable=True",
+    "--model.optimizer=SparseAdam": "model.optimizer: SparseAdam does not support dense gradients",
+    "--model.schedule=torch.optim.lr_scheduler.StepLR --model.schedule.step_size=1 --model.schedule.last_epoch=3": (
+        "model.schedule: "
+    ),
+    "--model.text_encoder.dim=100000000": "GiB of memory, and this machine has",
+}
+OPTIONS = ["--model.backend", "--trainer.logger", "--name"]
+PATHS = ["--config", "--ckpt_path", "--name", "--plugins", "--data=FileData --data.folder"]
 FILES = {
     "modl: 3": "no option modl. Did you mean 'model'?",
     "trainer: {max_epoch: 3}": "Did you mean 'max_epochs'?",
@@ -62,9 +110,22 @@ FILES = {
     "init_args: {n_qubit: 3}}}}": "model.feature_encoder.n_qubit of QuantumFeatureEncoder. Did you mean 'n_qubits'?",
     "model: {class_path: HybridClassifier, init_args: {feature_encoder: {class_path: QuantumFeatureEncoder, "
     "n_qubits: 3}}}": "under init_args",
-    "a: [1": "cannot read the configuration file bad.yaml",
-    "{a: 1}: 3": "cannot read the configuration file bad.yaml",
-    "a: !!int x": "cannot read the configuration file bad.yaml",
+    "a: [1": "the configuration file bad.yaml is not valid YAML",
+    "{a: 1}: 3": "the configuration file bad.yaml is not valid YAML",
+    "a: !!int x": "the configuration file bad.yaml is not valid YAML",
+    "a: !!set {b}": "bad.yaml contains a set. Only texts, numbers",
+    "a: !!binary x": "the configuration file bad.yaml is not valid YAML",
+    "a: &a [*a]": "contains an alias of a value within that value itself",
+    "a: &a {<<: *a, b: 1}": "there is no option a.",
+    "a: " + "[" * 100_000: "is nested too deep",
+    "a: " + "{b: " * 20_000 + "1" + "}" * 20_000: "is nested too deep",
+    "a: " + "9" * 5000: "5000 digits",
+    'a: "\\ud800"': "the configuration file bad.yaml is not valid YAML",
+    "trainer: []": "options of the trainer stand below it, such as trainer: {max_epochs: 8}",
+    "trainer: null": "options of the trainer stand below it",
+    "model: {class_path: HybridClassifier, init_args: 3}": "model: init_args=3 is not possible: it must be a mapping",
+    "model: {class_path: [a]}": "class_path=['a'] is not possible",
+    "data: {folds: 3}": "data.folds: there is no class to have it. Name its class, for example --data=",
     "- 1": "must be a YAML mapping",
     "plugins: 3": "a list of module names is needed",
     "plugins: [nowhere]": "cannot import the plugin 'nowhere'",
@@ -83,7 +144,26 @@ def assert_refused(result, said):
 @pytest.mark.parametrize("flag", FLAGS)
 def test_flags(run, flag):
     data = [] if flag.startswith("--data=") else ["--data=ReviewsData"]
-    assert_refused(run("fit", MODEL, *data, flag), FLAGS[flag])
+    assert_refused(run("fit", MODEL, *data, *flag.split()), FLAGS[flag])
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_that_no_option_can_have(run, kind, option):
+    value, said = VALUES[kind]
+    assert_refused(run("fit", MODEL, "--data=ReviewsData", f"{option}={value}"), said)
+
+
+@pytest.mark.parametrize("option", PATHS)
+def test_names_that_no_file_system_allows(run, option):
+    result = run("fit", MODEL, "--data=ReviewsData", *f"{option}={'x' * 5000}".split())
+    assert_refused(result, "characters ...]")
+    assert len(result.err) < 2200
+
+
+@pytest.mark.parametrize(("flag", "said"), TRAINING.items())
+def test_what_lightning_and_optimizers_refuse(fit, flag, said):
+    assert_refused(fit(*flag.split()), said)
 
 
 @pytest.mark.parametrize("text", FILES)
@@ -91,6 +171,48 @@ def test_files(run, text):
     Path("bad.yaml").write_text(text)
     model = [] if "model" in text else [MODEL]
     assert_refused(run("fit", *model, "--config=bad.yaml", "--data=ReviewsData"), FILES[text])
+
+
+def test_a_metric_that_nothing_measures_is_refused_with_those_there_are(fit):
+    result = fit("--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=nope")
+    assert result.code == 2
+    assert "hqlm fit: trainer: Early stopping conditioned on metric `nope`" in result.err
+    assert "`val/loss`" in result.err
+
+
+EMOJI = "\N{GRINNING FACE}"
+
+
+def test_characters_beyond_the_basic_plane_go_through_every_command(run, tmp_path):
+    folder = tmp_path / EMOJI
+    folder.mkdir()
+    rows = "".join(f"word{number} good\t{EMOJI}\nword{number} bad\tnope\n" for number in range(20))
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.tsv").write_text(f"text\t{EMOJI}\n{rows}", encoding="utf-8")
+    data = ["--data=FileData", f"--data.folder={EMOJI}", f"--data.label={EMOJI}", "--data.limit_test=8"]
+    kept = [flag for flag in TINY if not flag.startswith("--data")]
+    result = run("fit", *kept, *data, "--model.schedule=constant", "--name=run")
+    assert result.code == 0, result.err
+    for args in (
+        ["fit", "--ckpt_path=last", "--trainer.max_epochs=3"],
+        ["fit", "--config=runs/run/config.yaml", "--name=again"],
+        ["validate", "--ckpt_path=run"],
+        ["test", "--ckpt_path=run"],
+        ["predict", "--ckpt_path=run"],
+        ["test", "--ckpt_path=run", "--config=runs/run/test-1/config.yaml"],
+    ):
+        result = run(*args)
+        assert result.code == 0, result.err
+    assert EMOJI in Path("runs/run/predict-1/predictions.tsv").read_text(encoding="utf-8")
+
+
+def test_many_names_are_listed_as_the_nearest_of_them(run):
+    columns = "\t".join(f"column{number}" for number in range(5000))
+    Path("train.tsv").write_text(f"{columns}\n{columns}\n")
+    result = run("fit", *TINY[:3], "--data=FileData", "--data.folder=.", "--data.text=colum77")
+    assert_refused(result, "Did you mean 'column77'? Known: ")
+    assert "and 4,980 more" in result.err
+    assert len(result.err) < 1000
 
 
 def test_no_model(run):

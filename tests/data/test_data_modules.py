@@ -290,8 +290,8 @@ class TestFileData:
         [
             ({"folder": "no/such/folder"}, "there is no folder"),
             ({"val": "missing.tsv"}, r"no file .*missing\.tsv \(in its folder: test.tsv, train.tsv\)"),
-            ({"text": "review"}, "no column 'review'; it has label, text"),
-            ({"label": "class"}, r"train\.tsv has no column 'class'; it has label, text\. Set data\.label"),
+            ({"text": "review"}, r"no column 'review'\. Known: label, text\. Set data\.text"),
+            ({"label": "class"}, r"train\.tsv has no column 'class'\. Known: label, text\. Set data\.label"),
             ({"train": "train.xlsx"}, "no file"),
         ],
     )
