@@ -23,6 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
+    {"estimator_parts"},
     {"registry", "errors", "cache", "files", "notices"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
