@@ -55,7 +55,7 @@ class RecipeParameters:
         return self
 
 
-def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the classes of labels, sorted, and the number of each label among them.
 
     Raises:

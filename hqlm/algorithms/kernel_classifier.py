@@ -54,6 +54,11 @@ class QuantumKernelClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):
     """
 
     recipes: ClassVar[Mapping[str, Any]] = {"kernel": _DEFAULT}
+    classes_: NDArray[Any]
+    kernel_: QuantumKernel
+    svc_: Any
+    temperature_: float | None
+    _support_vectors: NDArray[np.float64]
 
     def __init__(
         self,

@@ -15,7 +15,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from hqlm.data.base import HqlmDataModule, Split
-from hqlm.data.table import Table, check_class_names, classes, draw, draw_per_class, split_fold, split_off
+from hqlm.data.table import (
+    Table,
+    check_class_names,
+    classes,
+    draw,
+    draw_per_class,
+    report_similar,
+    split_fold,
+    split_off,
+)
 from hqlm.errors import ConfigError, DataError, abbreviate, list_names
 
 _STAGES: dict[str, tuple[Split, ...]] = {
@@ -230,6 +239,7 @@ class TextDataModule(HqlmDataModule):
     def _classes_of_the_source(self) -> tuple[str, ...]:
         names = classes(self._labelled.labels or ())
         check_class_names(names, self._labelled.source)
+        report_similar(names, self._labelled.source)
         return names
 
     def _read(self, split: Split) -> Table | None:

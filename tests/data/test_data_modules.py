@@ -499,6 +499,8 @@ class TestClassNames:
         write_tsv(tmp_path / "train.tsv", [(f"text {n}", twins[n % 2]) for n in range(20)])
         with caplog.at_level("INFO"):
             assert set(read_all(FileData(str(tmp_path)))) == set(twins)
+            FileData(str(tmp_path)).use_classes(twins)  # as a model does after that
+        assert caplog.text.count("are nearly the same") == 1
         assert "are nearly the same and count as two classes" in caplog.text
 
     def test_a_fit_says_its_classes(self, tmp_path, caplog):
