@@ -150,7 +150,7 @@ def label_column(values: Iterable[Any], source: str, first_row: int, column: str
 
 
 def check_class_names(class_names: Sequence[str], source: str) -> None:
-    """Refuse class names that differ only in white space, which `predictions.tsv` could not tell apart.
+    """Refuse class names that are equal or differ only in white space, which `predictions.tsv` could not tell apart.
 
     Args:
         class_names: names of the classes.
@@ -167,8 +167,8 @@ def check_class_names(class_names: Sequence[str], source: str) -> None:
             )
     for one, other in _pairs(class_names, lambda name: " ".join(name.split())):
         raise DataError(
-            f"{source} has the labels '{abbreviate(one)}' and '{abbreviate(other)}', which differ only in white space. "
-            "Write them alike"
+            f"{source} has the labels '{abbreviate(one)}' and '{abbreviate(other)}', which are equal or differ only "
+            "in white space. Write them alike"
         )
 
 
@@ -185,9 +185,10 @@ def _pairs(names: Sequence[str], key: Callable[[str], str]) -> Iterator[tuple[st
     """Yield names with an equal key, each with the first that has it."""
     first: dict[str, str] = {}
     for name in names:
-        one = first.setdefault(key(name), name)
-        if one is not name:
-            yield one, name
+        if key(name) in first:
+            yield first[key(name)], name
+        else:
+            first[key(name)] = name
 
 
 def classes(labels: Sequence[str]) -> tuple[str, ...]:
