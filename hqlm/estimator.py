@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -22,21 +22,21 @@ from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Ansatz, RepeatedUpload, Reuploading, RingAnsatz
 from hqlm.encoders import FeatureEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError, MissingDependency, TrainingError
+from hqlm.estimator_parts import RecipeParameters, check_class_weights, encode_labels, make_recipe
 from hqlm.execution import Execution
 from hqlm.models import HybridClassifier, Schedule
 from hqlm.models.composition import Ablation
 from hqlm.models.schedules import check_schedule, scheduler_config
-from hqlm.registry import field_names, suggestion
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils import check_random_state, compute_sample_weight
-    from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as err:
     raise MissingDependency(f"QuantumHeadClassifier needs scikit-learn ({err}): pip install 'hqlm[study]'") from err
 
 _RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # fewer where the circuit has fewer qubits
+_LARGEST: Final = 2**31  # above all numbers of rows and epochs
 _ROWS: Final = 4096  # that are predicted at a time, to bound memory
 _LEAST_QUBITS: Final = 5  # that the ring has all of its strides
 _RECIPES: Final[dict[str, Any]] = {
@@ -62,7 +62,7 @@ _NUMBERS: Final[dict[str, type]] = {
 _KINDS: Final[dict[type, str]] = {Real: "a number", Integral: "a whole number"}
 
 
-class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The head of `HybridClassifier` on vectors: feature encoder, re-uploading circuit, linear layer.
 
     Each of the five recipes is a component, or the options in which it differs from the default one, as a dict; None is
@@ -101,6 +101,8 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         loss_curve_: mean training loss of each epoch.
     """
 
+    recipes: ClassVar[Mapping[str, Any]] = _RECIPES
+
     def __init__(
         self,
         feature_encoder: Any = None,
@@ -138,50 +140,22 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.random_state = random_state
         self.verbose = verbose
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name; with `deep` the options of the recipes too, as `feature_encoder__n_layers`."""
-        params: dict[str, Any] = super().get_params(deep=False)
-        if deep:
-            for name in _RECIPES:
-                params |= {f"{name}__{option}": value for option, value in _options(params[name])}
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, options of recipes as `feature_encoder__n_layers`.
-
-        Raises:
-            ConfigError: for a name that is no parameter or option, or a value that an option cannot have.
-        """
-        whole, nested = _split(params)
-        own = super().get_params(deep=False)
-        for name in (*whole, *nested):
-            if name not in (own if name in whole else _RECIPES):
-                what = "parameter" if name in whole else "recipe"
-                known = list(own if name in whole else _RECIPES)
-                raise ConfigError(f"QuantumHeadClassifier has no {what} '{name}'. {suggestion(name, known)}")
-        own |= whole
-        for name, options in nested.items():
-            whole[name] = _changed_parameter(_RECIPES[name], own[name], options)
-        for name, value in whole.items():
-            setattr(self, name, value)
-        return self
-
+    @torch.inference_mode(False)  # wherever it is called, it trains
+    @torch.enable_grad()
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on vectors `(rows, dim)` and their labels `(rows,)`; rows of weight 0 are left out.
 
         Raises:
             ValueError: for anything scikit-learn refuses as training data.
             ConfigError: for parameters that do not fit each other or the data.
-            TrainingError: when the loss is not finite.
+            TrainingError: when the loss or a weight is not finite.
         """
         self._check_settings()
         vectors, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ConfigError(f"y has 1 class, '{self.classes_[0]}'; a classifier needs two or more classes")
+        self.classes_, numbers = encode_labels(y)
         weights = _check_sample_weight(sample_weight, vectors, dtype=np.float32, ensure_non_negative=True, copy=True)
         weights *= compute_sample_weight(self.class_weight, y)
+        check_class_weights(weights, self.class_weight)
         kept = weights > 0.0
         if not kept.any():
             raise ConfigError("every row has the weight 0: there is nothing to train on")
@@ -219,7 +193,14 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         rows = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
         with torch.no_grad():
             model = self.model_.eval()  # entering evaluation restarts the seeds of shots
-            return torch.cat([model(part) for part in torch.split(rows, _ROWS)])
+            logits = torch.cat([model(part) for part in torch.split(rows, _ROWS)])
+        bad = (~logits.isfinite().all(1)).nonzero()
+        if len(bad):
+            raise TrainingError(
+                f"the model has no finite logits for row {int(bad[0])}: its weights or that vector are too large. Fit "
+                "it with a lower learning_rate, or scale the vectors"
+            )
+        return logits
 
     def _check_settings(self) -> None:
         for name, kind in _NUMBERS.items():
@@ -227,11 +208,15 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             if not isinstance(value, kind):
                 raise ConfigError(f"{name} must be {_KINDS[kind]}, given {value!r}")
         for name, least in {"max_epochs": 1, "batch_size": 1, "weight_decay": 0.0}.items():
-            if not getattr(self, name) >= least:
-                raise ConfigError(f"{name} must be {least} or more, given {getattr(self, name)}")
+            if not least <= getattr(self, name) < _LARGEST:
+                raise ConfigError(f"{name} must be {least} or more and below 2^31, given {getattr(self, name)}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be above 0, given {self.learning_rate}")
         check_schedule(self.schedule)
+        if not isinstance(self.readout, Integral) and self.readout not in ("all", "auto"):
+            raise ConfigError(f"readout must be a whole number, 'all' or 'auto', given {self.readout!r}")
+        if isinstance(self.ablate, str) or not isinstance(self.ablate, Sequence):
+            raise ConfigError(f"ablate must be a tuple of names of modules, given {self.ablate!r}")
 
     def _model(self) -> HybridClassifier:
         auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
@@ -252,16 +237,7 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return model
 
     def _recipe(self, name: str, **sized: Any) -> Any:
-        value = getattr(self, name)
-        if value is not None and not isinstance(value, Mapping):
-            if not isinstance(value, _SLOTS[name]):
-                example = f"{type(_RECIPES[name]).__name__}()"
-                raise ConfigError(
-                    f"{name} must be an instance of {_SLOTS[name].__name__}, such as {example}, "
-                    f"a dict of options of the default one, or None, given {value!r}"
-                )
-            return value
-        return _changed(dataclasses.replace(_RECIPES[name], **sized), value or {})
+        return make_recipe(name, getattr(self, name), dataclasses.replace(_RECIPES[name], **sized), _SLOTS[name])
 
     def _epochs(self, model: HybridClassifier, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
         """Train; yields the mean loss of each epoch."""
@@ -282,55 +258,10 @@ class QuantumHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 advance()
+            if not all(bool(parameter.isfinite().all()) for parameter in trained):
+                raise TrainingError(f"a weight is not finite after epoch {epoch}. Lower learning_rate")
             yield total / len(rows)
 
 
 def _ring(n_qubits: int) -> RingAnsatz:
     return dataclasses.replace(_RING, connectivity=max(1, min(_RING.connectivity, n_qubits - 1)))
-
-
-def _options(value: Any) -> Iterator[tuple[str, Any]]:
-    """Options of a recipe, or of a dict of options, with those of recipes in it."""
-    if dataclasses.is_dataclass(value):
-        value = {name: getattr(value, name) for name in field_names(value)}
-    for name, option in value.items() if isinstance(value, Mapping) else ():
-        yield name, option
-        yield from ((f"{name}__{inner}", deeper) for inner, deeper in _options(option))
-
-
-def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Options without `__`, and the others by what stands before it."""
-    whole: dict[str, Any] = {}
-    nested: dict[str, dict[str, Any]] = {}
-    for key, value in options.items():
-        name, inner, rest = key.partition("__")
-        if inner:
-            nested.setdefault(name, {})[rest] = value
-        else:
-            whole[name] = value
-    return whole, nested
-
-
-def _changed(recipe: Any, options: Mapping[str, Any]) -> Any:
-    """`recipe` with other options, all at once, so that each may need another.
-
-    Raises:
-        ConfigError: for an option that it does not have.
-    """
-    whole, nested = _split(options)
-    known = field_names(recipe) if dataclasses.is_dataclass(recipe) else []
-    for name in (*whole, *nested):
-        if name not in known:
-            raise ConfigError(f"{type(recipe).__name__} has no option '{name}'. {suggestion(name, known)}")
-    for name, inner in nested.items():
-        whole[name] = _changed(whole.get(name, getattr(recipe, name)), inner)
-    return dataclasses.replace(recipe, **whole)
-
-
-def _changed_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> Any:
-    """A recipe, or the options in which it differs from the default one, with some options changed."""
-    if value is not None and not isinstance(value, Mapping):
-        return _changed(value, options)
-    given = dict(value or {})
-    changed = _changed(_changed(default, given), options)
-    return given | {name: getattr(changed, name) for name in (key.partition("__")[0] for key in options)}

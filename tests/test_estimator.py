@@ -21,6 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch.utils.data import DataLoader
 
 import hqlm
+from hqlm.algorithms.kernel_classifier import QuantumKernelClassifier
 from hqlm.circuits import RingAnsatz
 from hqlm.encoders import LinearFeatureEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError, MissingDependency, TrainingError
@@ -135,6 +136,12 @@ def test_names_that_are_no_parameters(params, message):
         ),
         ({"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}, "hold 4"),
         ({"readout": 9}, "qubits to read"),
+        ({"readout": 1.5}, "readout must be a whole number, 'all' or 'auto', given 1.5"),
+        ({"ablate": "entanglement"}, "ablate must be a tuple"),
+        ({"batch_size": 10**20}, "batch_size must be 1 or more and below"),
+        ({"feature_encoder": {"offset": np.nan}}, "feature_encoder.offset must be 0 or more"),
+        ({"feature_encoder": {"norm": "x"}}, "feature_encoder.norm must be row or data, given 'x'"),
+        ({"feature_encoder": {5: 1}}, "has no option '5'"),
     ],
 )
 def test_values_that_cannot_be(params, message):
@@ -150,6 +157,104 @@ def test_one_class_is_named_as_it_was_given():
 def test_a_loss_that_is_not_finite_stops_the_fit():
     with pytest.raises(TrainingError, match="Lower learning_rate"):
         QuantumHeadClassifier(**SMALL | {"learning_rate": 1e30, "schedule": "constant", "skip": False}).fit(*IRIS)
+
+
+def test_weights_that_are_not_finite_after_the_last_step_are_refused():
+    settings = SMALL | {"learning_rate": 1e30, "weight_decay": 1e9, "max_epochs": 1, "batch_size": 1000}
+    with pytest.raises(TrainingError, match=r"a weight is not finite after epoch 0\. Lower learning_rate"):
+        QuantumHeadClassifier(**settings).fit(*IRIS)
+
+
+def test_no_class_is_predicted_from_probabilities_that_are_not_finite():
+    model = QuantumHeadClassifier(**SMALL).fit(*IRIS)
+    with torch.no_grad():
+        model.model_.head.weight.fill_(torch.nan)
+    for predicted in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.raises(TrainingError, match=r"no finite logits for row 0.*lower learning_rate"):
+            predicted(IRIS[0])
+
+
+@pytest.mark.parametrize("surroundings", [torch.no_grad, torch.inference_mode], ids=lambda each: each.__name__)
+def test_a_fit_trains_where_gradients_are_switched_off(surroundings):
+    expected = QuantumHeadClassifier(**SMALL).fit(*IRIS)
+    with surroundings():
+        model = QuantumHeadClassifier(**SMALL).fit(*IRIS)
+        assert np.array_equal(model.predict_proba(IRIS[0]), expected.predict_proba(IRIS[0]))
+    assert model.loss_curve_ == expected.loss_curve_
+    assert torch.is_grad_enabled()
+
+
+N = len(IRIS[1])
+ESTIMATORS = {"head": lambda: QuantumHeadClassifier(**SMALL), "kernel": QuantumKernelClassifier}
+NOT_ROWS = {
+    "NaN": (np.where(IRIS[0] > 5.0, np.nan, IRIS[0]), "NaN"),
+    "infinite": (np.where(IRIS[0] > 5.0, np.inf, IRIS[0]), "infinity"),
+    "beyond float32": (IRIS[0] * 1e300, "infinity or a value too large"),
+    "words": (np.full((N, 4), "a"), "could not convert string to float"),
+    "one dimension": (IRIS[0][:, 0], "Expected 2D array"),
+    "three dimensions": (IRIS[0][None], "dim 3"),
+    "no rows": (IRIS[0][:0], "0 sample"),
+    "no values": (IRIS[0][:, :0], "0 feature"),
+    "nothing": (None, "Expected 2D array"),
+    "fewer rows": (IRIS[0][:5], "inconsistent numbers of samples"),
+    "complex": (IRIS[0] + 1j, "Complex data not supported"),
+}
+NOT_LABELS = {
+    "NaN": (np.where(IRIS[1] > 1, np.nan, IRIS[1]), "NaN"),
+    "numbers in between": (IRIS[1] + 0.5, "Unknown label type: continuous"),
+    "one class": (IRIS[1] * 0, "y has 1 class, '0'"),
+    "two columns": (np.stack([IRIS[1]] * 2, 1), "1d array"),
+    "no rows": (IRIS[1][:0], "inconsistent numbers of samples"),
+    "nothing": (None, "requires y to be passed"),
+    "missing words": (np.array(["a", None] * (N // 2), dtype=object), "several types|NaN|label"),
+}
+NOT_WEIGHTS = {
+    "NaN": (np.full(N, np.nan), "NaN"),
+    "negative": (np.full(N, -1.0), "Negative values"),
+    "infinite": (np.full(N, np.inf), "infinity"),
+    "words": (["a"] * N, "could not convert string to float"),
+    "fewer": (np.ones(3), r"shape == \(3,\), expected"),
+    "two columns": (np.ones((N, 2)), "1D array"),
+    "zero": (np.zeros(N), "non-zero"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of what is refused a line later
+@pytest.mark.parametrize(("rows", "message"), NOT_ROWS.values(), ids=NOT_ROWS)
+@pytest.mark.parametrize(
+    "make", [lambda: QuantumHeadClassifier(**SMALL), QuantumKernelClassifier], ids=["head", "kernel"]
+)
+def test_rows_that_no_estimator_takes(make, rows, message):
+    if make is QuantumKernelClassifier and "too large" in message:
+        message = "norm"  # float64 holds the values, and not their squares
+    with pytest.raises(ValueError, match=message):
+        make().fit(rows, IRIS[1])
+    model = make().fit(*IRIS)
+    if rows is not None and "inconsistent" not in message:
+        with pytest.raises(ValueError, match="norm" if "too large" in message else message):
+            model.predict(rows)
+
+
+@pytest.mark.parametrize(("labels", "message"), NOT_LABELS.values(), ids=NOT_LABELS)
+@pytest.mark.parametrize(
+    "make", [lambda: QuantumHeadClassifier(**SMALL), QuantumKernelClassifier], ids=["head", "kernel"]
+)
+def test_labels_that_no_estimator_takes(make, labels, message):
+    with pytest.raises(ValueError, match=message):
+        make().fit(IRIS[0], labels)
+
+
+@pytest.mark.parametrize(("weights", "message"), NOT_WEIGHTS.values(), ids=NOT_WEIGHTS)
+def test_weights_of_rows_that_cannot_be(weights, message):
+    with pytest.raises(ValueError, match=message):
+        QuantumHeadClassifier(**SMALL).fit(*IRIS, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("make", [QuantumHeadClassifier, QuantumKernelClassifier], ids=["head", "kernel"])
+def test_weights_of_classes_that_cannot_be(make, weight):
+    with pytest.raises(ConfigError, match="class_weight must be finite numbers of 0 or more"):
+        make(class_weight={1: weight}).fit(*IRIS)
 
 
 def test_prediction_before_a_fit():

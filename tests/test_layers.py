@@ -23,6 +23,7 @@ ROWS = [
     {"backends"},
     {"circuits"},
     {"execution"},
+    {"estimator_parts"},
     {"registry", "errors", "cache", "contracts", "files", "memory", "notices", "plain", "resources"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}

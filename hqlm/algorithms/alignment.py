@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import trange
 
-from hqlm.algorithms.kernel import QuantumKernel
+from hqlm.algorithms.kernel import QuantumKernel, check_vectors
 from hqlm.errors import ConfigError, DataError, TrainingError
 
 
@@ -38,6 +38,8 @@ def alignment(gram: Tensor, labels: Sequence[object], n_classes: int | None = No
     return found
 
 
+@torch.inference_mode(False)  # wherever it is called, it trains
+@torch.enable_grad()
 def align(
     kernel: QuantumKernel,
     x: ArrayLike,
@@ -67,17 +69,16 @@ def align(
             value that is not finite.
         TrainingError: when a weight is no longer finite.
     """
-    vectors = torch.from_numpy(np.array(x, dtype=np.float64))
+    vectors = check_vectors(x)
     weights = kernel.initial_weights(vectors.shape[1]).requires_grad_()
     if not len(weights):
         raise ConfigError(f"{kernel.feature_map} has no weights to train: use UploadMap with an ansatz that has")
     if min(batch_size, len(vectors)) < 2:
         raise DataError("alignment compares vectors: batch_size and the number of vectors must be 2 or more")
     classes = np.asarray(labels)
-    if len(classes) != len(vectors) or not bool(vectors.isfinite().all()):
+    if len(classes) != len(vectors):
         raise DataError(
-            f"alignment takes a label for each vector of finite values, given {len(classes)} labels and "
-            f"{len(vectors)} vectors"
+            f"alignment takes a label for each vector, given {len(classes)} labels and {len(vectors)} vectors"
         )
     if len(set(classes.tolist())) < 2:
         raise DataError("alignment needs two classes or more, given 1")

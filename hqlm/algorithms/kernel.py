@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit, PauliString
-from hqlm.errors import ConfigError, DataError, UnsupportedExecution
+from hqlm.errors import ConfigError, DataError, UnsupportedExecution, abbreviate
 from hqlm.execution import Execution, Noise
 from hqlm.memory import check_fits
 from hqlm.registry import Component
@@ -34,10 +35,10 @@ class QuantumKernel(Component):
     """`kernel(x, y)` is the Gram matrix `(len(x), len(y))`; `sklearn.svm.SVC(kernel=kernel)` works.
 
     `fidelity`: `|<phi(x)|phi(y)>|^2`. Exact values take one state a vector and one matrix product; with shots it is
-    the share of zeros after `U(x)` and the inverse of `U(y)`, one circuit a pair, 1 on the diagonal, and of a
-    symmetric matrix the nearest one without negative eigenvalues. `projected`: `exp(-gamma sum_k |rho_k(x) -
+    the share of zeros after `U(x)` and the inverse of `U(y)`, one circuit a pair: an unbiased estimate, so that a
+    symmetric matrix may have negative eigenvalues of the size of the errors. `projected`: `exp(-gamma sum_k |rho_k(x) -
     rho_k(y)|^2)` over the states rho_k of single qubits, from one evaluation of X, Y and Z a vector, on any backend,
-    with shots and noise.
+    with shots and noise. Either kind has values from 0 to 1, and a symmetric matrix is exactly 1 on the diagonal.
 
     Sources: Havlicek et al. (2019), arXiv:1804.11326 (fidelity); Huang et al. (2021), Power of data in quantum machine
     learning, arXiv:2011.01938 (projected).
@@ -55,7 +56,8 @@ class QuantumKernel(Component):
         seed: of that draw.
 
     Raises:
-        ConfigError: for another kind, or a gamma of 0 or less.
+        ConfigError: for another kind, a gamma of 0 or less, a negative seed, or an option that is no component of its
+            type.
     """
 
     feature_map: FeatureMap = field(default_factory=AmplitudeMap)
@@ -69,8 +71,13 @@ class QuantumKernel(Component):
     def __post_init__(self) -> None:
         if self.kind not in ("fidelity", "projected"):
             raise ConfigError(f"QuantumKernel: kind is fidelity or projected, given {self.kind}")
-        if not 0.0 < self.gamma < math.inf:
-            raise ConfigError(f"QuantumKernel: gamma must be above 0, or far vectors look alike; given {self.gamma}")
+        if not isinstance(self.gamma, Real) or not 0.0 < self.gamma < math.inf:
+            raise ConfigError(f"QuantumKernel: gamma must be above 0, or far vectors look alike; given {self.gamma!r}")
+        if self.seed < 0:
+            raise ConfigError(f"QuantumKernel: seed must be 0 or more, given {self.seed}")
+        for name, slot in (("feature_map", FeatureMap), ("backend", QuantumBackend), ("execution", Execution)):
+            if not isinstance(getattr(self, name), slot):
+                raise ConfigError(f"QuantumKernel: {name} must be a {slot.__name__}, given {getattr(self, name)!r}")
 
     def __call__(self, x: ArrayLike, y: ArrayLike | None = None) -> Gram:
         """The Gram matrix of vectors `(rows, dim)`; without `y` that of `x` with itself, exactly symmetric.
@@ -79,8 +86,8 @@ class QuantumKernel(Component):
             DataError: for vectors that are not finite or of unequal lengths.
             UnsupportedExecution: when the backend cannot do it, with what would work.
         """
-        left = _vectors(x)
-        right = left if y is None else _vectors(y)
+        left = check_vectors(x)
+        right = left if y is None else check_vectors(y)
         if left.shape[1] != right.shape[1]:
             raise DataError(f"x has vectors of {left.shape[1]} values, y of {right.shape[1]}")
         symmetric = y is None or (left.shape == right.shape and bool((left == right).all()))
@@ -101,7 +108,11 @@ class QuantumKernel(Component):
                     else:
                         one, other = (self._kept(part, weights) for part in (left[rows], right[columns]))
                         gram[rows, columns] = self.compare(one, other).numpy()
-        return (gram + gram.T) / 2.0 if symmetric else gram
+        np.minimum(gram, 1.0, out=gram)  # rounding may lift it
+        if symmetric:
+            gram = (gram + gram.T) / 2.0
+            np.fill_diagonal(gram, 1.0)
+        return gram
 
     def initial_weights(self, dim: int) -> Tensor:
         """The weights of the circuit for vectors of `dim` values, float64.
@@ -204,15 +215,25 @@ class QuantumKernel(Component):
             return shares.reshape(len(left), len(right))
         gram = np.eye(len(left))
         gram[grid] = shares
-        return _nearest_positive(np.maximum(gram, gram.T))
+        return np.maximum(gram, gram.T)
 
 
-def _vectors(x: ArrayLike) -> Tensor:
-    vectors = torch.from_numpy(np.array(x, dtype=np.float64))
+def check_vectors(x: ArrayLike) -> Tensor:
+    """Return vectors `(rows, dim)` in float64.
+
+    Raises:
+        DataError: for vectors that are no numbers, not finite, or of another shape.
+    """
+    try:
+        vectors = torch.from_numpy(np.array(x, dtype=np.float64))
+    except (TypeError, ValueError) as err:
+        raise DataError(f"a kernel takes vectors of numbers: {abbreviate(str(err), 200)}") from err
     if vectors.ndim != 2 or not vectors.numel():
         raise DataError(f"a kernel takes vectors of the shape (rows, dim), given {tuple(vectors.shape)}")
     if not bool(vectors.isfinite().all()):
         raise DataError("a kernel takes finite values; there is a NaN or an infinity among the vectors")
+    if not bool(torch.linalg.vector_norm(vectors, dim=1).isfinite().all()):
+        raise DataError("a kernel takes vectors of finite norm; there are values too large to be squared. Scale them")
     return vectors
 
 
@@ -220,13 +241,3 @@ def _single_qubit_paulis(n_qubits: int) -> tuple[PauliString, ...]:
     return tuple(
         PauliString("I" * wire + letter + "I" * (n_qubits - wire - 1)) for letter in "XYZ" for wire in range(n_qubits)
     )
-
-
-def _nearest_positive(gram: Gram) -> Gram:
-    """The nearest matrix, by Frobenius norm, without negative eigenvalues."""
-    values, vectors = np.linalg.eigh(gram)
-    if values[0] >= 0.0:
-        return gram
-    roots = vectors * np.sqrt(values.clip(min=0.0))
-    found: Gram = roots @ roots.T
-    return (found + found.T) / 2.0

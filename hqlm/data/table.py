@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,36 +150,45 @@ def label_column(values: Iterable[Any], source: str, first_row: int, column: str
 
 
 def check_class_names(class_names: Sequence[str], source: str) -> None:
-    """Refuse class names that differ only in white space, and report those that differ only in case or Unicode form.
+    """Refuse class names that are equal or differ only in white space, which `predictions.tsv` could not tell apart.
 
     Args:
         class_names: names of the classes.
         source: where they come from, for messages.
 
     Raises:
-        DataError: naming the two.
+        DataError: naming the two, or a name that holds half of a surrogate pair.
     """
-    same: dict[str, str] = {}
-    alike: dict[str, str] = {}
     for name in class_names:
         if not is_storable(name):
             raise DataError(
                 f"{source} has the label '{abbreviate(name)}', which holds half of a surrogate pair. Write the "
                 "character itself in UTF-8"
             )
-        words = " ".join(name.split())
-        twin = same.setdefault(words, name)
-        if twin is not name:
-            raise DataError(
-                f"{source} has the labels '{abbreviate(twin)}' and '{abbreviate(name)}', which differ only in "
-                "white space. Write them alike"
-            )
-        near = alike.setdefault(unicodedata.normalize("NFKC", words).casefold(), name)
-        if near is not name:
-            say_once(
-                f"{source} has the labels '{abbreviate(near)}' and '{abbreviate(name)}', which are nearly the "
-                "same and count as two classes"
-            )
+    for one, other in _pairs(class_names, lambda name: " ".join(name.split())):
+        raise DataError(
+            f"{source} has the labels '{abbreviate(one)}' and '{abbreviate(other)}', which are equal or differ only "
+            "in white space. Write them alike"
+        )
+
+
+def report_similar(class_names: Sequence[str], source: str) -> None:
+    """Name class names that differ only in case or Unicode form: they count as two classes, and may be meant as one."""
+    for one, other in _pairs(class_names, lambda name: unicodedata.normalize("NFKC", name).casefold()):
+        say_once(
+            f"{source} has the labels '{abbreviate(one)}' and '{abbreviate(other)}', which are nearly the same and "
+            "count as two classes"
+        )
+
+
+def _pairs(names: Sequence[str], key: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yield names with an equal key, each with the first that has it."""
+    first: dict[str, str] = {}
+    for name in names:
+        if key(name) in first:
+            yield first[key(name)], name
+        else:
+            first[key(name)] = name
 
 
 def classes(labels: Sequence[str]) -> tuple[str, ...]:

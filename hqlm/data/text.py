@@ -17,7 +17,16 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from hqlm.contracts import returns
 from hqlm.data.base import HqlmDataModule, Split
-from hqlm.data.table import Table, check_class_names, classes, draw, draw_per_class, split_fold, split_off
+from hqlm.data.table import (
+    Table,
+    check_class_names,
+    classes,
+    draw,
+    draw_per_class,
+    report_similar,
+    split_fold,
+    split_off,
+)
 from hqlm.errors import ConfigError, DataError, abbreviate, list_names
 from hqlm.plain import to_plain
 
@@ -248,6 +257,7 @@ class TextDataModule(HqlmDataModule):
     def _classes_of_the_source(self) -> tuple[str, ...]:
         names = classes(self._labelled.labels or ())
         check_class_names(names, self._labelled.source)
+        report_similar(names, self._labelled.source)
         return names
 
     def _read(self, split: Split) -> Table | None:

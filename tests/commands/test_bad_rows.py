@@ -35,8 +35,14 @@ def rows():
         (GOOD + BAD, "--data.limit_train=1", "of 16 rows of train.tsv 1 are left to train on, all of one class"),
         ([*GOOD, *BAD, "\tpositive"], "--data.seed=0", "train.tsv has rows without text: row 18. Remove or fill them"),
         ([*GOOD, *BAD, "fine\t"], "--data.seed=0", "train.tsv has rows without label: row 18. Remove or fill them"),
+        (["same\tpositive", "same\tnegative"] * 8, "--data.seed=0", "all 16 texts of train.tsv to train on are 'same'"),
+        (
+            [*GOOD, *BAD, "so so\tpositive "],
+            "--data.seed=0",
+            "the labels 'positive' and 'positive ', which are equal or",
+        ),
     ],
-    ids=["too few of a class", "one class", "one class left", "an empty text", "no label"],
+    ids=["too few of a class", "one class", "one class left", "an empty text", "no label", "one text", "white space"],
 )
 @pytest.mark.parametrize("command", ["fit", "compare"])
 def test_rows_that_teach_nothing_are_refused_before_a_run(run, rows, command, train, flag, said):

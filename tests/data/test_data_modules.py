@@ -488,17 +488,22 @@ class TestClassNames:
     def test_labels_that_differ_only_in_white_space_are_refused(self, tmp_path, twins):
         rows = [{"text": f"text {n}", "label": label} for n, label in enumerate(["other", *twins] * 4)]
         (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        with pytest.raises(DataError, match=r"train\.jsonl has the labels .* differ only in white space") as caught:
+        with pytest.raises(
+            DataError, match=r"train\.jsonl has the labels .* equal or differ only in white space"
+        ) as caught:
             FileData(str(tmp_path)).setup("fit")
         assert all(repr(twin) in str(caught.value) for twin in twins)
-        with pytest.raises(DataError, match="the model has the labels"):
-            FileData(str(tmp_path)).use_classes(twins)
+        for names in (twins, ["other", "other"]):
+            with pytest.raises(DataError, match="the model has the labels"):
+                FileData(str(tmp_path)).use_classes(names)
 
     @pytest.mark.parametrize("twins", [("Pos", "pos"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "stra\u00dfe")])
     def test_labels_that_look_alike_are_told(self, tmp_path, caplog, twins):
         write_tsv(tmp_path / "train.tsv", [(f"text {n}", twins[n % 2]) for n in range(20)])
         with caplog.at_level("INFO"):
             assert set(read_all(FileData(str(tmp_path)))) == set(twins)
+            FileData(str(tmp_path)).use_classes(twins)  # as a model does after that
+        assert caplog.text.count("are nearly the same") == 1
         assert "are nearly the same and count as two classes" in caplog.text
 
     def test_a_fit_says_its_classes(self, tmp_path, caplog):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from hqlm.encoders.feature.amplitudes import AmplitudeEncoding, Rotation
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.errors import ConfigError
 from hqlm.layer import QuantumLayer
+
+_CHOICES: Final = {"merge": ("concat", "mean", "alternate"), "pad": ("zeros", "truncate"), "norm": ("row", "data")}
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class QuantumFeatureEncoder(FeatureEncoder):
         correlators: largest distance D, around the ring of qubits, of two whose ZZ is read; below Q / 2.
 
     Raises:
-        ConfigError: for sizes below 1, a negative offset or jitter, correlators of Q / 2 or more, or `norm=data`
-            without an offset.
+        ConfigError: for sizes below 1, a negative offset or jitter, correlators of Q / 2 or more, `norm=data` without
+            an offset, or a word that is none of the choices.
     """
 
     n_qubits: int = 9
@@ -69,8 +72,12 @@ class QuantumFeatureEncoder(FeatureEncoder):
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
         check_memory(self.n_qubits, 1, 4)
         for name in ("offset", "jitter"):
-            if getattr(self, name) < 0.0:
+            if not 0.0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                choices = " or ".join(known)
+                raise ConfigError(f"feature_encoder.{name} must be {choices}, given {getattr(self, name)!r}")
         if self.norm == "data" and self.offset == 0.0:
             raise ConfigError(
                 "feature_encoder.norm=data: a state has norm 1, so the length of an embedding shows beside an offset "

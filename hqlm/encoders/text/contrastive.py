@@ -48,6 +48,8 @@ class Contrastive(PlainFields):
             )
 
 
+@torch.inference_mode(False)  # wherever it is called, it trains
+@torch.enable_grad()
 def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels: Sequence[int]) -> None:
     """Train a body in place, drawing from the global generator of torch.
 

@@ -41,6 +41,8 @@ class TrainedSentenceTransformer(TrainedBody):
         self._freeze_idle()
         self.train()
 
+    @torch.inference_mode(False)  # also where a trained model is loaded without gradients
+    @torch.enable_grad()
     def _freeze_idle(self) -> None:
         """Freeze what no gradient reaches, such as the pooler of BERT beside mean pooling."""
         self.eval()  # no dropout, so that nothing is drawn

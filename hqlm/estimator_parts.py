@@ -1,0 +1,158 @@
+"""Parts shared by the scikit-learn estimators: options of recipes as parameters, and checks of labels and weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hqlm.errors import ConfigError
+from hqlm.registry import field_names, suggestion
+
+
+class RecipeParameters:
+    """Mixin before scikit-learn's `BaseEstimator`, for estimators of which some parameters are recipes.
+
+    Such a parameter is a recipe, the options in which it differs from the default one, as a dict, or None for the
+    default one. scikit-learn sets nested parameters in place; recipes are frozen, so a changed one takes the place of
+    the old one.
+
+    Attributes:
+        recipes: the default recipes by parameter.
+    """
+
+    recipes: ClassVar[Mapping[str, Any]] = {}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return parameters by name; with `deep` the options of the recipes too, as `feature_encoder__n_layers`."""
+        params: dict[str, Any] = super().get_params(deep=False)  # type: ignore[misc]
+        if deep:
+            for name in self.recipes:
+                params |= {f"{name}__{option}": value for option, value in _options(params[name])}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, options of recipes as `feature_encoder__n_layers`.
+
+        Raises:
+            ConfigError: for a name that is no parameter or option, or a value that an option cannot have.
+        """
+        whole, nested = _split(params)
+        own = self.get_params(deep=False)
+        for name in (*whole, *nested):
+            if name not in (own if name in whole else self.recipes):
+                what = "parameter" if name in whole else "recipe"
+                known = list(own if name in whole else self.recipes)
+                raise ConfigError(f"{type(self).__name__} has no {what} '{name}'. {suggestion(name, known)}")
+        own |= whole
+        for name, options in nested.items():
+            whole[name] = _change_parameter(self.recipes[name], own[name], options)
+        for name, value in whole.items():
+            setattr(self, name, value)
+        return self
+
+
+def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the classes of labels, sorted, and the number of each label among them.
+
+    Raises:
+        ValueError: for numbers that are no classes, as in scikit-learn.
+        ConfigError: for labels of several types, or fewer than two classes.
+    """
+    from sklearn.utils.multiclass import check_classification_targets
+
+    try:
+        check_classification_targets(y)
+        classes, numbers = np.unique(y, return_inverse=True)
+    except TypeError as err:
+        types = ", ".join(sorted({type(label).__name__ for label in y}))
+        raise ConfigError(f"y has labels of several types ({types}): give words alone, or numbers alone") from err
+    if len(classes) < 2:
+        raise ConfigError(f"y has 1 class, '{classes[0]}'; a classifier needs two or more classes")
+    return classes, numbers
+
+
+def check_class_weights(weights: NDArray[Any], class_weight: Any) -> None:
+    """Refuse weights of rows that are negative or not finite.
+
+    Args:
+        weights: of each row, by its class.
+        class_weight: what they come from, for messages.
+
+    Raises:
+        ConfigError: naming `class_weight`.
+    """
+    if not (np.isfinite(weights) & (weights >= 0.0)).all():
+        raise ConfigError(f"class_weight must be finite numbers of 0 or more, given {class_weight!r}")
+
+
+def change(recipe: Any, options: Mapping[str, Any]) -> Any:
+    """Return `recipe` with other options, all at once, so that each may need another.
+
+    Raises:
+        ConfigError: for an option that it does not have.
+    """
+    whole, nested = _split(options)
+    known = field_names(recipe) if dataclasses.is_dataclass(recipe) else []
+    for name in (*whole, *nested):
+        if name not in known:
+            raise ConfigError(f"{type(recipe).__name__} has no option '{name}'. {suggestion(name, known)}")
+    for name, inner in nested.items():
+        whole[name] = change(whole.get(name, getattr(recipe, name)), inner)
+    return dataclasses.replace(recipe, **whole)
+
+
+def make_recipe(name: str, value: Any, default: Any, slot: type) -> Any:
+    """Return the recipe that a parameter stands for.
+
+    Args:
+        name: of the parameter, for messages.
+        value: a recipe, options of the default one, or None.
+        default: recipe that is taken for None.
+        slot: class of the recipes that the parameter takes.
+
+    Raises:
+        ConfigError: for anything else, or an option that the default recipe does not have.
+    """
+    if value is None or isinstance(value, Mapping):
+        return change(default, value or {})
+    if not isinstance(value, slot):
+        raise ConfigError(
+            f"{name} must be an instance of {slot.__name__}, such as {type(default).__name__}(), a dict of options of "
+            f"the default one, or None, given {value!r}"
+        )
+    return value
+
+
+def _options(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield options of a recipe, or of a dict of options, with those of recipes in it."""
+    if dataclasses.is_dataclass(value):
+        value = {name: getattr(value, name) for name in field_names(value)}
+    for name, option in value.items() if isinstance(value, Mapping) else ():
+        yield name, option
+        yield from ((f"{name}__{inner}", deeper) for inner, deeper in _options(option))
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return options without `__`, and the others by what stands before it."""
+    whole: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in options.items():
+        name, inner, rest = str(key).partition("__")
+        if inner:
+            nested.setdefault(name, {})[rest] = value
+        else:
+            whole[name] = value
+    return whole, nested
+
+
+def _change_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> Any:
+    """Return a recipe, or the options in which it differs from the default one, with some options changed."""
+    if value is not None and not isinstance(value, Mapping):
+        return change(value, options)
+    given = dict(value or {})
+    changed = change(change(default, given), options)
+    return given | {name: getattr(changed, name) for name in (key.partition("__")[0] for key in options)}
