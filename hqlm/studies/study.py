@@ -47,6 +47,9 @@ class Study:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("base", "design", "factors", "overrides", "seeds", "executor", "response"):
+            if getattr(self, name) is None:
+                raise ConfigError(f"{name}: null is not possible. Give a value, or leave it out for the default")
         check_plain(self.factors, "factors")
         check_plain(self.overrides, "overrides")
         twice = sorted(set(self.factors) & set(self.overrides))

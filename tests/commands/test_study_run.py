@@ -214,6 +214,27 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
         ({"executor": "RayExecutr"}, "Did you mean 'RayExecutor'"),
         ({"base": "other.yaml"}, "base: there is no configuration file other.yaml"),
         ({"seeds": [-1]}, "seeds are 0 or larger"),
+        ({"seeds": [2**32]}, "at most 4294967295"),
+        ({"seeds": []}, "one or more seeds"),
+        ({"seeds": 0}, "seeds"),
+        ({"seeds": [1, 1]}, "each once"),
+        ({"seeds": None}, "seeds: null is not possible"),
+        ({"factors": None}, "factors: null is not possible"),
+        ({"factors": {"data.seed": None}}, "given null"),
+        ({"factors": {"data.seed": {"low": None, "high": 5}}}, "given low=null, high=5"),
+        ({"factors": {"data.seed": {"low": -1e308, "high": 1e308}}}, "a number from -1e100 to 1e100"),
+        ({"factors": {"data.seed": {"low": 0, "high": 10**400}}}, "a number from -1e100 to 1e100"),
+        ({"factors": {"data.seed": {"low": 1, "high": 5, "log": "yes please"}}}, "log is true or false"),
+        ({"factors": {"data.seed": [1, 2, 1]}}, "the level 1 stands there twice"),
+        ({"factors": {"data.seed": list(range(1001))}}, "has 1,001 levels: 1,000 is the limit"),
+        ({"factors": {f"a.b{i}": [0, 1] for i in range(20)}}, "1,048,576 trials; the limit is 100,000"),
+        ({"factors": {f"a.b{i}": list(range(10)) for i in range(40)}}, "1.00e+40 trials; the limit is 100,000"),
+        ({"factors": {f"a.b{i}": [0, 1] for i in range(12)}}, "4,096 trials. Add --yes"),
+        ({"seeds": list(range(300))}, "1,200 trials. Add --yes"),
+        ({"design": {"class_path": "RandomDesign", "init_args": {"runs": 10**8}}}, "100,000,000 trials; the limit"),
+        ({"design": {"class_path": "LatinHypercube", "init_args": {"runs": 10**12}}}, "1,000,000,000,000 trials;"),
+        ({"design": {"class_path": "FullFactorial", "init_args": {"replicates": 10**9}}}, "4,000,000,000 trials;"),
+        ({"response": ["test/acc"]}, "response"),
         ({"factor": {"data.seed": [0, 1]}}, "Did you mean 'factors'"),
         ({"name": "../elsewhere"}, "--name=../elsewhere"),
     ],
@@ -223,6 +244,30 @@ def test_mistakes_are_told_before_anything_runs(study, tmp_path, changes, messag
     assert result.code == 2
     assert message in result.err
     assert not (tmp_path / "studies").exists()
+
+
+def test_classes_lists_and_null_as_overrides_are_what_they_are_as_factors(study, tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for split, rows in (("train", 24), ("val", 8), ("test", 8)):
+        lines = [f"text {i} is {label}\t{label}" for i in range(rows) for label in ("bad", "good")]
+        (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines]))
+    overrides = {
+        "data": {"class_path": "FileData", "init_args": {"folder": str(folder), "seed": 3}},
+        "model.ablate": ["long_range"],
+        "model.execution.shots": None,
+        "model.feature_encoder": {"class_path": "QuantumFeatureEncoder", "init_args": {"n_qubits": 4, "n_layers": 1}},
+    }
+    result = study(overrides=overrides, factors={"model.reuploading": ["RepeatedUpload", "SingleUpload"]})
+    assert result.code == 0, result.err
+    (path, _) = tmp_path.glob("studies/tiny/trials/*/config.yaml")
+    config = yaml.safe_load(path.read_text())
+    assert config["data"]["init_args"]["seed"] == 3
+    assert config["model"]["init_args"]["ablate"] == ["long_range"]
+    written = yaml.safe_load((tmp_path / "studies/tiny/study.yaml").read_text())["overrides"]
+    assert written["data"]["class_path"].endswith("FileData")
+    again = study(overrides=overrides, factors={"model.reuploading": ["RepeatedUpload", "SingleUpload"]})
+    assert "2 trials, 2 of them done" in again.out
 
 
 def test_without_a_file_or_with_an_unknown_subcommand(run):
@@ -335,6 +380,20 @@ def test_after_ctrl_c_the_study_goes_on_to_the_same_table(tmp_path, undisturbed)
 
 
 @pytest.mark.slow
+def test_ctrl_c_while_workers_import_leaves_nothing_and_no_traceback(tmp_path):
+    write(tmp_path, **FOUR | {"executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 2}}})
+    process = start(tmp_path)
+    command = Path(f"/proc/{process.pid}")
+    wait_for(lambda: any("spawn_main" in line(pid) for pid in children(process.pid)) or not command.exists())
+    workers = children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # long before they have imported PyTorch
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "Traceback" not in out
+    wait_for(lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.slow
 def test_two_processes_share_a_study(tmp_path, undisturbed):
     write(tmp_path, **FOUR)
     both = [start(tmp_path) for _ in range(2)]
@@ -360,3 +419,11 @@ def test_ray_gives_the_same_table(tmp_path, undisturbed):
 def children(pid):
     """Processes that a process has started."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def line(pid):
+    """The command line of a process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""

@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from hqlm.callbacks import WandbRun, finish_open_run
+from hqlm.callbacks import WandbRun, finish_open_run, wandb_session
 from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, SMALL, TINY
@@ -211,16 +212,55 @@ def test_a_server_that_does_not_answer_costs_a_while_and_a_line(tmp_path, kind):
             **os.environ, "HOME": str(tmp_path), "WANDB_BASE_URL": address, "WANDB_API_KEY": KEY,
             "HQLM_CACHE": str(tmp_path / "cache"),
         }  # fmt: skip
-        command = ["fit", *CLASSICAL, OVERLAY, "--name=w", "--trainer.logger.mode=online", "--trainer.logger.timeout=3"]
+        command = ["fit", *CLASSICAL, OVERLAY, "--name=w", "--trainer.logger.mode=online"]
         done = subprocess.run(
             [sys.executable, "-m", "hqlm", *command], cwd=tmp_path, env=environment, capture_output=True, text=True,
             timeout=300,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if str(tmp_path).encode() in environment_of(pid)]
     assert re.search(r"W&B did not answer \(.*\): training goes on", done.stderr)
-    assert bool(requests) == (kind == "answers 500")
+    assert len(requests) == (kind == "answers 500")  # it is asked once
     assert (tmp_path / "runs/w/summary.json").is_file()
     offline = next((tmp_path / "runs/w/wandb").glob("offline-run-*"))
     assert sum("val/acc" in row for row in history(records(offline))) == 2  # what could not be sent is kept
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
     assert KEY not in done.stdout + done.stderr
+
+
+def environment_of(process):
+    """The environment of a process as bytes; empty when it has ended."""
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.slow
+def test_a_silent_server_is_waited_for_once_in_a_study(study, monkeypatch):
+    waits = []
+
+    def wait(server, seconds):
+        waits.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(wandb_session, "_request", wait)
+    monkeypatch.delenv("HQLM_WANDB_UNREACHABLE", raising=False)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    with server("hangs") as (address, _):
+        monkeypatch.setattr(wandb_session, "_server", lambda: address)
+        assert study("--seeds=[0]").code == 0
+    assert waits == [10.0]
+    assert os.environ["HQLM_WANDB_UNREACHABLE"] == address  # which worker processes inherit
+
+
+def test_settings_that_wandb_refuses_are_told_before_anything_is_trained(tmp_path):
+    environment = {**os.environ, "WANDB_BASE_URL": "nonsense", "HQLM_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-m", "hqlm", "fit", *CLASSICAL, OVERLAY], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "W&B refuses its settings" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()

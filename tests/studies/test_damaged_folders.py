@@ -84,7 +84,7 @@ def cell(row, column, value):
         lambda rows: [row.pop(0) for row in rows],
         lambda rows: [row.pop() for row in rows],
         cell(2, 0, "first"),
-        cell(2, 0, "1"),
+        cell(2, 0, "0"),
         cell(2, 1, "../../elsewhere"),
         cell(2, 1, ""),
         cell(2, 2, "center of all"),

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, DocumentError
 from hqlm.studies.designs import (
     DESIGNS,
     Ablation,
@@ -23,6 +23,7 @@ from hqlm.studies.designs.fractional_factorial import GENERATORS
 from hqlm.studies.designs.orthogonal_array import is_orthogonal
 from hqlm.studies.designs.random import codes, largest_correlation
 from hqlm.studies.factors import Factor, read_factors
+from hqlm.studies.study import Study
 from tests.registries import shipped
 
 LEVELS = [Factor(f"model.f{i}", (1, 3)) for i in range(8)]
@@ -276,3 +277,25 @@ def test_factors_of_a_study_file():
     ):
         with pytest.raises(ConfigError, match="factor k"):
             read_factors(wrong)
+
+
+@pytest.mark.parametrize("level", [float("nan"), float("inf"), -float("inf"), 1e101, 10**400])
+def test_levels_are_finite(level):
+    with pytest.raises(ConfigError, match="is not possible, it must be a number from -1e100 to 1e100"):
+        Factor("a", (1, level))
+
+
+PAIRS = (Ablation(words=("offset", "quantum"), pairs=True), [Factor("a", (1, 2, 3, 4)), Factor("b", (1, 2))])
+CENTER = (FullFactorial(center_point=True), LEVELS[:3])
+
+
+@pytest.mark.parametrize(("design", "factors"), [*CASES.values(), PAIRS, CENTER])
+def test_settings_are_counted_without_making_them(design, factors):
+    assert design.n_settings(factors) == len(design.settings(factors))
+
+
+def test_a_factor_that_contains_itself_is_refused():
+    level = [1]
+    level.append(level)
+    with pytest.raises(DocumentError, match="within that value itself"):
+        Study("base.yaml", FullFactorial(), {"a": [level, 1]})

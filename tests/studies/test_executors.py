@@ -1,12 +1,18 @@
 """Every executor calls every task once, reports what fails, replaces workers that die, and computes with one thread."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, RunError
 from hqlm.studies.executors import EXECUTORS, LocalExecutor, RayExecutor
+from hqlm.studies.executors.local import deaf_to_ctrl_c
 from tests.studies import tasks
 
 WORK = ["square 3", "die", "threads", "fail", "square 4", "folder", "square 5"]
@@ -62,6 +68,70 @@ def test_ray_on_a_cluster_that_is_there():
         assert not ray.is_initialized()
     finally:
         cluster.shutdown()
+
+
+@pytest.fixture
+def silent():
+    """The address of a server that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.slow
+@CLUSTER
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:1", "ray://127.0.0.1:1", "silent", "ray://silent", "nonsense"])
+def test_a_cluster_that_does_not_answer_is_told_and_leaves_nothing(address, silent, monkeypatch):
+    monkeypatch.setattr("hqlm.studies.executors.ray._LONGEST_ANSWER", 3)
+    before = set(children(os.getpid()))
+    executor = RayExecutor(address=address.replace("silent", silent))
+    for ask in (lambda: executor.workers, lambda: list(executor.run(tasks.work, ["square 3"]))):
+        with pytest.raises(RunError, match="there is no Ray cluster"):
+            ask()
+    assert set(children(os.getpid())) <= before | trackers()
+
+
+@pytest.mark.slow
+@CLUSTER
+def test_a_cluster_that_is_lost_is_told(monkeypatch):
+    outcomes = RayExecutor(n_workers=1).run(tasks.work, ["square 3", "sleep", "square 4"])
+    assert next(outcomes).value == 9
+    (driver,) = (pid for pid in children(os.getpid()) if "spawn_main" in line(pid))
+    os.kill(driver, signal.SIGKILL)
+    with pytest.raises(RunError, match=r"the Ray cluster was lost \(its driver ended with SIGKILL"):
+        list(outcomes)
+
+
+def trackers():
+    """The process with which multiprocessing keeps track of what spawned processes share."""
+    return {pid for pid in children(os.getpid()) if "resource_tracker" in line(pid)}
+
+
+def children(pid):
+    """Processes that a process has started and that are alive."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [one for one in found if tasks.is_alive(one)]
+
+
+def line(pid):
+    """The command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_processes_started_while_ctrl_c_is_held_back_never_get_it():
+    code = "import time; print(1, flush=True); time.sleep(2); print(2)"
+    said = []
+
+    def start():
+        with deaf_to_ctrl_c(), subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+            said.append(child.stdout.readline())
+            child.send_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # held back until the end of the block
+            said.append(child.stdout.read())
+            said.append(child.wait())
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert said == [b"1\n", b"2\n", 0]
 
 
 @pytest.mark.parametrize("executor", [LocalExecutor, RayExecutor])

@@ -105,6 +105,35 @@ def test_a_screening_study_names_what_matters_and_what_it_cannot_tell(tmp_path, 
     assert (folder / "report.html").read_text(encoding="utf-8") == before  # the same results, the same page
 
 
+def test_names_and_errors_bring_no_html_links_or_formulas(tmp_path, capsys):
+    evil = "<script>alert(1)</script>"
+    levels = [evil, "=1+2", f"a\\{evil}|[x](http://y)\n# z", "````\n" + evil]
+    folder = make(tmp_path / "s", FullFactorial(), {"model.a": levels, "model.b": [1, -2]}, lambda v: 0.7, failed=[2])
+    record = trial_folder(folder, "k2") / "trial.json"
+    record.write_text(record.read_text().replace("<NaN>", evil))
+    report(folder, capsys)
+    outside, fence = [], None
+    for text in (folder / "report.md").read_text(encoding="utf-8").splitlines():
+        ends = re.match("`{3,}", text)
+        if ends and fence in (None, text):
+            fence = ends[0] if fence is None else None
+        elif fence is None:
+            outside.append(text)
+    assert fence is None
+    assert sum(r"\<script>alert(1)\</script>" in text for text in outside) > 3
+    for text in outside:
+        assert not re.search(r"(?<!\\)(\\\\)*<[a-zA-Z/!?]", text), text
+        assert not re.search(r"\]\(", text), text
+        assert not text.startswith("# z")
+    for name in ("report.csv", "trials.csv"):
+        with (folder / name).open(newline="") as file:
+            cells = {cell for row in csv.reader(file) for cell in row}
+        for cell in cells:
+            assert cell[:1] not in "=+-@" or cell == "" or float(cell) is not None
+    assert "'=1+2" in cells
+    assert "-2" in cells
+
+
 def test_a_partial_study_says_what_is_missing_and_why(tmp_path, capsys):
     folder = make(tmp_path / "part", PlackettBurman(), FACTORS, lambda values: 0.7, failed=[2], waiting=[10, 11])
     said, page, _ = report(folder, capsys)
