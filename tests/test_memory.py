@@ -1,8 +1,6 @@
 """What this process may use, and what is refused before it is allocated."""
 
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -30,28 +28,6 @@ from hqlm.errors import CircuitError, ConfigError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
 
 READ = (PauliString("ZI"),)
-
-
-def test_limits_of_control_groups_and_of_their_parents_count(tmp_path):
-    groups = tmp_path / "cgroup"
-    groups.write_text("9:name=systemd:/\n4:memory:/a/b\n0::/c/d\n")
-    files = {"memory/a/b/memory.limit_in_bytes": "5000", "memory/memory.limit_in_bytes": str(2**63 - 4096)}
-    files |= {"c/d/memory.max": "max", "c/memory.max": "3000"}
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text + "\n")
-    assert sorted(memory._control_group_limits(groups, tmp_path)) == [3000.0, 5000.0, float(2**63 - 4096)]
-    assert memory._control_group_limits(tmp_path / "absent", tmp_path) == []
-
-
-def test_a_limit_of_the_address_space_counts():
-    code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33)); "
-        "from hqlm.memory import physical_memory; print(physical_memory())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) <= 2.0**33
-    assert memory.physical_memory() <= float(memory._machine_memory())
 
 
 def test_sizes_are_readable_however_large_they_are():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from hqlm.errors import UnsupportedExecution
-from hqlm.memory import gibibytes, physical_memory
+from hqlm.memory import gibibytes
+from hqlm.resources import physical_memory
 
 
 def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int, fix: str = "") -> None:

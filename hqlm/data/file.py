@@ -110,8 +110,7 @@ class FileData(TextDataModule):
         for option, name in needed.items():
             if rows and name not in columns:
                 raise DataError(
-                    f"{path} has no column '{abbreviate(name)}'. {suggestion(name, sorted(columns))}. "
-                    f"Set data.{option}"
+                    f"{path} has no column '{abbreviate(name)}'. {suggestion(name, sorted(columns))}. Set data.{option}"
                 )
         first_row = 1 if reader is _read_jsonl else 2
         texts = text_column((row.get(self.text) for row in rows), str(path), first_row, self.text)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from hqlm.data.base import Split
 from hqlm.data.table import Table, label_column, text_column
 from hqlm.data.text import TextDataModule
-from hqlm.errors import DataError, abbreviate, list_names
+from hqlm.errors import DataError, abbreviate
 from hqlm.registry import check_installed, suggestion
 
 

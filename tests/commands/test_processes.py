@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hqlm.resources import _quotas, usable_cores
+from hqlm.resources import usable_cores
 from tests.commands.conftest import TINY
 
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp"]
@@ -40,27 +40,6 @@ def test_more_processes_than_cores_are_refused(fit):
     assert result.code == 2
     assert f"would start 100 processes, but this one may use {usable_cores()} cores" in result.err
     assert not list(Path("runs").glob("*"))
-
-
-def test_cores_are_those_that_this_process_may_run_on():
-    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); import hqlm.resources as r"
-    done = subprocess.run([sys.executable, "-c", f"{code}; print(r.usable_cores())"], capture_output=True, check=True)
-    assert done.stdout == b"1\n"
-    assert 1 <= usable_cores() <= os.cpu_count()
-
-
-def test_quotas_of_both_versions_of_cgroups_are_read(tmp_path):
-    (tmp_path / "a/b").mkdir(parents=True)
-    (tmp_path / "a/cpu.max").write_text("150000 100000\n")
-    (tmp_path / "a/b/cpu.max").write_text("max 100000\n")
-    assert list(_quotas("0::/a/b\n", tmp_path)) == [1.5]
-    old = tmp_path / "cpu,cpuacct/c"
-    old.mkdir(parents=True)
-    (old / "cpu.cfs_quota_us").write_text("-1\n")
-    (old / "cpu.cfs_period_us").write_text("100000\n")
-    (old.parent / "cpu.cfs_quota_us").write_text("200000\n")
-    (old.parent / "cpu.cfs_period_us").write_text("100000\n")
-    assert min(_quotas("4:memory:/c\n3:cpu,cpuacct:/c\n", tmp_path)) == 2.0
 
 
 def alive(pid):

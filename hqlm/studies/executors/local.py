@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from hqlm.resources import usable_cores
 from hqlm.studies.executors.base import Executor, Outcome, RunTrial, call, check_workers
 
 
@@ -22,7 +23,7 @@ class LocalExecutor(Executor):
     """Worker processes on this machine; one that dies fails the trial it ran, and another takes its place.
 
     Args:
-        n_workers: how many; null takes as many as there are cores.
+        n_workers: how many; null takes as many as there are usable cores.
     """
 
     n_workers: int | None = None
@@ -33,7 +34,7 @@ class LocalExecutor(Executor):
     @property
     def workers(self) -> int:
         """`n_workers`, or as many as there are cores."""
-        return self.n_workers or os.cpu_count() or 1
+        return self.n_workers or usable_cores()
 
     def run(self, run_trial: RunTrial, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """As in the base class."""

@@ -14,6 +14,7 @@ import torch
 
 from hqlm.errors import RunError
 from hqlm.registry import check_installed
+from hqlm.resources import usable_cores
 from hqlm.studies.executors.base import Executor, Outcome, RunTrial, call, check_workers
 from hqlm.studies.executors.local import cause_of_death, deaf_to_ctrl_c, die_with_parent
 
@@ -54,7 +55,7 @@ class RayExecutor(Executor):
         if self.n_workers is not None:
             return self.n_workers
         if self.address == _LOCAL:
-            return os.cpu_count() or 1
+            return usable_cores()
         with closing(self._drive(_cores)) as cores:
             return int(next(cores))
 
