@@ -97,9 +97,9 @@ def test_imports_go_downwards_only(module):
             assert RANK[theirs] <= RANK[mine], f"{module} imports {imported}, which stands above it"
 
 
-@pytest.mark.parametrize("part", ["registry", "contracts", "errors", "cache", "memory", "plain"])
+@pytest.mark.parametrize("part", ["registry", "contracts", "errors", "cache", "memory", "plain", "resources"])
 def test_the_lowest_row_imports_nothing_but_itself(part):
-    assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors", "contracts", "plain"}
+    assert {top(imported) for imported, _ in imports(f"hqlm.{part}")} <= {"errors", "contracts", "plain", "resources"}
 
 
 def test_the_estimator_is_imported_by_those_alone_who_ask_for_it():
