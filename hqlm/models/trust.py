@@ -134,8 +134,8 @@ class _Place:
 def _check(value: Any, hint: Any, place: _Place) -> None:
     members = list(_members(hint))
     if Any in members:
-        return  # nothing is made of it
-    if isinstance(value, str):
+        _check_any(value, place)
+    elif isinstance(value, str):
         if not _accepts_text(value, members):
             raise place.refuse(value)
     elif isinstance(value, list | tuple):
@@ -147,6 +147,23 @@ def _check(value: Any, hint: Any, place: _Place) -> None:
     elif not (value is None or isinstance(value, bool | int | float)):
         kind = type(value).__name__
         raise CheckpointError(f"{place.source} holds a {kind} among its settings: hqlm did not write it")
+
+
+def _check_any(value: Any, place: _Place) -> None:
+    """Refuse what the parser would import even where any value is allowed: classes, also in text that is YAML."""
+    if isinstance(value, str):
+        if any(sign in value for sign in ("{", ": ", ":\n", "\\")):
+            raise place.refuse(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_any(item, place)
+    elif isinstance(value, Mapping):
+        path = value.get("class_path")
+        if path is not None and not (isinstance(path, str) and path.isidentifier()):  # a short name imports nothing
+            _check_class(value, _KNOWN, place)
+        else:
+            for item in value.values():
+                _check_any(item, place)
 
 
 def _check_mapping(value: Mapping[Any, Any], members: Sequence[Any], place: _Place) -> None:
