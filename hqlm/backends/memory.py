@@ -36,4 +36,4 @@ def physical_memory() -> float:
 
 
 def _gibibytes(number: float) -> str:
-    return f"{number / 2**30:,.1f} GiB"
+    return f"{number / 2**30:,.1f} GiB" if number < 2**70 else f"2^{int(number).bit_length() - 31} GiB"
