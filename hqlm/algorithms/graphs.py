@@ -91,13 +91,12 @@ def without_directions(graph: nx.Graph) -> nx.Graph:
 
 def _node_link_graph(data: Any) -> nx.MultiGraph:
     if not isinstance(data, dict):
-        raise ConfigError(
-            'a graph in JSON is a mapping {"nodes": [{"id": 0}, ...], "edges": [{"source": 0, ...}, ...]}'
-        )
-    for key, kind in (("nodes", list), ("edges", list), ("graph", dict)):
-        if not isinstance(data.get(key, kind() if key == "graph" else None), kind):
-            shape = "a mapping" if kind is dict else "a list of mappings"
-            raise ConfigError(f"{key} of a graph in JSON is {shape}, given {short(data.get(key))}")
+        raise ConfigError('it must be a mapping such as {"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]}')
+    for key in ("nodes", "edges"):
+        if not isinstance(data.get(key), list) or not all(isinstance(item, dict) for item in data[key]):
+            raise ConfigError(f"'{key}' must be a list of mappings, given {short(data.get(key))}")
+    if not isinstance(data.get("graph", {}), dict):
+        raise ConfigError(f"'graph' must be a mapping, given {short(data['graph'])}")
     return nx.node_link_graph(data | {"multigraph": True}, edges="edges")
 
 
