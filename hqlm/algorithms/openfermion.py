@@ -108,6 +108,7 @@ class OpenFermionMolecule(Molecule):
             MissingDependency: without OpenFermion, PySCF or the plugin between them.
         """
         check_installed(type(self))
+        self.check_geometry()
         import openfermion
         from openfermionpyscf import run_pyscf
 
@@ -118,7 +119,7 @@ class OpenFermionMolecule(Molecule):
                 molecule = run_pyscf(
                     openfermion.MolecularData(geometry, self.basis, self.multiplicity, self.charge, filename=place)
                 )
-            except (RuntimeError, ValueError, LookupError, TypeError) as err:
+            except (RuntimeError, ValueError, LookupError, TypeError, AssertionError) as err:
                 raise DataError(
                     f"PySCF cannot make the Hamiltonian of {self}: {err}. An odd number of electrons needs an even "
                     "multiplicity"

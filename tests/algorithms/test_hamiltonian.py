@@ -285,3 +285,37 @@ def test_documents_that_cannot_be_hamiltonians_are_refused(tmp_path, name, text,
 def test_a_chain_with_too_many_sites_is_refused_at_once():
     with pytest.raises(DataError, match="20,000,000,000 letters"):
         IsingChain(100_000).hamiltonian()
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        (),
+        5,
+        ("H",),
+        (("H", 0, 0),),
+        (("H", "a", 0, 0),),
+        (("H", math.nan, 0, 0), ("H", 0, 0, 1)),
+        (("H", 0, 0, 0), ("H", 0, 0, 1e308)),
+        (("H", 0, 0, 0), ("H", 0, 0, 0)),
+        (("Xx", 0, 0, 0), ("H", 0, 0, 1)),
+    ],
+)
+@pytest.mark.parametrize("kind", [Molecule, OpenFermionMolecule])
+def test_geometries_of_no_molecule_are_refused(kind, atoms):
+    with pytest.raises(DataError):
+        kind(atoms).hamiltonian()
+
+
+@pytest.mark.filterwarnings("ignore:Basis may be available in basis-set-exchange:UserWarning")
+@pytest.mark.parametrize("kind", [Molecule, OpenFermionMolecule])
+@pytest.mark.parametrize("options", [{"basis": "nope"}, {"charge": 1}, {"charge": 5}, {"charge": -50}], ids=str)
+def test_electrons_and_bases_that_do_not_fit_are_refused(kind, options):
+    with pytest.raises(DataError, match="cannot make the Hamiltonian"):
+        kind(**options).hamiltonian()
+
+
+@pytest.mark.parametrize("multiplicity", [-1, 0, 2, 5])
+def test_multiplicities_that_do_not_fit_are_refused(multiplicity):
+    with pytest.raises(DataError, match="multiplicity"):
+        OpenFermionMolecule(multiplicity=multiplicity).hamiltonian()
