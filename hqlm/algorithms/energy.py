@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -17,12 +17,15 @@ from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.algorithms.optimizers import CircuitOptimizer
 from hqlm.algorithms.problems import Problem
 from hqlm.backends import QuantumBackend, StatevectorBackend
+from hqlm.backends.memory import check_memory
 from hqlm.circuits import Circuit
 from hqlm.contracts import returns
 from hqlm.errors import CheckpointError, ComponentError, ConfigError, TrainingError
 from hqlm.execution import Execution
 from hqlm.layer import QuantumLayer
 from hqlm.models import HqlmModule, Schedule
+
+_TOLERANCES: Final = ("eps", "tolerance_grad", "tolerance_change", "tolerance")  # of optimisers, for values of order 1
 
 
 class EnergyMinimizer(HqlmModule):
@@ -33,6 +36,9 @@ class EnergyMinimizer(HqlmModule):
     `val/variance` of its energy and `val/fidelity` with the exact lowest level. Angles are in double precision.
 
     Any optimiser of torch that takes a closure will do; one that calls it without gradients costs none.
+    Optimisers see the energy without its constant; those with an absolute tolerance (`eps` of Adam, `tolerance_grad` of
+    LBFGS, ...) see it in units of the largest coefficient of the Hamiltonian, so that its scale changes nothing. The
+    learning rate of others (SGD, SPSA, QuantumNaturalGradient) is in radians per unit of energy.
 
     Args:
         problem: what is to be solved.
@@ -64,6 +70,7 @@ class EnergyMinimizer(HqlmModule):
         self.backend = backend
         self.execution = execution
         self.steps_per_epoch = steps_per_epoch
+        self._energy_unit = 1.0  # of the values that the optimiser sees
 
     @abstractmethod
     @returns("a Circuit", lambda circuit, self: isinstance(circuit, Circuit))
@@ -85,13 +92,22 @@ class EnergyMinimizer(HqlmModule):
 
         Raises:
             ConfigError: when there is nothing to lower.
+            UnsupportedExecution: when the backend cannot run it.
         """
         if hasattr(self, "quantum"):
             return
+        n_qubits = self.hamiltonian.n_qubits
+        self.backend.check(Circuit(n_qubits, (), ()), self.execution)  # before anything of that size is made
         circuit = replace(self.circuit(), observables=self.hamiltonian.observables)
-        if not circuit.observables or not circuit.n_weights:
-            lacking = "a term other than the identity" if circuit.n_weights else "a weight: raise model.n_layers"
+        if not self.hamiltonian.unit or not circuit.n_weights:
+            lacking = (
+                "a term other than the identity, with a coefficient other than 0"
+                if circuit.n_weights
+                else "a weight: raise model.n_layers"
+            )
             raise ConfigError(f"{type(self).__name__} has nothing to lower: it needs {lacking}")
+        if isinstance(self.backend, StatevectorBackend):  # a gradient takes two states
+            check_memory(n_qubits, 2, 8 if circuit.is_real else 16)
         self.quantum = QuantumLayer(circuit, self.backend, self.execution).double()
         with torch.no_grad():
             self.quantum.weight.copy_(self.initial_weights(circuit.n_weights))
@@ -119,6 +135,8 @@ class EnergyMinimizer(HqlmModule):
         """The optimiser, which learns of the circuit when it needs to, and its schedule."""
         configured = super().configure_optimizers()
         optimizer = configured if isinstance(configured, Optimizer) else configured["optimizer"]
+        has_tolerance = any(name in optimizer.param_groups[0] for name in _TOLERANCES)
+        self._energy_unit = self.hamiltonian.unit if has_tolerance else 1.0
         if isinstance(optimizer, CircuitOptimizer):
             optimizer.attach(self.quantum.circuit)
         return configured
@@ -130,12 +148,13 @@ class EnergyMinimizer(HqlmModule):
             TrainingError: when the energy or a weight is not finite.
         """
         optimizer = self.optimizers()
-        energy = optimizer.step(self._objective)  # type: ignore[union-attr]
-        if not isinstance(energy, Tensor | float):
+        value = optimizer.step(self._objective)  # type: ignore[union-attr]
+        if not isinstance(value, Tensor | float):
             raise ComponentError(
-                f"{type(optimizer).__name__}.step returned a {type(energy).__name__}. It must call its closure and "
+                f"{type(optimizer).__name__}.step returned a {type(value).__name__}. It must call its closure and "
                 "return the energy"
             )
+        energy = self.hamiltonian.constant + self._energy_unit * value
         if not bool(self.quantum.weight.isfinite().all()):
             raise TrainingError(f"a weight is not finite after step {self.global_step}. Lower model.optimizer.lr")
         scheduler = self.lr_schedulers()
@@ -144,7 +163,7 @@ class EnergyMinimizer(HqlmModule):
         self.log("train/energy", energy, prog_bar=True)
 
     def _objective(self) -> Tensor:
-        energy: Tensor = self()
+        energy = self.hamiltonian.variable_part(self.quantum()[0]) / self._energy_unit
         if not bool(energy.isfinite()):
             raise TrainingError(f"the energy is {energy.item()} at step {self.global_step}: a weight is not finite")
         if torch.is_grad_enabled():
@@ -163,12 +182,12 @@ class EnergyMinimizer(HqlmModule):
     def assess(self) -> dict[str, Tensor]:
         """`energy` and, where they can be had, `error`, `variance` and `fidelity`, as scalars in double precision."""
         with torch.no_grad():
-            energy = self()
-        found = {"energy": energy}
+            variable = self.hamiltonian.variable_part(self.quantum()[0])
+        found = {"energy": variable + self.hamiltonian.constant}
         ground = self.hamiltonian.ground
         if ground is not None:
             states = self.states()
-            found["error"] = energy - ground.energy
+            found["error"] = variable - ground.variable_part
             found["variance"] = self.hamiltonian.moments(states)[1][0]
             found["fidelity"] = ground.fidelity(states)[0]
         return found

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import networkx as nx
 
+from hqlm.algorithms.hamiltonian import LARGEST
 from hqlm.algorithms.ising import Ising
 from hqlm.errors import ConfigError
+from hqlm.files import parse_json
 
 
 def max_cut(graph: nx.Graph) -> Ising:
@@ -56,19 +58,20 @@ def read_graph(path: str | Path) -> nx.Graph:
         ConfigError: for a file that is not there or not such a graph, or an edge that stands there twice.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"there is no graph file {path}")
     try:
+        if not path.is_file():
+            raise FileNotFoundError(path)
         if path.suffix == ".json":
-            data = json.loads(path.read_text(encoding="utf-8"))
-            graph = nx.node_link_graph(data | {"multigraph": True}, edges="edges")
+            graph = _node_link_graph(parse_json(path.read_text(encoding="utf-8"), "the file"))
         elif path.suffix == ".graphml":
             graph = nx.read_graphml(path)
         else:
             read = nx.read_weighted_edgelist if _has_weights(path) else partial(nx.read_edgelist, data=False)
             graph = read(path, create_using=nx.MultiGraph)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, nx.NetworkXError, SyntaxError) as err:
-        raise ConfigError(f"{path} is not a graph that networkx reads: {err}") from err
+    except FileNotFoundError as err:
+        raise ConfigError(f"there is no graph file {path}") from err
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, nx.NetworkXError, SyntaxError) as err:
+        raise ConfigError(f"{short(str(path))} is not a graph that networkx reads: {err}") from err
     return without_directions(graph)
 
 
@@ -84,6 +87,17 @@ def without_directions(graph: nx.Graph) -> nx.Graph:
             names = " and ".join(sorted(map(str, ends)))
             raise ConfigError(f"the edge between {names} stands {count} times: give it once, with its whole weight")
     return nx.Graph(graph)
+
+
+def _node_link_graph(data: Any) -> nx.MultiGraph:
+    if not isinstance(data, dict):
+        raise ConfigError('it must be a mapping such as {"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]}')
+    for key in ("nodes", "edges"):
+        if not isinstance(data.get(key), list) or not all(isinstance(item, dict) for item in data[key]):
+            raise ConfigError(f"'{key}' must be a list of mappings, given {short(data.get(key))}")
+    if not isinstance(data.get("graph", {}), dict):
+        raise ConfigError(f"'graph' must be a mapping, given {short(data['graph'])}")
+    return nx.node_link_graph(data | {"multigraph": True}, edges="edges")
 
 
 def _has_weights(path: Path) -> bool:
@@ -111,8 +125,13 @@ def _edges(graph: nx.Graph) -> dict[tuple[int, int], float]:
 def _finite(one: Any, other: Any, weight: Any) -> float:
     try:
         value = float(weight)
+    except OverflowError:  # an integer of hundreds of digits
+        value = math.inf
     except (TypeError, ValueError):
         value = math.nan
-    if not math.isfinite(value):
-        raise ConfigError(f"the edge between {one} and {other} has the weight {weight}, which is no finite number")
+    if not abs(value) <= LARGEST:
+        given = f"{value:g}" if isinstance(weight, int | float) else short(weight).strip("'")
+        raise ConfigError(
+            f"the edge between {one} and {other} has the weight {given}, which is no finite number up to 1e100"
+        )
     return value

@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, Final
 
 import numpy as np
@@ -17,15 +18,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hqlm.circuits import PauliString
-from hqlm.errors import DataError
+from hqlm.errors import DataError, DocumentError
+from hqlm.files import parse_json, parse_yaml, write_text
 from hqlm.plain import PlainFields
 
+_LETTERS: Final = 2**26  # of all terms together
+LARGEST: Final = 1e100  # coefficients: squares of energies are finite numbers, and so is their inverse
+_ALLOWED: Final = "Coefficients lie between -1e100 and 1e100"
 _ENTRIES: Final = 2**23  # of a sparse matrix, 128 MiB: beyond it nothing is diagonalised
 _DENSE: Final = 8  # qubits up to which all eigenvalues are worked out at once
 _LARGEST_DENSE: Final = 12  # qubits up to which they are, when the lowest level has many states
 _MANY: Final = 64  # states of the lowest level that Lanczos looks for
+_MANY_DIAGONAL: Final = 2**25  # entries of the states of a diagonal level, 256 MiB
 _SAME: Final = 1e-8  # energies nearer than this, relative to the largest, are those of one level
-_ROUNDING: Final = 1e-9
+_ROUNDING: Final = 1e-9  # relative to the largest coefficient
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Hamiltonian(PlainFields):
 
     Raises:
         DataError: without terms, for letters of unequal length or other than `IXYZ`, and for a coefficient that is no
-            finite real number.
+            real number up to 1e100; also when all terms together have too many letters, or none has a coefficient of
+            1e-100 or more.
     """
 
     terms: tuple[tuple[str, float], ...]
@@ -51,12 +58,18 @@ class Hamiltonian(PlainFields):
         first = next(iter(sums))
         for letters in sums:
             if not letters or set(letters) - set("IXYZ"):
-                raise DataError(f"a term is named by the letters I, X, Y and Z, one a qubit; given '{letters}'")
+                raise DataError(f"a term is named by the letters I, X, Y and Z, one a qubit; given {short(letters)}")
             if len(letters) != len(first):
                 raise DataError(
-                    f"terms have one letter for every qubit: '{first}' has {len(first)}, '{letters}' has {len(letters)}"
+                    f"terms have one letter for every qubit: {short(first)} has {len(first)}, {short(letters)} has "
+                    f"{len(letters)}"
                 )
+        check_size(len(first), len(sums))
         object.__setattr__(self, "terms", tuple(sums.items()))
+        if 0.0 < self.unit < 1.0 / LARGEST:
+            raise DataError(
+                f"the largest coefficient is {self.unit:g}, too small to compute with. Choose another unit of energy"
+            )
 
     @classmethod
     def of(cls, terms: Mapping[str, Any]) -> Hamiltonian:
@@ -70,12 +83,18 @@ class Hamiltonian(PlainFields):
         Raises:
             DataError: when the file is missing, unreadable or no such mapping, or names anything twice.
         """
+        source = f"the Hamiltonian {path}"
         try:
             text = Path(path).read_text(encoding="utf-8")
-            is_json = Path(path).suffix == ".json"
-            found = json.loads(text, object_pairs_hook=_once) if is_json else yaml.load(text, _OnceLoader)  # noqa: S506
-        except (OSError, ValueError, yaml.YAMLError) as err:
-            raise DataError(f"cannot read the Hamiltonian {path}: {err}") from err
+        except (OSError, ValueError) as err:
+            raise DataError(f"cannot read {source}: {err}") from err
+        try:
+            if Path(path).suffix == ".json":
+                found = parse_json(text, source, object_pairs_hook=_once)
+            else:
+                found = parse_yaml(text, source, partial(yaml.load, Loader=_OnceLoader))
+        except DocumentError as err:
+            raise DataError(str(err)) from err
         terms = found.get("terms", found) if isinstance(found, dict) else None
         if not isinstance(terms, dict):
             raise DataError(f"{path} holds no terms: it must be a mapping such as {{ZZI: 0.5, IXI: -1.0}}")
@@ -94,10 +113,11 @@ class Hamiltonian(PlainFields):
             periodic: a ring, whose last site is coupled to its first.
 
         Raises:
-            DataError: for too few sites.
+            DataError: for too few or too many sites.
         """
         if n_qubits < 2 + periodic:
             raise DataError(f"an Ising chain has {2 + periodic} sites or more, given n_qubits={n_qubits}")
+        check_size(n_qubits, 2 * n_qubits)
         pairs = [(site, (site + 1) % n_qubits) for site in range(n_qubits if periodic else n_qubits - 1)]
         bonds = [(_letters(n_qubits, "Z", pair), -coupling) for pair in pairs]
         return cls((*bonds, *((_letters(n_qubits, "X", (site,)), -field) for site in range(n_qubits))))
@@ -113,14 +133,25 @@ class Hamiltonian(PlainFields):
         return dict(self.terms).get("I" * self.n_qubits, 0.0)
 
     @cached_property
+    def unit(self) -> float:
+        """The largest absolute coefficient of a term other than the identity; 0 when there is no such term.
+
+        Tolerances are relative to it.
+        """
+        return max((abs(coefficient) for _, coefficient in self._measured), default=0.0)
+
+    @cached_property
     def observables(self) -> tuple[PauliString, ...]:
         """The Pauli strings other than the identity, for a circuit to read."""
         return tuple(PauliString(letters) for letters, _ in self._measured)
 
     def expectation(self, values: Tensor) -> Tensor:
         """`<H>`, `(...)`, from the values `(..., len(observables))` of its observables."""
-        coefficients = [coefficient for _, coefficient in self._measured]
-        return values @ values.new_tensor(coefficients) + self.constant
+        return self.variable_part(values) + self.constant
+
+    def variable_part(self, values: Tensor) -> Tensor:
+        """`<H> - constant`, in which a large constant costs no digits; arguments as for `expectation`."""
+        return values @ values.new_tensor([coefficient for _, coefficient in self._measured])
 
     @cached_property
     def matrix(self) -> Any:
@@ -155,25 +186,43 @@ class Hamiltonian(PlainFields):
     def ground(self) -> GroundLevel | None:
         """The lowest level by exact diagonalisation (Lanczos beyond 8 qubits); None where that is out of reach.
 
-        That is beyond `is_small`, and for a level of more than 64 states beyond 12 qubits, unless H is diagonal.
+        That is beyond `is_small`, and for a level of many states: more than 64 beyond 12 qubits, or, where H is
+        diagonal, of more than 2**25 amplitudes together.
         """
-        return _lowest(self) if self.is_small else None
+        found = _lowest(self._scaled) if self.is_small else None
+        if found is None:
+            return None
+        energy, states = found
+        return GroundLevel(self.constant + self.unit * energy, self.unit * energy, states)
 
     def is_near(self, other: Hamiltonian) -> bool:
-        """Whether no coefficient differs by more than 1e-9: chemistry done twice differs in the last digits."""
+        """Whether both are equal up to rounding: chemistry done twice differs in the last digits.
+
+        Coefficients may differ by 1e-9 of the largest; constants also by 1e-15 of themselves.
+        """
         ours, theirs = dict(self.terms), dict(other.terms)
-        return all(abs(ours.get(word, 0.0) - theirs.get(word, 0.0)) <= _ROUNDING for word in ours | theirs)
+        constant, unit = max(abs(self.constant), abs(other.constant)), max(self.unit, other.unit)
+        allowed = dict.fromkeys(ours | theirs, _ROUNDING * unit)
+        allowed["I" * self.n_qubits] = _ROUNDING * unit + 4.0 * np.finfo(float).eps * constant
+        return all(abs(ours.get(word, 0.0) - theirs.get(word, 0.0)) <= bound for word, bound in allowed.items())
 
     def moments(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the energy in normalised states `(rows, 2**n)`, each `(rows,)`."""
         psi = states.detach().cpu().numpy()
-        image = (self.matrix @ psi.T).T
+        image = (self._scaled.matrix @ psi.T).T
         means = (psi.conj() * image).sum(1).real
-        return torch.from_numpy(means), torch.from_numpy((np.abs(image) ** 2).sum(1) - means**2)
+        variances = (np.abs(image - means[:, None] * psi) ** 2).sum(1)
+        return torch.from_numpy(self.constant + self.unit * means), torch.from_numpy(self.unit**2 * variances)
 
     def write(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Write JSON that `read` takes, with a note of where it comes from."""
-        Path(path).write_text(json.dumps({"about": dict(about), "terms": dict(self.terms)}, indent=1) + "\n")
+        write_text(Path(path), json.dumps({"about": dict(about), "terms": dict(self.terms)}, indent=1) + "\n")
+
+    @cached_property
+    def _scaled(self) -> Hamiltonian:
+        """`(H - constant) / unit`: the same states, and energies of order 1 whatever the units of H are."""
+        terms = tuple((letters, coefficient / self.unit) for letters, coefficient in self._measured if coefficient)
+        return Hamiltonian(terms or (("I" * self.n_qubits, 0.0),))
 
     @cached_property
     def _measured(self) -> tuple[tuple[str, float], ...]:
@@ -190,10 +239,12 @@ class GroundLevel:
 
     Args:
         energy: in the units of the coefficients.
+        variable_part: the energy without the constant of the Hamiltonian, which differences are taken from.
         states: `(2**n, degeneracy)`, orthonormal columns.
     """
 
     energy: float
+    variable_part: float
     states: NDArray[Any]
 
     def fidelity(self, states: Tensor) -> Tensor:
@@ -220,22 +271,38 @@ class _OnceLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _lowest(hamiltonian: Hamiltonian) -> GroundLevel | None:
+def check_size(n_qubits: int, n_terms: int) -> None:
+    """Refuse a Hamiltonian whose Pauli strings would take too much memory, before they are made.
+
+    Raises:
+        DataError: naming the size that is allowed.
+    """
+    if n_qubits * n_terms > _LETTERS:
+        raise DataError(
+            f"{n_terms:,} terms of {n_qubits:,} qubits have {n_qubits * n_terms:,} letters, and a Hamiltonian has at "
+            f"most {_LETTERS:,}. Use fewer qubits or fewer terms"
+        )
+
+
+def _lowest(hamiltonian: Hamiltonian) -> tuple[float, NDArray[Any]] | None:
+    """Lowest energy and its states of a Hamiltonian with coefficients of order 1."""
     matrix = hamiltonian.matrix
     if not any(set(letters) & set("XY") for letters, _ in hamiltonian.terms):  # a diagonal one is wide more often
         places = np.flatnonzero(_level(matrix.diagonal()))
+        if len(places) << hamiltonian.n_qubits > _MANY_DIAGONAL:
+            return None
         states = np.zeros((matrix.shape[0], len(places)))
         states[places, np.arange(len(places))] = 1.0
-        return GroundLevel(float(matrix.diagonal().min()), states)
+        return float(matrix.diagonal().min()), states
     if hamiltonian.n_qubits > _DENSE:
         found = _by_lanczos(hamiltonian)
         if found is not None or hamiltonian.n_qubits > _LARGEST_DENSE:
             return found
     energies, states = np.linalg.eigh(matrix.toarray())
-    return GroundLevel(float(energies[0]), states[:, _level(energies)])
+    return float(energies[0]), states[:, _level(energies)]
 
 
-def _by_lanczos(hamiltonian: Hamiltonian) -> GroundLevel | None:
+def _by_lanczos(hamiltonian: Hamiltonian) -> tuple[float, NDArray[Any]] | None:
     """The lowest level; None when it has more than 64 states.
 
     Of each level Lanczos finds one state, and others by rounding alone. So each state that is found is lifted out of
@@ -256,7 +323,7 @@ def _by_lanczos(hamiltonian: Hamiltonian) -> GroundLevel | None:
         found, vector = eigsh(LinearOperator(matrix.shape, lifted, dtype=matrix.dtype), k=1, which="SA", v0=start)
         energies = np.append(energies, found)
         if not _level(energies)[-1]:
-            return GroundLevel(float(energies.min()), states)
+            return float(energies.min()), states
         states = np.hstack((states, vector))
     return None
 
@@ -268,19 +335,26 @@ def _level(energies: NDArray[Any]) -> NDArray[Any]:
 
 
 def _real(letters: object, coefficient: object) -> float:
+    name = short(letters).strip("'")
     try:
         value = complex(coefficient)  # type: ignore[call-overload]
+    except OverflowError as err:
+        raise DataError(f"the coefficient of {name} is a whole number of too many digits. {_ALLOWED}") from err
     except (TypeError, ValueError) as err:
-        raise DataError(f"the coefficient of {letters} is a real number, given {coefficient!r}") from err
+        raise DataError(f"the coefficient of {name} is a real number, given {short(coefficient)}") from err
     if value.imag != 0.0:
-        raise DataError(f"the term {letters} is not Hermitian: its coefficient is {value}, and must be real")
-    if not math.isfinite(value.real):
-        raise DataError(f"the coefficient of {letters} is not finite: {value.real}")
+        raise DataError(f"the term {name} is not Hermitian: its coefficient is {value}, and must be real")
+    if not abs(value.real) <= LARGEST:  # also true of NaN
+        size = "too large" if math.isfinite(value.real) else "not finite"
+        raise DataError(f"the coefficient of {name} is {size}: {value.real:g}. {_ALLOWED}")
     return float(value.real)
 
 
 def _letters(n_qubits: int, letter: str, places: Iterable[int]) -> str:
-    return "".join(letter if wire in set(places) else "I" for wire in range(n_qubits))
+    letters = ["I"] * n_qubits
+    for place in places:
+        letters[place] = letter
+    return "".join(letters)
 
 
 def _mask(letters: str, those: str) -> int:

@@ -38,11 +38,12 @@ def local_search(problem: Ising, bits: ArrayLike) -> Bits:
     """
     fields, couplings = problem.arrays
     spins = 1.0 - 2.0 * np.atleast_2d(np.asarray(bits, dtype=np.float64))
-    rows = np.arange(len(spins))
+    rows, rounding = np.arange(len(spins)), 1e-12 * (np.abs(couplings).sum(0) + np.abs(fields))
     while True:
         gains = 2.0 * spins * (fields + spins @ couplings)  # by how much a flip lowers the energy
+        gains[gains <= rounding] = 0.0
         best = gains.argmax(1)
-        better = gains[rows, best] > 1e-12 * (1.0 + np.abs(couplings).sum() + np.abs(fields).sum())
+        better = gains[rows, best] > 0.0
         if not better.any():
             return _bits(spins)
         spins[rows[better], best[better]] *= -1.0
@@ -68,13 +69,12 @@ def goemans_williamson(problem: Ising, n_cuts: int = 50, seed: int = 0) -> tuple
     signs = np.sign(vectors @ draw.normal(size=(vectors.shape[1], n_cuts))).T
     signs[signs == 0.0] = 1.0
     bits = _bits(signs[:, 1:] * signs[:, :1])
-    energies = problem.energies(bits)
-    return bits[energies.argmin()], energies
+    return bits[problem.variable_part(bits).argmin()], problem.energies(bits)
 
 
 def _relaxed(problem: Ising, draw: np.random.Generator) -> Values:
     """Unit vectors `(n + 1, dimensions)` that minimise sum J_ij v_i.v_j, by turns one vector at a time."""
-    fields, couplings = problem.arrays
+    fields, couplings = problem.scaled.arrays
     size = problem.n_spins + 1
     whole = np.zeros((size, size))
     whole[1:, 1:], whole[0, 1:], whole[1:, 0] = couplings, fields, fields
@@ -88,7 +88,7 @@ def _relaxed(problem: Ising, draw: np.random.Generator) -> Values:
             if length > 0.0:
                 vectors[i] = -pull / length
         found = 0.5 * float((whole @ vectors * vectors).sum())
-        if energy - found < 1e-9 * (1.0 + abs(found)):
+        if energy - found < 1e-9 * (1.0 + abs(found)):  # of a problem whose largest coefficient is 1
             break
         energy = found
     return vectors

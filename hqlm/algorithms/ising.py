@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hqlm.algorithms.hamiltonian import LARGEST, check_size
 from hqlm.circuits import PauliString
 from hqlm.errors import ConfigError
 from hqlm.plain import PlainFields
@@ -33,7 +34,9 @@ class Ising(PlainFields):
         constant: energy that no spin changes.
 
     Raises:
-        ConfigError: for spins that are not there, a number that is not finite, or nothing to minimise.
+        ConfigError: for spins that are not there, a number that is not finite or above 1e100, nothing to minimise, or
+            nothing of 1e-100 or more.
+        DataError: for more terms than a Hamiltonian may have.
     """
 
     n_spins: int
@@ -46,14 +49,19 @@ class Ising(PlainFields):
         object.__setattr__(self, "couplings", {pair: float(j) for pair, j in self.couplings.items() if j})
         if not self.fields and not self.couplings:
             raise ConfigError("the problem has no terms: every choice is as good as any other")
+        check_size(self.n_spins, len(self.fields) + len(self.couplings))
         for i, j in self.couplings:
             if not 0 <= i < j < self.n_spins:
                 raise ConfigError(f"coupling ({i}, {j}) does not fit {self.n_spins} spins")
         for i in self.fields:
             if not 0 <= i < self.n_spins:
                 raise ConfigError(f"field {i} does not fit {self.n_spins} spins")
-        if not all(map(math.isfinite, (self.constant, *self.fields.values(), *self.couplings.values()))):
-            raise ConfigError("fields and couplings must be finite numbers")
+        if not all(abs(value) <= LARGEST for value in (self.constant, *self.fields.values(), *self.couplings.values())):
+            raise ConfigError("fields, couplings and their sum must be finite numbers between -1e100 and 1e100")
+        if self.unit < 1.0 / LARGEST:
+            raise ConfigError(
+                f"the largest coefficient is {self.unit:g}, too small to compute with. Choose another unit"
+            )
 
     @classmethod
     def from_qubo(cls, matrix: ArrayLike) -> Ising:
@@ -63,16 +71,28 @@ class Ising(PlainFields):
             matrix: Q `(n, n)`; any part of it above or below the diagonal counts.
 
         Raises:
-            ConfigError: for a matrix that is not square or not finite.
+            ConfigError: for a matrix that is not square, not finite or has entries above 1e100.
         """
         q = np.asarray(matrix, dtype=np.float64)
-        if q.ndim != 2 or q.shape[0] != q.shape[1] or not np.isfinite(q).all():
-            raise ConfigError(f"a QUBO is a square matrix of finite numbers, given the shape {q.shape}")
+        if q.ndim != 2 or q.shape[0] != q.shape[1] or not (np.abs(q) <= LARGEST).all():
+            raise ConfigError(f"a QUBO is a square matrix of finite numbers up to 1e100, given the shape {q.shape}")
+        check_size(len(q), len(q) + int(np.count_nonzero(np.triu(q + q.T, 1))))
         pairs = np.triu(q + q.T, 1)  # x_i x_j = (1 - s_i - s_j + s_i s_j) / 4 and x_i = (1 - s_i) / 2
         linear = np.diag(q)
         fields = -linear / 2 - (pairs.sum(0) + pairs.sum(1)) / 4
         couplings = {(int(i), int(j)): pairs[i, j] / 4 for i, j in zip(*np.nonzero(pairs), strict=True)}
         return cls(len(q), dict(enumerate(fields)), couplings, float(linear.sum() / 2 + pairs.sum() / 4))
+
+    @cached_property
+    def unit(self) -> float:
+        """The largest absolute field or coupling."""
+        return max(map(abs, (*self.fields.values(), *self.couplings.values())))
+
+    @cached_property
+    def scaled(self) -> Ising:
+        """The same problem in units of the largest coefficient and without its constant."""
+        fields = {i: h / self.unit for i, h in self.fields.items()}
+        return Ising(self.n_spins, fields, {pair: j / self.unit for pair, j in self.couplings.items()})
 
     @property
     def terms(self) -> dict[PauliString, float]:
@@ -95,9 +115,13 @@ class Ising(PlainFields):
 
     def energies(self, bits: ArrayLike) -> Values:
         """Energy of each row of bits `(rows, n_spins)`."""
+        return self.constant + self.variable_part(bits)
+
+    def variable_part(self, bits: ArrayLike) -> Values:
+        """Energy of each row without the constant, which may be so large that differences drown in it."""
         spins = 1.0 - 2.0 * np.asarray(bits, dtype=np.float64)
         fields, couplings = self.arrays
-        found: Values = self.constant + spins @ fields + 0.5 * np.einsum("ri,ri->r", spins @ couplings, spins)
+        found: Values = spins @ fields + 0.5 * np.einsum("ri,ri->r", spins @ couplings, spins)
         return found
 
     @property
@@ -112,11 +136,17 @@ class Ising(PlainFields):
         Raises:
             ConfigError: for more than 20 spins.
         """
+        least, most = self.variable_extremes
+        return self.constant + least, self.constant + most
+
+    @cached_property
+    def variable_extremes(self) -> tuple[float, float]:
+        """The same without the constant."""
         if not self.is_small:
             raise ConfigError(f"all energies are worked out up to {MOST_EXACT} spins, given {self.n_spins}")
         least, most = math.inf, -math.inf
         for first in range(0, 2**self.n_spins, _BLOCK):
-            energies = self.energies(all_bits(self.n_spins, first, _BLOCK))
+            energies = self.variable_part(all_bits(self.n_spins, first, _BLOCK))
             least, most = min(least, float(energies.min())), max(most, float(energies.max()))
         return least, most
 

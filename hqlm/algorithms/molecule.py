@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import ClassVar, Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
@@ -10,6 +11,7 @@ from hqlm.algorithms.problems import Problem
 from hqlm.errors import DataError
 from hqlm.registry import check_installed
 
+_FARTHEST: Final = 1e6  # angstrom
 _BOHR: Final = 0.529177210903  # angstrom (CODATA 2018)
 
 
@@ -26,6 +28,9 @@ class Molecule(Problem):
         charge: of the whole, in elementary charges.
         active_electrons: electrons outside the frozen core; null for all.
         active_orbitals: spatial orbitals they may take; null for all.
+
+    Raises:
+        DataError: for atoms of another form.
     """
 
     atoms: tuple[tuple[str, float, float, float], ...] = (("H", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 0.735))
@@ -38,7 +43,26 @@ class Molecule(Problem):
     install: ClassVar[str] = "hqlm[pennylane]"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "atoms", tuple(tuple(atom) for atom in self.atoms))
+        try:
+            object.__setattr__(self, "atoms", tuple(tuple(atom) for atom in self.atoms))
+        except TypeError as err:
+            raise DataError(f"atoms are a list of [symbol, x, y, z], given {short(self.atoms)}") from err
+
+    def check_geometry(self) -> None:
+        """Refuse atoms that no chemistry tool can place, which some tools take in silence.
+
+        Raises:
+            DataError: for atoms of another form, coordinates that are not finite or very large, or two atoms at one
+                place.
+        """
+        try:
+            places = [(float(x), float(y), float(z)) for _, x, y, z in self.atoms]
+        except (TypeError, ValueError, OverflowError) as err:
+            raise DataError(f"atoms are a list of [symbol, x, y, z], given {short(self.atoms)}") from err
+        if not all(abs(number) <= _FARTHEST for place in places for number in place):
+            raise DataError(f"atoms are at finite places up to {_FARTHEST:g} angstrom, given {short(self.atoms)}")
+        if len(set(places)) < len(places):
+            raise DataError(f"two atoms are at the same place: {short(self.atoms)}. Give each its own")
 
     def hamiltonian(self) -> Hamiltonian:
         """The Hamiltonian as sum of Pauli strings.
@@ -48,10 +72,16 @@ class Molecule(Problem):
             MissingDependency: without PennyLane.
         """
         check_installed(type(self))
+        self.check_geometry()
         import pennylane as qml
 
         places = qml.numpy.array([atom[1:] for atom in self.atoms], requires_grad=False) / _BOHR
         try:
+            whole = qml.qchem.Molecule(
+                [atom[0] for atom in self.atoms], places, charge=self.charge, basis_name=self.basis
+            )
+            if not 0 < whole.n_electrons <= 2 * whole.n_orbitals:
+                raise ValueError(f"{whole.n_electrons} electrons do not fit {whole.n_orbitals} orbitals")
             found, n_qubits = qml.qchem.molecular_hamiltonian(
                 [atom[0] for atom in self.atoms],
                 places,
@@ -61,7 +91,7 @@ class Molecule(Problem):
                 active_electrons=self.active_electrons,
                 active_orbitals=self.active_orbitals,
             )
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, LookupError, TypeError) as err:
             raise DataError(f"PennyLane cannot make the Hamiltonian of {self}: {err}") from err
         terms = [
             ("".join(word.get(wire, "I") for wire in range(n_qubits)), complex(coefficient))

@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 
-from hqlm.algorithms.hamiltonian import Hamiltonian
+from hqlm.algorithms.hamiltonian import Hamiltonian, check_size
 from hqlm.algorithms.molecule import Molecule
 from hqlm.algorithms.problems import Problem
 from hqlm.errors import DataError
 from hqlm.registry import check_installed
 
-_ROUNDING: Final = 1e-9  # imaginary parts up to it are what is left of conjugate pairs
+_ROUNDING: Final = 1e-9  # imaginary parts up to it, relative to the largest coefficient, are left of conjugate pairs
 
 
 def from_openfermion(operator: Any, n_qubits: int | None = None) -> Hamiltonian:
@@ -108,6 +108,7 @@ class OpenFermionMolecule(Molecule):
             MissingDependency: without OpenFermion, PySCF or the plugin between them.
         """
         check_installed(type(self))
+        self.check_geometry()
         import openfermion
         from openfermionpyscf import run_pyscf
 
@@ -118,7 +119,7 @@ class OpenFermionMolecule(Molecule):
                 molecule = run_pyscf(
                     openfermion.MolecularData(geometry, self.basis, self.multiplicity, self.charge, filename=place)
                 )
-            except (RuntimeError, ValueError, LookupError, TypeError) as err:
+            except (RuntimeError, ValueError, LookupError, TypeError, AssertionError) as err:
                 raise DataError(
                     f"PySCF cannot make the Hamiltonian of {self}: {err}. An odd number of electrons needs an even "
                     "multiplicity"
@@ -144,8 +145,10 @@ def _interaction(molecule: Any, active_electrons: int | None, active_orbitals: i
 
 
 def _terms(operator: Any, n_qubits: int) -> Iterator[tuple[str, Any]]:
+    check_size(n_qubits, len(operator.terms))
+    bound = _ROUNDING * max(map(abs, operator.terms.values()), default=0.0)
     for word, coefficient in operator.terms.items():
         letters = dict(word)
-        near_real = isinstance(coefficient, complex) and abs(coefficient.imag) <= _ROUNDING
+        near_real = isinstance(coefficient, complex) and abs(coefficient.imag) <= bound
         value = coefficient.real if near_real else coefficient
         yield "".join(letters.get(wire, "I") for wire in range(n_qubits)), value

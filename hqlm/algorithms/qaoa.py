@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
-from hqlm.algorithms.ising import Bits, Ising
+from hqlm.algorithms.ising import MOST_EXACT, Bits, Ising, Values
 from hqlm.algorithms.qaoa_circuit import interpolated, qaoa_circuit, ramp
 from hqlm.algorithms.spin_problems import MaxCut, SpinProblem
 from hqlm.backends import QuantumBackend, StatevectorBackend
@@ -24,6 +24,7 @@ from hqlm.execution import Execution
 from hqlm.execution.execution import MOST_SHOTS
 from hqlm.models import Schedule
 from hqlm.models.composition import refuse_idle
+from hqlm.notices import say_once
 
 Start = Literal["none", "greedy", "goemans_williamson"]
 
@@ -60,6 +61,8 @@ class QAOA(EnergyMinimizer):
 
     Sources: Farhi et al. (2014), arXiv:1411.4028; Egger et al. (2021), arXiv:2009.10095 (start); Zhou et al. (2020),
     arXiv:1812.01041 (interpolation).
+
+    Gammas are in units of the inverse of the problem's largest coefficient, so that all angles are of order 1.
 
     Args:
         problem: a problem over spins.
@@ -130,8 +133,8 @@ class QAOA(EnergyMinimizer):
     def initial_weights(self, n_weights: int) -> Tensor:
         """Angles in radians, by the rule of `angles`."""
         if self.angles == "ramp":
-            return torch.from_numpy(ramp(self.n_layers))
-        angles = ramp(1)
+            return torch.from_numpy(_start(self.n_layers))
+        angles = _start(1)
         for depth in range(1, self.n_layers):
             angles = interpolated(self._optimum(depth, torch.from_numpy(angles)))
         return torch.from_numpy(angles)
@@ -139,38 +142,46 @@ class QAOA(EnergyMinimizer):
     def test_step(self, batch: int, batch_idx: int) -> None:
         """Log the energy, and the ratios of samples and of the classical heuristic."""
         super().test_step(batch, batch_idx)
-        found = self.solution()
-        if found.exact is None:
+        if not self.ising.is_small:
+            say_once(
+                f"test/ratio is left out: it needs the energies of all 2^{self.ising.n_spins} choices, and these are "
+                f"computed for up to {MOST_EXACT} spins"
+            )
             return
         with torch.no_grad():
-            energies = {"": float(self()), "_sampled": found.sampled, "_refined": found.refined}
-        energies["_classical"] = found.classical
-        least, most = self.ising.extremes
+            energies = {"": float(self.hamiltonian.variable_part(self.quantum()[0]))}
+        _, found = self._search()
+        energies |= {f"_{name}": energy for name, energy in found.items()}
+        least, most = self.ising.variable_extremes
         for name, energy in energies.items():
             self.log(f"test/ratio{name}", (most - energy) / (most - least), batch_size=1)
 
     def solution(self) -> Solution:
         """Sample the circuit and improve what is measured; the seed of the execution governs both."""
+        best, found = self._search()
+        energies = {name: self.ising.constant + energy for name, energy in found.items()}
+        return Solution(
+            bits=tuple(int(bit) for bit in best),
+            chosen=tuple(name for name, bit in zip(self.problem.names(), best, strict=True) if bit),
+            energy=energies["refined"],
+            **energies,
+            exact=self.ising.extremes[0] if self.ising.is_small else None,
+        )
+
+    def _search(self) -> tuple[Bits, dict[str, float]]:
+        """The best bits, and the energies of a `Solution` without the constant."""
         self.configure_model()
         execution = replace(self.execution, shots=self.execution.shots or self.samples)
         bits = self.backend.sample(self.circuit(), self.quantum.weight.detach(), execution=execution)
         measured = np.unique(bits[0].cpu().numpy(), axis=0)
         refined = local_search(self.ising, measured)
-        energies = self.ising.energies(refined)
-        best = refined[energies.argmin()]
         heuristic = np.stack((greedy(self.ising), goemans_williamson(self.ising)[0]))
-        return Solution(
-            bits=tuple(int(bit) for bit in best),
-            chosen=tuple(name for name, bit in zip(self.problem.names(), best, strict=True) if bit),
-            energy=float(energies.min()),
-            sampled=float(self.ising.energies(measured).min()),
-            refined=float(energies.min()),
-            classical=float(self.ising.energies(local_search(self.ising, heuristic)).min()),
-            exact=self.ising.extremes[0] if self.ising.is_small else None,
-        )
+        choices = {"sampled": measured, "refined": refined, "classical": local_search(self.ising, heuristic)}
+        energies = {name: self.ising.variable_part(bits) for name, bits in choices.items()}
+        return refined[energies["refined"].argmin()], {name: float(each.min()) for name, each in energies.items()}
 
     def _circuit(self, n_layers: int, ablate: tuple[str, ...]) -> Circuit:
-        circuit = qaoa_circuit(self.ising, n_layers, self.start_bits, self.doubt)
+        circuit = qaoa_circuit(self.ising.scaled, n_layers, self.start_bits, self.doubt)
         gates = (gate for gate in circuit.gates if "entanglement" not in ablate or len(gate.wires) == 1)
         return replace(circuit, gates=tuple(gates), observables=())
 
@@ -181,10 +192,17 @@ class QAOA(EnergyMinimizer):
 
         def energy() -> Tensor:
             optimizer.zero_grad()
-            found = self.hamiltonian.expectation(StatevectorBackend().expectations(circuit, weights)[0])
+            values = StatevectorBackend().expectations(circuit, weights)[0]
+            found = self.hamiltonian.variable_part(values) / self.hamiltonian.unit
             found.backward()  # type: ignore[no-untyped-call]
             return found.detach()
 
         with torch.enable_grad():
             optimizer.step(energy)  # type: ignore[no-untyped-call]
         return weights.detach()
+
+
+def _start(n_layers: int) -> Values:
+    """A ramp of angles; gammas are halved because the largest coupling of a cut is 1/2 and here 1."""
+    angles: Values = ramp(n_layers) * np.tile((0.5, 1.0), n_layers)
+    return angles

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as short
 
 import networkx as nx
 import numpy as np
@@ -14,7 +15,7 @@ from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.algorithms.ising import Ising
 from hqlm.algorithms.problems import Problem
 from hqlm.contracts import returns
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, HqlmError
 
 Edges = list[list[float | str]]
 
@@ -83,6 +84,8 @@ class GraphProblem(SpinProblem):
         """
         if isinstance(self.graph, str):
             return read_graph(self.graph)
+        if not isinstance(self.graph, list | tuple):
+            raise ConfigError(f"problem.graph is a file or a list of edges, given {short(self.graph)}")
         edges = [_named(edge) for edge in self.graph]
         graph = nx.MultiGraph()
         nodes = {node for edge in edges for node in edge[:2]}
@@ -93,8 +96,13 @@ class GraphProblem(SpinProblem):
 
 def _named(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
     """Two nodes and a weight."""
-    if len(edge) not in (2, 3) or any(not isinstance(node, str) and node % 1 for node in edge[:2]):
-        raise ConfigError(f"problem.graph: an edge is [node, node] or [node, node, weight], given {edge}")
+    is_list = isinstance(edge, list | tuple) and len(edge) in (2, 3)
+    if (
+        not is_list
+        or any(not isinstance(node, str | int | float) for node in edge[:2])
+        or any(not isinstance(node, str) and node % 1 for node in edge[:2])
+    ):
+        raise ConfigError(f"problem.graph: an edge is [node, node] or [node, node, weight], given {short(edge)}")
     one, other = (node if isinstance(node, str) else int(node) for node in edge[:2])
     return one, other, edge[2] if len(edge) == 3 else 1.0
 
@@ -142,16 +150,21 @@ class Qubo(SpinProblem):
         """Bits as spins."""
         if not isinstance(self.matrix, str):
             try:
-                return Ising.from_qubo(self.matrix)
-            except ValueError as err:  # rows of unequal length
-                raise ConfigError(f"problem.matrix: {err}") from err
-        if not Path(self.matrix).is_file():
-            raise ConfigError(f"problem.matrix: there is no file {self.matrix}")
+                matrix = np.array(self.matrix, dtype=np.float64)
+            except (TypeError, ValueError, OverflowError) as err:  # also rows of unequal length
+                raise ConfigError(f"problem.matrix is no matrix of numbers: {err}") from err
+            return Ising.from_qubo(matrix)
         try:
+            if not Path(self.matrix).is_file():
+                raise ConfigError(f"problem.matrix: there is no file {self.matrix}")
             comma = "," if self.matrix.endswith(".csv") else None
-            return Ising.from_qubo(np.loadtxt(self.matrix, ndmin=2, delimiter=comma))
-        except ValueError as err:
-            raise ConfigError(f"problem.matrix: {self.matrix} is no matrix of numbers: {err}") from err
+            lines = Path(self.matrix).read_text(encoding="utf-8").splitlines()
+            matrix = np.loadtxt(lines, ndmin=2, delimiter=comma) if any(map(str.strip, lines)) else np.empty((0, 0))
+        except HqlmError:
+            raise
+        except (OSError, ValueError) as err:
+            raise ConfigError(f"problem.matrix: {short(self.matrix)} is no matrix of numbers: {err}") from err
+        return Ising.from_qubo(matrix)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, folder: Path, model: type[HqlmModule]) -> None:
         super().__init__(
             dirpath=folder / CHECKPOINTS,
-            filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.4f}}",
+            filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
             auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
             monitor=model.score,
             mode=model.score_mode,

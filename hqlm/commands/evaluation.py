@@ -17,6 +17,7 @@ from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text, yaml_line
 from hqlm.io import find_checkpoint, read_checkpoint, restoring, run_folder
+from hqlm.models.base import show_score
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import check_model, model_settings
 from hqlm.models.trust import check_run
@@ -57,7 +58,7 @@ def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args
     finish_open_run()
     width = 1 + max((len(name) for name in metrics), default=0)
     for name, value in metrics.items():
-        print(f"{name:<{width}} {value:.4f}")
+        print(f"{name:<{width}} {show_score(value)}")
     print(f"results in {folder}")
     return 0
 

@@ -32,6 +32,7 @@ from hqlm.errors import CheckpointError, RunError
 from hqlm.files import write_text
 from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, restoring, run_folder
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.base import show_score
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
@@ -184,7 +185,7 @@ def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path)
 def _text(model: HqlmModule, summary: dict[str, Any]) -> str:
     run = summary["name"]
     score = summary[model.score.replace("/", "_")]
-    shown = "none measured" if score is None else f"{score:.4f} (best checkpoint)"
+    shown = "none measured" if score is None else f"{show_score(score)} (best checkpoint)"
     reads_texts = isinstance(model, TextClassifier)
     text_encoder = f"text encoder          {summary['stage']}\n" if reads_texts else ""
     return f"""

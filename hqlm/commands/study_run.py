@@ -17,6 +17,7 @@ from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_
 from hqlm.commands.study_publish import publish, wandb_logger
 from hqlm.commands.study_trial import LOG, Record, Task, reason, record_death, run_trial, wait_for_other
 from hqlm.files import write_text
+from hqlm.models.base import show_score
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import MANY_TRIALS, Study, check_trials
 
@@ -157,7 +158,7 @@ class _Progress:
 def _said(record: Record, response: str) -> str:
     if record["status"] != DONE:
         return f"failed: {record['error']}"
-    return f"{response} {record['metrics'][response]:.4f}, {record['seconds']:.1f} s"
+    return f"{response} {show_score(record['metrics'][response])}, {record['seconds']:.1f} s"
 
 
 def _summary(study: Study, runs: list[Run]) -> int:

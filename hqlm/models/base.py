@@ -33,6 +33,11 @@ _WARM_START: Final = ", or start a new run from its head: --model.init_from=RUN 
 LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
+def show_score(value: float) -> str:
+    """Return a score with four decimals, or with four significant digits where these would show too few or too many."""
+    return f"{value:.4f}" if value == 0.0 or 0.1 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
 class HqlmModule(LightningModule, Contracted, ABC):
     """Base of all models that the command line can name.
 

@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 LEVEL: Final = 0.95
 ALPHA: Final = 0.05  # a smaller p-value is called significant
 RESAMPLES: Final = 9_999
+_ROUNDING: Final = 4.0 * np.finfo(float).eps
 _BATCH: Final = 500  # resamples that are in memory at a time
 _FEWEST_FOR_WILCOXON: Final = 8  # with 5 pairs its p-value cannot fall below 0.06
 
@@ -102,12 +103,18 @@ def paired_over_examples(one: Array, other: Array, seed: int = 0) -> Estimate:
     return Estimate(interval.mean, interval.low, interval.high, sign_flip_p(other - one, seed=seed))
 
 
-def over_runs(values: Array) -> Estimate:
-    """Mean of `values` `(runs,)` with Student's interval; none for a single run, or where none differs."""
+def over_runs(values: Array, size: float | None = None) -> Estimate:
+    """Mean of `values` `(runs,)` with Student's interval; none for a single run, or where none differs.
+
+    Args:
+        values: of each run.
+        size: largest of the numbers that the values were computed from, whose rounding is no difference; by default
+            the largest value.
+    """
     from scipy.stats import t
 
     mean = float(values.mean())
-    if np.ptp(values) < np.finfo(float).eps:
+    if np.ptp(values) <= _ROUNDING * (np.abs(values).max() if size is None else size):
         return Estimate(mean)
     half = float(t.ppf((1.0 + LEVEL) / 2.0, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(mean, mean - half, mean + half)
@@ -122,7 +129,7 @@ def paired_over_runs(one: Array, other: Array) -> PairedRuns:
     """
     from scipy.stats import ttest_rel, wilcoxon
 
-    interval = over_runs(other - one)
+    interval = over_runs(other - one, float(np.abs((one, other)).max()))
     if interval.low is None:
         return PairedRuns(interval, None)
     p = float(ttest_rel(other, one).pvalue)

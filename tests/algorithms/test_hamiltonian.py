@@ -204,3 +204,118 @@ def test_the_file_of_lithium_hydride_is_what_pennylane_makes():
 def test_an_impossible_molecule_is_refused():
     with pytest.raises(DataError, match="PennyLane cannot make"):
         Molecule(active_electrons=8, active_orbitals=1).hamiltonian()
+
+
+SCALES = (1e-60, 1e-12, 1e-8, 3e-9, 1.0, 1e12, 1e60)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("n_qubits", [4, 10])  # all eigenvalues, and Lanczos
+@pytest.mark.parametrize("constant", [0.0, 1e8])
+def test_levels_and_moments_have_the_scale_of_the_coefficients(scale, n_qubits, constant):
+    chain = Hamiltonian.ising_chain(n_qubits, scale, 0.6 * scale)
+    identity = ("I" * n_qubits, constant * scale)
+    scaled, unit = Hamiltonian((*chain.terms, identity)), Hamiltonian.ising_chain(n_qubits, 1.0, 0.6)
+    psi = random_states(n_qubits, 2)
+    np.testing.assert_allclose(scaled.ground.fidelity(psi), unit.ground.fidelity(psi), rtol=1e-6)
+    assert scaled.ground.states.shape[1] == 1
+    assert scaled.ground.variable_part / scale == pytest.approx(unit.ground.energy, rel=1e-9)
+    assert scaled.ground.energy == pytest.approx(scaled.ground.variable_part + constant * scale, rel=1e-12)
+    means, variances = scaled.moments(psi)
+    np.testing.assert_allclose(variances / scale**2, unit.moments(psi)[1], rtol=1e-9)
+    np.testing.assert_allclose(means / scale - constant, unit.moments(psi)[0], atol=1e-15 * constant + 1e-9)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_nearness_is_relative_to_the_largest_coefficient(scale):
+    one = Hamiltonian.of({"ZZ": scale, "XI": 0.1 * scale, "II": 1e8 * scale})
+    for factor, near in ((1.0 + 1e-11, True), (1.0 + 1e-7, False), (7.0, False)):
+        other = {"ZZ": scale, "XI": 0.1 * scale * factor, "II": 1e8 * scale}
+        assert one.is_near(Hamiltonian.of(other)) == near == Hamiltonian.of(other).is_near(one)
+    assert not one.is_near(Hamiltonian.of({"ZZ": scale, "XI": 0.1 * scale, "II": 1e8 * scale + scale}))
+    assert not Hamiltonian.of({"ZZ": 1e-10}).is_near(Hamiltonian.of({"ZZ": 7e-10}))
+
+
+def test_a_level_of_very_many_states_is_left_out_before_it_is_built():
+    assert Hamiltonian.of({"Z" + "I" * 19: 1.0}).ground is None  # half of 2^20 states
+    assert Hamiltonian.of({"Z" + "I" * 19: 1.0, "IZ" + "I" * 18: 0.0}).is_small
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"ZZ": 1e308}, "too large: 1e\\+308"),
+        ({"ZZ": 10**400}, "too many digits"),
+        ({"ZZ": 10**5000}, "too many digits"),
+        ({"ZZ": -1e-300}, "too small"),
+        ({"Z" * 100_000 + "A": 1.0}, "given 'ZZZ.*'$"),
+        ({"ZZ": 1.0, "Z" * 100_000: 1.0}, "has 100000"),
+        ({"ZZ": "9" * 100_000}, "not finite"),
+        ({"ZZ": [1.0] * 100_000}, "real number"),
+    ],
+    ids=["float", "digits", "more-digits", "tiny", "letter", "lengths", "text", "list"],
+)
+def test_numbers_and_names_beyond_what_is_possible_are_refused_briefly(terms, message):
+    with pytest.raises(DataError, match=message) as caught:
+        Hamiltonian.of(terms)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("h.json", "[" * 100_000, "nested too deep"),
+        ("h.yaml", "- " * 100_000 + "1", "nested too deep"),
+        ("h.yaml", "&a {ZZ: *a}", "within that value itself"),
+        ("h.json", '{"ZZ": ' + "9" * 5_000 + "}", "not valid JSON"),
+        ("h.yaml", "ZZ: " + "9" * 400, "too many digits"),
+        ("h.json", '{"\\ud83d": 1}', "surrogate"),
+        ("h.json", '{"ZZ": 1, "ZZ": 2}', "'ZZ' stands there twice"),
+        ("h.yaml", "ZZ: 1\nZZ: 2", "'ZZ' stands there twice"),
+        ("h.json", '{"terms": null}', "holds no terms"),
+    ],
+)
+def test_documents_that_cannot_be_hamiltonians_are_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        Hamiltonian.read(tmp_path / name)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_chain_with_too_many_sites_is_refused_at_once():
+    with pytest.raises(DataError, match="20,000,000,000 letters"):
+        IsingChain(100_000).hamiltonian()
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        (),
+        5,
+        ("H",),
+        (("H", 0, 0),),
+        (("H", "a", 0, 0),),
+        (("H", math.nan, 0, 0), ("H", 0, 0, 1)),
+        (("H", 0, 0, 0), ("H", 0, 0, 1e308)),
+        (("H", 0, 0, 0), ("H", 0, 0, 0)),
+        (("Xx", 0, 0, 0), ("H", 0, 0, 1)),
+    ],
+)
+@pytest.mark.parametrize("kind", [Molecule, OpenFermionMolecule])
+def test_geometries_of_no_molecule_are_refused(kind, atoms):
+    with pytest.raises(DataError):
+        kind(atoms).hamiltonian()
+
+
+@pytest.mark.filterwarnings("ignore:Basis may be available in basis-set-exchange:UserWarning")
+@pytest.mark.parametrize("kind", [Molecule, OpenFermionMolecule])
+@pytest.mark.parametrize("options", [{"basis": "nope"}, {"charge": 1}, {"charge": 5}, {"charge": -50}], ids=str)
+def test_electrons_and_bases_that_do_not_fit_are_refused(kind, options):
+    with pytest.raises(DataError, match="cannot make the Hamiltonian"):
+        kind(**options).hamiltonian()
+
+
+@pytest.mark.parametrize("multiplicity", [-1, 0, 2, 5])
+def test_multiplicities_that_do_not_fit_are_refused(multiplicity):
+    with pytest.raises(DataError, match="multiplicity"):
+        OpenFermionMolecule(multiplicity=multiplicity).hamiltonian()

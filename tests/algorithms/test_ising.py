@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from hqlm.algorithms import MaxCut
+from hqlm.algorithms import MaxCut, Qubo
 from hqlm.algorithms.graphs import is_independent, max_cut, max_independent_set, read_graph
 from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
 from hqlm.algorithms.ising import Ising, all_bits
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import Circuit
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, DataError
 
 PETERSEN = nx.petersen_graph()
 WEIGHTED = nx.Graph()
@@ -167,3 +167,76 @@ def test_an_edge_is_given_once(tmp_path):
     for graph in (twice, [[1, 2], [2, 1, 3.0]]):
         with pytest.raises(ConfigError, match="the edge between 1 and 2 stands 2 times"):
             MaxCut(graph).read()
+
+
+SCALES = (1e-60, 1e-12, 1e-9, 1.0, 1e12, 1e60)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("constant", [0.0, 1e8])
+def test_heuristics_find_the_same_bits_at_every_scale(scale, constant):
+    matrix = np.random.default_rng(5).normal(size=(9, 9))
+    one, start = Ising.from_qubo(matrix), np.random.default_rng(6).integers(0, 2, size=(20, 9))
+    fields, couplings = ({key: value * scale for key, value in each.items()} for each in (one.fields, one.couplings))
+    other = Ising(9, fields, couplings, constant * scale)
+    np.testing.assert_array_equal(local_search(other, start), local_search(one, start))
+    assert (local_search(one, start) != start).any()
+    np.testing.assert_array_equal(greedy(other), greedy(one))
+    np.testing.assert_array_equal(goemans_williamson(other)[0], goemans_williamson(one)[0])
+    np.testing.assert_allclose(np.divide(other.variable_extremes, scale), one.variable_extremes, rtol=1e-12)
+
+
+def test_local_search_sees_weak_couplings_beside_strong_ones():
+    problem = Ising(3, {}, {(0, 1): 1.0, (1, 2): 1e-14})
+    assert local_search(problem, [[0, 1, 1]]).tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"graph": 5}', "'nodes' must be a list of mappings, given None"),
+        ('{"graph": 5, "nodes": [], "edges": []}', "'graph' must be a mapping, given 5"),
+        ('{"graph": [[1, 2, 3]], "nodes": [], "edges": []}', "'graph' must be a mapping"),
+        ("5", "it must be a mapping"),
+        ("null", "it must be a mapping"),
+        ('{"nodes": 5, "edges": []}', "'nodes' must be a list"),
+        ('{"nodes": [1], "edges": []}', "'nodes' must be a list of mappings"),
+        ('{"nodes": [{"id": 0}], "edges": [[0, 1]]}', "'edges' must be a list of mappings"),
+        ('{"nodes": [{"id": {"a": 1}}], "edges": [{"source": {"a": 1}, "target": 1}]}', "unhashable"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"nodes": [{"id": "\\ud83d"}], "edges": []}', "surrogate"),
+        ('{"nodes": [{"id": ' + "9" * 5_000 + '}], "edges": []}', "not valid JSON"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_malformed_node_link_documents_are_refused(tmp_path, text, message):
+    (tmp_path / "g.json").write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_graph(tmp_path / "g.json")
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("weight", ["1e308", "9" * 400, "-1e101", "inf"])
+def test_weights_of_no_use_are_refused(tmp_path, weight):
+    (tmp_path / "g.txt").write_text(f"0 1 {weight}\n1 2 1\n")
+    with pytest.raises(ConfigError, match="no finite number up to 1e100"):
+        max_cut(read_graph(tmp_path / "g.txt"))
+    with pytest.raises(ConfigError, match="no finite number up to 1e100"):
+        MaxCut([[0, 1, 10**400]]).ising()
+
+
+@pytest.mark.parametrize("graph", [5, [5], [[0]], [[None, 1]], [[[0], 1]], [[0, float("inf")]], "x" * 5000, "a\0b"])
+def test_values_that_are_no_edges_are_refused(graph):
+    with pytest.raises(ConfigError):
+        MaxCut(graph).ising()
+
+
+@pytest.mark.parametrize("matrix", [[[10**400]], 5, [], [[]], [["a"]], [[1e308, 1.0], [1.0, 1e308]], "x" * 5000, None])
+def test_values_that_are_no_matrices_are_refused(matrix):
+    with pytest.raises(ConfigError):
+        Qubo(matrix).ising()
+
+
+def test_problems_too_large_for_a_hamiltonian_are_refused_before_it_is_made():
+    with pytest.raises(DataError, match="letters"):
+        Ising.from_qubo(np.ones((800, 800)))

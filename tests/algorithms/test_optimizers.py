@@ -253,3 +253,27 @@ def test_scipy_ends_after_its_iterations_at_the_best_point_that_it_has_seen():
 def test_settings_that_cannot_be_are_refused(make):
     with pytest.raises(ConfigError):
         make([torch.nn.Parameter(torch.zeros(1))])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [
+        (SPSA, "lr"),
+        (SPSA, "perturbation"),
+        (SPSA, "stability"),
+        (QuantumNaturalGradient, "lr"),
+        (QuantumNaturalGradient, "damping"),
+        (SciPyOptimizer, "tolerance"),
+        (SciPyOptimizer, "max_iterations"),
+    ],
+)
+def test_settings_that_are_no_numbers_are_refused(optimizer, name, value):
+    with pytest.raises(ConfigError):
+        optimizer([torch.nn.Parameter(torch.zeros(1))], **{name: value})
+
+
+def test_frequencies_with_a_large_ratio_have_a_common_unit():
+    weights = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    gates = (Gate("RX", (0,), Weight(0, 0.1)), Gate("RX", (0,), Weight(0, 0.1 * 3e7)))
+    Rotosolve([weights]).attach(Circuit(1, gates, (PauliString("Z"),)))

@@ -186,3 +186,47 @@ def test_a_matrix_of_unequal_rows_is_refused(tmp_path):
     (tmp_path / "q.txt").write_text("1 x\n")
     with pytest.raises(ConfigError, match="no matrix of numbers"):
         Qubo(str(tmp_path / "q.txt")).ising()
+
+
+@pytest.mark.parametrize("angles", ["ramp", "interpolated"])
+def test_circuit_and_solution_are_the_same_at_every_scale(angles):
+    found = []
+    for scale in (1.0, 1e-12, 1e12):
+        edges = [[0, 1, scale], [1, 2, 2.0 * scale], [2, 3, scale], [3, 0, scale], [0, 2, scale]]
+        model = built(problem=MaxCut(edges), n_layers=2, angles=angles)
+        solution = model.solution()
+        energies = [float(model().detach()), solution.energy, solution.sampled, solution.classical, solution.exact]
+        found.append(np.divide(energies, scale))
+    np.testing.assert_allclose(found, found[:1] * 3, rtol=1e-6)
+
+
+def test_ratios_survive_a_large_constant(run):  # noqa: F811
+    for name, constant in (("zero", 0), ("large", 1e16)):
+        problem = json.dumps({"ZZI": 0.5, "IZZ": -0.1, "IZI": -1.0, "III": constant})
+        flags = ["--model.problem=IsingTerms", f"--model.problem.terms={problem}", "--trainer.accelerator=cpu"]
+        quiet = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", f"--name={name}"]
+        assert run("fit", "--model=QAOA", *flags, *quiet).code == 0
+        assert run("test", f"--ckpt_path={name}").code == 0
+    zero, large = (json.loads(Path(f"runs/{name}/test-1/metrics.json").read_text()) for name in ("zero", "large"))
+    ratios = [name for name in zero if "ratio" in name]
+    assert len(ratios) == 4
+    assert [large[name] for name in ratios] == pytest.approx([zero[name] for name in ratios], rel=1e-6)
+
+
+def test_graphs_whose_states_do_not_fit_are_refused_before_they_start(run):  # noqa: F811
+    Path("many.txt").write_text("\n".join(f"{one} {other}" for one, other in nx.random_regular_graph(3, 60, 0).edges))
+    result = run("fit", "--model=QAOA", "--model.problem.graph=many.txt")
+    assert result.code == 2
+    assert "60 qubits take" in result.err
+    Path("more.txt").write_text("\n".join(f"{one} {one + 1}" for one in range(2_000)))
+    result = run("fit", "--model=QAOA", "--model.problem.graph=more.txt")
+    assert result.code == 2
+    assert "2001 qubits take" in result.err
+
+
+def test_a_test_says_why_there_are_no_ratios(run, caplog):  # noqa: F811
+    edges = json.dumps([[one, one + 1] for one in range(20)])
+    flags = [f"--model.problem.graph={edges}", "--model.n_layers=1", "--model.steps_per_epoch=1", "--name=large"]
+    assert run("fit", "--model=QAOA", *flags, "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false").code == 0
+    assert run("test", "--ckpt_path=large").code == 0
+    assert "all 2^21 choices" in caplog.text

@@ -204,3 +204,30 @@ def test_a_data_set_is_refused():
     trainer = Trainer(max_steps=1, logger=False, accelerator="cpu", enable_checkpointing=False)
     with pytest.raises(ConfigError, match="leave --data=ReviewsData out"):
         trainer.fit(PAIRS(), datamodule=ReviewsData(limit_train=8, limit_val=8))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"),
+    [
+        (functools.partial(torch.optim.Adam, lr=0.05), 8),
+        (functools.partial(torch.optim.LBFGS, line_search_fn="strong_wolfe"), 2),
+        (functools.partial(SciPyOptimizer, method="L-BFGS-B"), 1),
+        (Rotosolve, 2),
+    ],
+    ids=["adam", "lbfgs", "l-bfgs-b", "rotosolve"],
+)
+def test_training_is_the_same_at_every_scale_and_zero_of_energy(optimizer, steps):
+    found = []
+    for scale, constant in ((1.0, 0.0), (1.0, 1e8), (1e-12, 0.0), (1e12, 1e20)):
+        seed_everything(1, verbose=False)
+        terms = dict(IsingChain(3, scale, 0.7 * scale).hamiltonian().terms) | {"III": constant}
+        model = VQE(PauliTerms(terms), BrickWallAnsatz(), 2, spread=1.0, optimizer=optimizer, steps_per_epoch=steps)
+        result = train(model, steps)
+        found.append([result["error"] / scale, result["variance"] / scale**2, result["fidelity"]])
+        assert result["error"] > 0.0
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(found[:1] * 4), rtol=1e-4, atol=1e-7)
+
+
+def test_a_hamiltonian_of_zeros_is_refused():
+    with pytest.raises(ConfigError, match="other than 0"):
+        VQE(PauliTerms({"ZZ": 0.0, "II": 3.0})).configure_model()

@@ -250,3 +250,15 @@ def test_samples_follow_the_state() -> None:
     for row, state in zip((bits.long() * places).sum(-1), BACKEND.states(circuit, weights, inputs), strict=True):
         counts = torch.bincount(row, minlength=64) / 20000
         assert (counts - state.abs().square()).abs().max() < 5 * math.sqrt(0.25 / 20000)
+
+
+def test_many_gates_in_single_precision_stay_within_the_bound_that_is_told(caplog):
+    circuit = Circuit(1, (Gate("RX", (0,), Weight(0)),) * 10_001, (PauliString("Z"),))
+    weights = torch.tensor([1.234])
+    with caplog.at_level("INFO"):
+        values = BACKEND.expectations(circuit, weights)
+        exact = BACKEND.expectations(circuit, weights.double())
+    assert caplog.text.count("10,001 gates in float32") == 1
+    assert "trainer.precision=64-true" in caplog.text
+    assert float(exact) == pytest.approx(math.cos(10_001 * float(weights)), abs=1e-8)
+    assert abs(float(values) - float(exact)) < 0.004

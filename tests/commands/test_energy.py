@@ -112,3 +112,49 @@ def test_a_study_ablates_and_compares_energies(run):
     report = Path("studies/words/report.md").read_text()
     assert "without entanglement" in report
     assert "accuracy" not in report.partition("| variant")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e99])
+def test_files_and_figures_have_the_digits_of_the_energy(run, scale):
+    terms = json.dumps({"ZZ": scale, "XI": -0.3 * scale})
+    problem = f'--model.problem={{"class_path": "PauliTerms", "init_args": {{"terms": {terms}}}}}'
+    result = run("fit", "--model=VQE", problem, *VQE[3:], "--name=scaled")
+    assert result.code == 0, result.err
+    summary = json.loads(Path("runs/scaled/summary.json").read_text())
+    names = [path.name for path in Path("runs/scaled/checkpoints").glob("best*")]
+    assert len(names) == 1
+    assert len(names[0]) < 60
+    energy = float(names[0].removesuffix(".ckpt").partition("energy")[2])
+    assert energy == pytest.approx(summary["val_energy"], rel=1e-5)
+    shown = next(line.split()[1] for line in result.out.splitlines() if line.startswith("energy"))
+    assert float(shown) == pytest.approx(summary["val_energy"], rel=1e-3)
+    tested = run("test", "--ckpt_path=scaled")
+    assert tested.code == 0
+    assert "-0.0000" not in result.out + tested.out
+    metrics = json.loads(Path("runs/scaled/test-1/metrics.json").read_text())
+    for line in tested.out.splitlines():
+        if line.startswith("test/"):
+            assert float(line.split()[1]) == pytest.approx(metrics[line.split()[0]], rel=1e-3, abs=0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"ZZ": 1e308, "XI": 1e308}', "too large"),
+        ('{"ZZ": ' + "9" * 400 + "}", "too many digits"),
+        ('{"' + "Z" * 100_000 + '": 1.0}', "100000 qubits"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"ZZ": NaN}', "not finite"),
+        ("{}", "at least one term"),
+        ("", "not valid JSON"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_files_that_cannot_be_hamiltonians_end_in_a_sentence(run, text, message):
+    Path("h.json").write_text(text)
+    problem = '--model.problem={"class_path": "HamiltonianFile", "init_args": {"path": "h.json"}}'
+    result = run("fit", "--model=VQE", problem, *VQE[3:])
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert len(result.err) < 600

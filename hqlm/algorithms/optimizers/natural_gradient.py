@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -36,7 +37,7 @@ class QuantumNaturalGradient(CircuitOptimizer):
         metric: Literal["full", "block_diagonal"] = "full",
         damping: float = 1e-3,
     ) -> None:
-        if lr <= 0.0 or damping < 0.0:
+        if not (0.0 < lr < math.inf and 0.0 <= damping < math.inf):
             raise ConfigError(f"QuantumNaturalGradient: lr above 0 and damping from 0, given {lr} and {damping}")
         super().__init__(params, {"lr": lr, "damping": damping})
         self.metric = metric

@@ -17,7 +17,7 @@ from hqlm.circuits import Circuit, Gate, Weight
 from hqlm.errors import ConfigError
 
 _FINEST = 20  # times a unit may go into the smallest frequency; beyond that a sweep would take very many energies
-_WHOLE = 1e-9  # how far the ratio of two frequencies may lie from a fraction
+_WHOLE = 1e-9  # how far the ratio of two frequencies may lie from a fraction, relative to it
 
 
 class Rotosolve(CircuitOptimizer):
@@ -76,7 +76,8 @@ def _wave(index: int, gates: list[Gate]) -> tuple[float, int]:
     smallest = min(units)
     ratios = [Fraction(each / smallest).limit_denominator(_FINEST) for each in units]
     finer = math.lcm(*(ratio.denominator for ratio in ratios))
-    if finer > _FINEST or any(abs(ratio - each / smallest) > _WHOLE for ratio, each in zip(ratios, units, strict=True)):
+    exact = [each / smallest for each in units]
+    if finer > _FINEST or any(abs(ratio - each) > _WHOLE * each for ratio, each in zip(ratios, exact, strict=True)):
         raise ConfigError(
             f"Rotosolve: the gates of weight {index} have frequencies of no common unit. Use another optimiser"
         )

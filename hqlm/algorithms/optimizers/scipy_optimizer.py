@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -33,14 +34,13 @@ class SciPyOptimizer(Optimizer):
         max_iterations: int = 1000,
         tolerance: float = 1e-8,
     ) -> None:
-        if max_iterations < 1 or tolerance <= 0.0:
+        if not (1 <= max_iterations < 2**31 and 0.0 < tolerance < math.inf):
             raise ConfigError(
                 f"SciPyOptimizer: max_iterations from 1 and tolerance above 0, given {max_iterations} and {tolerance}"
             )
-        super().__init__(params, {})
+        super().__init__(params, {"tolerance": tolerance})
         self.method = method
         self.max_iterations = max_iterations
-        self.tolerance = tolerance
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
@@ -64,7 +64,7 @@ class SciPyOptimizer(Optimizer):
             start.double().cpu().numpy(),
             jac=with_gradient,
             method=self.method,
-            tol=self.tolerance,
+            tol=self.param_groups[0]["tolerance"],
             options={"maxiter": self.max_iterations},
         )
         vector_to_parameters(torch.from_numpy(found.x).to(start), moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -38,7 +39,8 @@ class SPSA(Optimizer):
         stability: float = 10.0,
         seed: int = 0,
     ) -> None:
-        if lr <= 0.0 or perturbation <= 0.0 or stability < 0.0 or seed < 0:
+        positive = all(0.0 < value < math.inf for value in (lr, perturbation))
+        if not (positive and 0.0 <= stability < math.inf and seed >= 0):
             raise ConfigError(
                 f"SPSA: lr and perturbation above 0, stability and seed from 0, given {lr}, {perturbation}, "
                 f"{stability} and {seed}"

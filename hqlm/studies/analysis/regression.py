@@ -116,4 +116,4 @@ class Regression:
 def has_error(fitted: Any) -> bool:
     """Whether a residual is left to measure the error by: degrees of freedom, and more than rounding."""
     spread = float(np.abs(fitted.model.endog).max(initial=0.0))
-    return bool(fitted.df_resid > 0 and np.sqrt(max(fitted.ssr, 0.0)) > _TINY * max(spread, 1.0))
+    return bool(fitted.df_resid > 0 and np.sqrt(max(fitted.ssr, 0.0)) > _TINY * spread)
