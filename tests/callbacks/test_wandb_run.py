@@ -34,7 +34,7 @@ def test_a_server_that_did_not_answer_is_not_waited_for_again(tmp_path, monkeypa
     monkeypatch.setattr(wandb_session, "_start", start)
     monkeypatch.setattr(wandb_session, "_server", lambda: "http://nowhere")
     monkeypatch.setattr(wandb_session, "_request", lambda server, seconds: None)
-    monkeypatch.delenv("HQLM_WANDB_UNREACHABLE", raising=False)
+    monkeypatch.setenv("HQLM_WANDB_UNREACHABLE", "")  # so that it is put back
     monkeypatch.setattr(wandb_session, "_has_account", lambda: True)  # a key in the environment would be kept
     monkeypatch.delenv("WANDB_MODE", raising=False)
     with caplog.at_level("INFO"):
@@ -78,7 +78,7 @@ def starts(monkeypatch):
     monkeypatch.setattr(wandb_session, "_start", start)
     monkeypatch.setattr(wandb_session, "_server", lambda: "http://nowhere")
     monkeypatch.setattr(wandb_session, "_request", lambda server, seconds: None)
-    monkeypatch.delenv("HQLM_WANDB_UNREACHABLE", raising=False)
+    monkeypatch.setenv("HQLM_WANDB_UNREACHABLE", "")  # so that it is put back
     monkeypatch.setattr(wandb_session, "_has_account", lambda: True)  # a key in the environment would be kept
     return found, online
 
