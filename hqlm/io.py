@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import traceback
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ _TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
     "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
 }  # fmt: skip
 _SHOWN: Final = 300  # letters of a message of Lightning
+_PATHS: Final = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of a ModelCheckpoint
 BEST: Final = "best"  # how names of checkpoints chosen on the validation data start
 
 
@@ -130,31 +132,52 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
             yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
     state = checkpoint["state_dict"]
     yield from (f"its weight {ascii(name)[:80]} is no tensor" for name in state if not isinstance(state[name], Tensor))
+    classes = checkpoint["hyper_parameters"].get("class_names")
+    if not isinstance(classes, list | tuple | None) or not all(isinstance(name, str) for name in classes or ()):
+        yield f"its class_names are {ascii(classes)[:80]}"
     number = checkpoint.get(_VERSION, "0")
     if not re.fullmatch(r"\d[\w.+-]{0,40}", number):
         yield f"its {_VERSION} is {ascii(number)[:80]}"
+    for schedule in checkpoint.get("lr_schedulers", ()):
+        if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
+            yield "one of its lr_schedulers has no last_epoch"
     for keeper in checkpoint.get("callbacks", {}).values():  # Lightning deletes files that these paths name
         known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
-        paths = [*known, keeper.get("kth_best_model_path")] if isinstance(known, Mapping) else []
-        yield from (f"its callbacks name {path[:80]}" for path in paths if ".." in Path(str(path)).parts)
+        paths = [*known, *(keeper.get(name) or "" for name in _PATHS)] if isinstance(known, Mapping) else []
+        folder = str(keeper.get("dirpath")) if paths else ""
+        yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(str(path), folder))
+
+
+def _leads_out(path: str, folder: str) -> bool:
+    """Whether a path in a folder leads elsewhere, by its steps or through a link."""
+    elsewhere = not Path(path).resolve().is_relative_to(Path(folder).resolve())
+    return ".." in Path(path).parts or (Path(path).is_relative_to(folder) and elsewhere)
 
 
 @contextmanager
 def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
-    """Say that a checkpoint does not fit where Lightning fails while it takes the state of training from one.
+    """Say that a checkpoint does not fit where Lightning or an optimizer fails with the state that it took from one.
 
     Raises:
         CheckpointError: naming the checkpoint and what was wrong.
     """
     try:
         yield
-    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError, AssertionError) as err:
-        if checkpoint is None or user_mistake(err) or not trainer._checkpoint_connector._loaded_checkpoint:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, AssertionError) as err:
+        fails_with_state = trainer._checkpoint_connector._loaded_checkpoint or _is_of_trainer(err)
+        if checkpoint is None or user_mistake(err) or not fails_with_state:
             raise
         raise CheckpointError(
             f"cannot go on from {checkpoint}: it is corrupt, or of another version of hqlm or Lightning "
             f"({type(err).__name__}: {' '.join(str(err).split())[:_SHOWN]})"
         ) from err
+
+
+def _is_of_trainer(error: BaseException) -> bool:
+    """Whether Lightning or an optimizer of torch has raised an exception, and no part of a model that they call."""
+    modules = [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raising = [name for name in modules if not name.startswith("torch.") or name.startswith("torch.optim.")]
+    return bool(raising) and raising[-1].startswith(("lightning.", "torch.optim."))
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -169,6 +192,12 @@ class CheckpointFiles(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""
         return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a file of the local disk, no folder and no address: checkpoints say which earlier ones to remove."""
+        file = Path(path)
+        if file.is_file():
+            file.unlink()
 
 
 def _known_runs(given: str | os.PathLike[str]) -> str:
