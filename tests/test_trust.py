@@ -333,7 +333,7 @@ def test_plugins_are_imported_on_the_word_of_the_user_alone(here, capfd, monkeyp
         hparams["optimizer"] = {"class_path": f"{name}.Optimizer", "init_args": {"lr": 0.1}}
         torch.save({**whole, "hyper_parameters": hparams}, file)
     path = Path("runs/tiny/config.yaml")
-    path.write_text(yaml.safe_dump({"plugins": [name], **yaml.safe_load(path.read_text())}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "plugins": [name]}))
     assert main(["test", "--ckpt_path=tiny"]) == 2
     error = capfd.readouterr().err
     assert "add --plugins=" in error, error
