@@ -15,7 +15,7 @@ import hqlm
 from hqlm.commands import main
 from hqlm.commands.request import read_config
 from hqlm.errors import HqlmError
-from hqlm.models import TextClassifier
+from hqlm.models import HybridClassifier, TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
 from tests.commands.conftest import SMALL, TINY
@@ -190,6 +190,7 @@ def test_no_command_imports_or_calls_what_a_checkpoint_names(here, option, value
         assert len(error) < 2000
     message = mistake(lambda: hqlm.load("tiny"))
     assert message
+    assert mistake(lambda: HybridClassifier.load_from_checkpoint(file))
     if str(value).count(MODULE) and option not in ("zzz", "plugins"):
         assert f"plugins=['{MODULE}']" in message
     if option == "zzz":
