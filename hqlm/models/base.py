@@ -7,6 +7,7 @@ import math
 import os
 import types
 from abc import ABC
+from argparse import ArgumentError
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
@@ -21,7 +22,7 @@ from torch.optim import Optimizer
 
 from hqlm.circuits import Circuit
 from hqlm.contracts import Contracted
-from hqlm.errors import CheckpointError, ConfigError, TrainingError, refusal, user_mistake
+from hqlm.errors import CheckpointError, ConfigError, TrainingError, describe, refusal, user_mistake
 from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.preparation import Preparation, check_callbacks
 from hqlm.models.recipes import to_primitives
@@ -114,7 +115,12 @@ class HqlmModule(LightningModule, Contracted, ABC):
         hparams = read_checkpoint(checkpoint_path)["hyper_parameters"]
         path = Path(checkpoint_path)
         check_model({name: value for name, value in hparams.items() if name not in options}, path)
-        model: Self = super().load_from_checkpoint(path, map_location, **{**options, "weights_only": True})
+        try:
+            model: Self = super().load_from_checkpoint(path, map_location, **{**options, "weights_only": True})
+        except (SystemExit, ArgumentError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as err:
+            raise user_mistake(err) or CheckpointError(
+                f"{cls.__name__} cannot be made of {path}: {describe(err)}"
+            ) from err
         return model
 
     def find_body(self, checkpoint: Path) -> None:
