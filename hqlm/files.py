@@ -228,7 +228,11 @@ def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
         raise _too_deep(source) from err
     except DocumentError:
         raise
-    except (ValueError, TypeError, yaml.YAMLError) as err:  # ValueError: also an integer of more than 4,300 digits
+    except (ValueError, TypeError, yaml.YAMLError) as err:
+        if "set_int_max_str_digits" in str(err):  # Python's advice for an integer that it does not convert
+            raise DocumentError(
+                f"{source} contains an integer of more than {sys.get_int_max_str_digits():,} digits. Write fewer digits"
+            ) from err
         raise DocumentError(f"{source} is not valid {language}: {' '.join(str(err).split())[:300]}") from err
     check_plain(value, source)
     return value

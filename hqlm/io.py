@@ -7,11 +7,8 @@ that `hqlm.models.trust` lets through.
 from __future__ import annotations
 
 import os
-import pickle
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,26 +16,17 @@ from typing import Any, Final, Literal
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch import Tensor
 
 from hqlm.errors import CheckpointError, user_mistake
-from hqlm.files import atomic_file, check_plain, recover_folder
-from hqlm.models.pretrained import WEIGHTS, read_pretrained
+from hqlm.files import atomic_file, recover_folder
+from hqlm.models.pretrained import WEIGHTS
+from hqlm.models.reading import read_checkpoint as read_checkpoint
 from hqlm.models.restoring import check_model, import_plugin, restored
 from hqlm.registry import suggestion
 
 RUNS: Final = Path("runs")  # where runs lie, below the working directory
 CHECKPOINTS: Final = "checkpoints"  # their folder in a run
 LAST: Final = "last"  # stem of the checkpoint of the last finished epoch
-_UNREADABLE: Final = (  # what torch and pickle raise for files that are no checkpoints, or no longer
-    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.UnpicklingError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-_VERSION: Final = "pytorch-lightning_version"
-_TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
-    "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
-    "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
-}  # fmt: skip
 _SHOWN: Final = 300  # letters of a message of Lightning
 BEST: Final = "best"  # how names of checkpoints chosen on the validation data start
 
@@ -94,67 +82,30 @@ def run_folder(checkpoint: Path) -> Path:
     return parent.parent if parent.name == CHECKPOINTS else parent
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a checkpoint holds, on the CPU; nothing in the file is run, and nothing is made of its settings.
-
-    Raises:
-        CheckpointError: when it cannot be read, was not written by hqlm, or holds values of wrong types.
-    """
-    if Path(path).name == WEIGHTS:
-        return read_pretrained(Path(path).parent)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch itself does not look at the checksums
-        checkpoint: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as err:
-        raise CheckpointError(
-            f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
-            "tensors and plain values"
-        ) from err
-    if damaged is not None:
-        raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
-    hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
-    if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
-        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
-    check_plain(hparams, str(path))
-    wrong = next(_wrong_parts(checkpoint), None)
-    if wrong is not None:
-        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
-    return checkpoint  # type: ignore[no-any-return]
-
-
-def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
-    """What is missing in a checkpoint, of a wrong type, or leads out of the folder of its run."""
-    for key, kind in _TYPES.items():
-        if not isinstance(checkpoint.get(key), kind) and (key in checkpoint or key == "state_dict"):
-            yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
-    state = checkpoint["state_dict"]
-    yield from (f"its weight {ascii(name)[:80]} is no tensor" for name in state if not isinstance(state[name], Tensor))
-    number = checkpoint.get(_VERSION, "0")
-    if not re.fullmatch(r"\d[\w.+-]{0,40}", number):
-        yield f"its {_VERSION} is {ascii(number)[:80]}"
-    for keeper in checkpoint.get("callbacks", {}).values():  # Lightning deletes files that these paths name
-        known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
-        paths = [*known, keeper.get("kth_best_model_path")] if isinstance(known, Mapping) else []
-        yield from (f"its callbacks name {path[:80]}" for path in paths if ".." in Path(str(path)).parts)
-
-
 @contextmanager
 def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
-    """Say that a checkpoint does not fit where Lightning fails while it takes the state of training from one.
+    """Say that a checkpoint does not fit where Lightning or an optimizer fails with the state that it took from one.
 
     Raises:
         CheckpointError: naming the checkpoint and what was wrong.
     """
     try:
         yield
-    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError, AssertionError) as err:
-        if checkpoint is None or user_mistake(err) or not trainer._checkpoint_connector._loaded_checkpoint:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, AssertionError) as err:
+        fails_with_state = trainer._checkpoint_connector._loaded_checkpoint or _is_of_trainer(err)
+        if checkpoint is None or user_mistake(err) or not fails_with_state:
             raise
         raise CheckpointError(
             f"cannot go on from {checkpoint}: it is corrupt, or of another version of hqlm or Lightning "
             f"({type(err).__name__}: {' '.join(str(err).split())[:_SHOWN]})"
         ) from err
+
+
+def _is_of_trainer(error: BaseException) -> bool:
+    """Whether Lightning or an optimizer of torch has raised an exception, and no part of a model that they call."""
+    modules = [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raising = [name for name in modules if not name.startswith("torch.") or name.startswith("torch.optim.")]
+    return bool(raising) and raising[-1].startswith(("lightning.", "torch.optim."))
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -169,6 +120,12 @@ class CheckpointFiles(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""
         return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a file of the local disk, no folder and no address: checkpoints say which earlier ones to remove."""
+        file = Path(path)
+        if file.is_file():
+            file.unlink()
 
 
 def _known_runs(given: str | os.PathLike[str]) -> str:

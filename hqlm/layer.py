@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hqlm.backends import QuantumBackend
 from hqlm.circuits import Circuit
+from hqlm.errors import CheckpointError
 from hqlm.execution import Execution
 
 
@@ -72,7 +73,13 @@ class QuantumLayer(nn.Module):
         return torch.tensor(self._forwards[True])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on counting where a checkpoint stopped."""
+        """Go on counting where a checkpoint stopped.
+
+        Raises:
+            CheckpointError: for anything but a number.
+        """
+        if not isinstance(state, Tensor) or state.numel() != 1 or state.is_floating_point() or state.is_complex():
+            raise CheckpointError("the counter of a quantum layer in the checkpoint is no number: it is corrupt")
         self._forwards[True] = int(state)
 
     def extra_repr(self) -> str:

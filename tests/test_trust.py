@@ -15,7 +15,7 @@ import hqlm
 from hqlm.commands import main
 from hqlm.commands.request import read_config
 from hqlm.errors import HqlmError
-from hqlm.models import TextClassifier
+from hqlm.models import HybridClassifier, TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
 from tests.commands.conftest import SMALL, TINY
@@ -65,6 +65,8 @@ def ways(value, path):
         yield [name, {"class_path": name}]
         escaped = name.replace(".", "\\x2e")
         yield f'{{"class_path": "{escaped}"}}'
+        yield f'["class_path":{name}]'
+        yield f"class_path:\x85 {name}"
     yield {"class_path": "os.system", "init_args": {"command": "touch ran"}}
     yield {"class_path": "os.abort"}
     yield "os.abort"
@@ -87,7 +89,8 @@ def made(tmp_path_factory):
         patch.setenv("HQLM_CACHE", str(folder / "cache"))
         share_kernels(folder / "cache")
         assert main(["fit", *TINY, "--trainer.max_epochs=1", "--name=tiny", "--trainer.callbacks+=EarlyStopping",
-                     "--trainer.callbacks.monitor=val/loss"]) == 0  # fmt: skip
+                     "--trainer.callbacks.monitor=val/loss", "--model.schedule=torch.optim.lr_scheduler.StepLR",
+                     "--model.schedule.step_size=1"]) == 0  # fmt: skip
         kernel = [flag for flag in SMALL if "epochs" not in flag]
         assert main(["fit", "--model=KernelClassifier", *kernel, "--name=kernel"]) == 0
         base = yaml.safe_load(Path("runs/tiny/config.yaml").read_text())
@@ -106,12 +109,19 @@ def here(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "runs/tiny"), *sys.path])
+    for file in (tmp_path / "runs/tiny/checkpoints").iterdir():  # the run moves with its folder
+        whole = torch.load(file, weights_only=True)
+        for state in whole["callbacks"].values():
+            if "dirpath" in state:
+                state["dirpath"] = str(file.parent.resolve())
+        torch.save(whole, file)
     for folder in (tmp_path, tmp_path / "runs/tiny", tmp_path / "studies/tiny"):
         (folder / f"{MODULE}.py").write_text(PAYLOAD.format(ran=str(tmp_path / "ran")))
         (folder / "innocent").write_text(json.dumps({"class_path": NAMES[1]}))
     yield tmp_path
+    imported = sys.modules.pop(MODULE, None)  # or other tests would find it
+    assert imported is None
     assert not (tmp_path / "ran").exists()
-    assert MODULE not in sys.modules
 
 
 def mistake(call):
@@ -187,6 +197,7 @@ def test_no_command_imports_or_calls_what_a_checkpoint_names(here, option, value
         assert len(error) < 2000
     message = mistake(lambda: hqlm.load("tiny"))
     assert message
+    assert mistake(lambda: HybridClassifier.load_from_checkpoint(file))
     if str(value).count(MODULE) and option not in ("zzz", "plugins"):
         assert f"plugins=['{MODULE}']" in message
     if option == "zzz":
@@ -295,8 +306,11 @@ def test_no_command_imports_or_calls_what_a_study_names(here, change, capfd):
 def test_what_a_study_varies_is_not_made_for_its_report(here, key):
     path = Path("studies/tiny/study.yaml")
     study = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**study, key: {**study[key], "model.ansatz": [EVIL, f"{MODULE}.Ansatz"]}}))
-    main(STUDY_COMMANDS[0])  # its factors do not fit the trials: that it says so or not is no matter here
+    values = [EVIL, {"init_args": EVIL}, *ways({}, ())]
+    for value in values:
+        path.write_text(yaml.safe_dump({**study, key: {**study[key], "model.ansatz": [value, f"{MODULE}.Ansatz"]}}))
+        main(STUDY_COMMANDS[0])  # its factors do not fit the trials: that it says so or not is no matter here
+        assert MODULE not in sys.modules, value
 
 
 @pytest.mark.parametrize(("option", "value"), PLACES)
@@ -327,9 +341,11 @@ def test_plugins_are_imported_on_the_word_of_the_user_alone(here, capfd, monkeyp
         hparams["optimizer"] = {"class_path": f"{name}.Optimizer", "init_args": {"lr": 0.1}}
         torch.save({**whole, "hyper_parameters": hparams}, file)
     path = Path("runs/tiny/config.yaml")
-    path.write_text(yaml.safe_dump({"plugins": [name], **yaml.safe_load(path.read_text())}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "plugins": [name]}))
     assert main(["test", "--ckpt_path=tiny"]) == 2
-    flag = re.search(r"add (--plugins=\S+)", capfd.readouterr().err)[1]
+    error = capfd.readouterr().err
+    assert "add --plugins=" in error, error
+    flag = re.search(r"add (--plugins=\S+)", error)[1]
     with pytest.raises(HqlmError, match=name):
         hqlm.load("tiny")
     assert name not in sys.modules
@@ -355,6 +371,7 @@ def test_loading_makes_no_optimizer_and_no_schedule(here, monkeypatch):
         assert main([command, "--ckpt_path=tiny"]) == 0
 
 
+ABSENT = object()
 WRONG = [
     ("state_dict", 5), ("state_dict", None), ("state_dict", {"weight": "text"}), ("state_dict", {1: torch.zeros(1)}),
     ("state_dict", {}), ("loops", 5), ("loops", {}), ("loops", {"fit_loop": 3}), ("callbacks", [1]),
@@ -362,15 +379,42 @@ WRONG = [
     ("lr_schedulers", [{"a": 1}]), ("pytorch-lightning_version", 3), ("pytorch-lightning_version", "text"),
     ("epoch", "text"), ("global_step", None), ("hyper_parameters", 3), ("hyper_parameters", {"_class_path": 3}),
     ("hyper_parameters", {3: 4, "_class_path": "hqlm.models.hybrid.HybridClassifier"}), ("text_encoder_key", 4),
-    ("planned_steps", "many"),
+    ("planned_steps", "many"), ("epoch", ABSENT), ("loops", ABSENT), ("pytorch-lightning_version", ABSENT),
+    ("optimizer_options", 3), ("optimizer_options", [3]), ("lr_schedulers", [3]), ("callbacks", {}),
+    ("hyper_parameters.class_names", 3), ("state_dict.layer._extra_state", None),
+    ("state_dict.layer._extra_state", torch.zeros(2)), ("state_dict.layer._extra_state", torch.tensor(1.5)),
+    ("callbacks.RandomState", {}), ("callbacks.RandomState.python", 3), ("callbacks.RandomState.numpy", ["MT19937", 3]),
+    ("callbacks.RandomState.torch", torch.zeros(2)), ("callbacks.RandomState.cuda", ["text"]),
+    ("callbacks.TrainingTime.seconds", "text"), ("callbacks.StepTime.seconds", [1]),
+    ("callbacks.EarlyStopping", {"wait_count": "text"}), ("callbacks.EarlyStopping.wait_count", "text"),
+    ("callbacks.BestCheckpoint.best_k_models", {"a": "b"}), ("callbacks.BestCheckpoint.best_model_score", "text"),
+    ("callbacks.BestCheckpoint.best_model_path", 3), ("loops.fit_loop.epoch_progress.current", "text"),
+    ("loops.fit_loop.epoch_progress.current.completed", "text"), ("loops.fit_loop.state_dict", 3),
+    ("loops.fit_loop.epoch_loop.batch_progress.total.ready", None), ("optimizer_states.0.state.0.step", "text"),
+    ("optimizer_states.0.state.0.exp_avg", torch.zeros(7)), ("optimizer_states.0.param_groups.0.lr", "text"),
+    ("optimizer_states.0.param_groups.0.betas", 3), ("optimizer_states.0.param_groups.0", {}),
 ]  # fmt: skip
+
+
+def changed(whole, key, new):
+    """A checkpoint with `new` at a dotted key, whose parts may be the ends of names."""
+    first, _, rest = key.partition(".")
+    if isinstance(whole, list):
+        return [changed(item, rest, new) if rest else new for item in whole]
+    names = [name for name in whole if str(name) == first or (isinstance(name, str) and name.split("{")[0] == first)]
+    if not names:
+        names = [name for name in whole if isinstance(name, str) and name.endswith(key)] or [key]
+        rest = ""
+    value = changed(whole[names[0]], rest, new) if rest else new
+    kept = {name: item for name, item in whole.items() if name != names[0]}
+    return kept if value is ABSENT else {**kept, names[0]: value}
 
 
 @pytest.mark.parametrize(("key", "value"), WRONG)
 def test_wrong_types_in_a_checkpoint_end_in_a_sentence(here, key, value, capfd):
     for choose in ("best*", "last"):
         file, whole = checkpoint_of("tiny", choose)
-        torch.save({**whole, key: value}, file)
+        torch.save(changed(whole, key, value), file)
     for command in COMMANDS[:1] + COMMANDS[3:]:
         code = main(command)
         error = capfd.readouterr().err
@@ -392,3 +436,22 @@ def test_a_checkpoint_that_would_have_files_deleted_is_refused(here, capfd):
     torch.save(whole, file)
     assert main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"]) == 2
     assert victim.exists()
+
+
+@pytest.mark.parametrize("path", ["{here}/victim", "local://{here}/victim", "{folder}/link/victim", "{folder}/victims"])
+def test_nothing_but_checkpoints_of_a_run_is_removed_by_it(here, path, capfd):
+    file, whole = checkpoint_of("tiny", "last")
+    folder = (here / "runs/tiny/checkpoints").absolute()
+    (folder / "link").symlink_to(here)
+    (folder / "victims").mkdir()
+    victims = [here / "victim", folder / "victims/victim"]
+    for victim in victims:
+        victim.touch()
+    path = path.format(here=here, folder=folder)
+    (best,) = (state for name, state in whole["callbacks"].items() if name.startswith("BestCheckpoint"))
+    best |= {"dirpath": str(folder), "best_k_models": {path: torch.tensor(-1.0)}, "kth_best_model_path": path}
+    best |= {"kth_value": torch.tensor(-1.0)}
+    torch.save(whole, file)
+    code = main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"])
+    assert code == (2 if "link" in path else 0)
+    assert all(victim.exists() for victim in victims)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 
 class RandomState(Callback):
@@ -28,18 +29,32 @@ class RandomState(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the states until training starts."""
+        """Keep the states until training starts; states that no generator takes are refused here already."""
+        torch.Generator().set_state(state_dict["torch"])
+        np.random.RandomState().set_state(_numpy_state(state_dict))
+        random.Random().setstate(_python_state(state_dict))
+        if not all(isinstance(state, Tensor) for state in state_dict["cuda"]):
+            raise TypeError("the states of the CUDA generators are no tensors")
         self._restored = state_dict
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set the generators where the checkpoint left them; building the model has drawn from them since."""
         if self._restored is None:
             return
-        torch.set_rng_state(self._restored["torch"])
-        if self._restored["cuda"]:
-            torch.cuda.set_rng_state_all(self._restored["cuda"])
-        algorithm, keys, *rest = self._restored["numpy"]
-        np.random.set_state((algorithm, keys.numpy(), *rest))
-        version, words, gauss = self._restored["python"]
-        random.setstate((version, tuple(words), gauss))
+        states = self._restored
+        torch.set_rng_state(states["torch"])
+        if states["cuda"]:
+            torch.cuda.set_rng_state_all(states["cuda"])
+        np.random.set_state(_numpy_state(states))
+        random.setstate(_python_state(states))
         self._restored = None
+
+
+def _numpy_state(states: dict[str, Any]) -> tuple[Any, ...]:
+    algorithm, keys, *rest = states["numpy"]
+    return (algorithm, keys.numpy(), *rest)
+
+
+def _python_state(states: dict[str, Any]) -> tuple[Any, ...]:
+    version, words, gauss = states["python"]
+    return (version, tuple(words), gauss)

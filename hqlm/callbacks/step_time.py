@@ -38,4 +38,5 @@ class StepTime(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the median of a checkpoint, for a run that has no step left."""
-        self._before = state_dict["seconds"]
+        seconds = state_dict["seconds"]
+        self._before = None if seconds is None else float(seconds)

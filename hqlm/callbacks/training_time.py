@@ -40,4 +40,4 @@ class TrainingTime(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the seconds of a checkpoint."""
-        self._before = state_dict["seconds"]
+        self._before = float(state_dict["seconds"])

@@ -51,6 +51,7 @@ _READS_TEXTS: Final = """  hqlm predict --ckpt_path {run}
   python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
 """
 _INTERRUPTED: Final = 130
+_STATE: Final = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")  # of training
 
 
 @quiet()
@@ -81,7 +82,11 @@ def _checkpoint(request: Request) -> Path:
     path = last_checkpoint(request) if given == LAST else find_checkpoint(given, LAST)
     if path.name == WEIGHTS:
         raise CheckpointError(f"{path} holds weights and no state of training: go on from a checkpoint of the run")
-    check_model(read_checkpoint(path)["hyper_parameters"], path, request.plugins)
+    checkpoint = read_checkpoint(path)
+    missing = [name for name in _STATE if name not in checkpoint]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: go on from a checkpoint of the run")
+    check_model(checkpoint["hyper_parameters"], path, request.plugins)
     return path
 
 

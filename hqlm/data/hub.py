@@ -84,6 +84,8 @@ class HubData(TextDataModule):
         return Table(texts, self._labels(rows, source), source)
 
     def _load(self, split: str) -> Any:
+        if self.dataset == "pandas":  # the loader of `datasets` for pickles in the working directory
+            raise DataError("data.dataset=pandas would read pickles, which can run code. Save the data in another form")
         check_installed(type(self))
         from datasets import load_dataset
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import types
 from abc import ABC
+from argparse import ArgumentError
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -20,7 +22,7 @@ from torch.optim import Optimizer
 
 from hqlm.circuits import Circuit
 from hqlm.contracts import Contracted
-from hqlm.errors import CheckpointError, ConfigError, TrainingError, refusal, user_mistake
+from hqlm.errors import CheckpointError, ConfigError, TrainingError, describe, refusal, user_mistake
 from hqlm.layer import QuantumLayer, circuits
 from hqlm.models.preparation import Preparation, check_callbacks
 from hqlm.models.recipes import to_primitives
@@ -92,6 +94,34 @@ class HqlmModule(LightningModule, Contracted, ABC):
             self.hparams[name] = to_primitives(value, name)
         self.hparams.setdefault("_class_path", f"{type(self).__module__}.{type(self).__qualname__}")
         self.hparams.setdefault("_instantiator", _INSTANTIATOR)
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # paths alone, and weights alone
+        cls, checkpoint_path: str | os.PathLike[str], map_location: Any = None, **options: Any
+    ) -> Self:
+        """As in Lightning, of a checkpoint that names nothing but what `hqlm.load` makes without plugins.
+
+        Args:
+            checkpoint_path: file of the checkpoint.
+            map_location: device that its weights come to.
+            options: as in Lightning; hyperparameters among them take the place of those in the file.
+
+        Raises:
+            CheckpointError: when it cannot be read, or names classes that are not known.
+        """
+        from hqlm.models.reading import read_checkpoint  # which makes models, and so stands above them
+        from hqlm.models.restoring import check_model
+
+        hparams = read_checkpoint(checkpoint_path)["hyper_parameters"]
+        path = Path(checkpoint_path)
+        check_model({name: value for name, value in hparams.items() if name not in options}, path)
+        try:
+            model: Self = super().load_from_checkpoint(path, map_location, **{**options, "weights_only": True})
+        except (SystemExit, ArgumentError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as err:
+            raise user_mistake(err) or CheckpointError(
+                f"{cls.__name__} cannot be made of {path}: {describe(err)}"
+            ) from err
+        return model
 
     def find_body(self, checkpoint: Path) -> None:
         """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""

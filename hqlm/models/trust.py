@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import get_loader, set_parsing_settings
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.accelerators import Accelerator
 from lightning.pytorch.loggers import Logger
@@ -30,7 +30,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hqlm.data import HqlmDataModule
 from hqlm.errors import CheckpointError
-from hqlm.files import check_plain
+from hqlm.files import check_plain, parse_argument
 from hqlm.models.base import HqlmModule
 from hqlm.registry import Component
 
@@ -152,8 +152,9 @@ def _check(value: Any, hint: Any, place: _Place) -> None:
 def _check_any(value: Any, place: _Place) -> None:
     """Refuse what the parser would import even where any value is allowed: classes, also in text that is YAML."""
     if isinstance(value, str):
-        if any(sign in value for sign in ("{", ": ", ":\n", "\\")):
-            raise place.refuse(value)
+        parsed = parse_argument(value, str(place.source), get_loader("yaml"))
+        if parsed != value:
+            _check_any(parsed, place)
     elif isinstance(value, list | tuple):
         for item in value:
             _check_any(item, place)

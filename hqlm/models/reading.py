@@ -1,0 +1,88 @@
+"""Checkpoints read as data: nothing in a file is run, and what does not fit is refused in a sentence."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from hqlm.errors import CheckpointError
+from hqlm.files import check_plain
+from hqlm.models.pretrained import WEIGHTS, read_pretrained
+
+_UNREADABLE: Final = (  # what torch and pickle raise for files that are no checkpoints, or no longer
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.UnpicklingError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_VERSION: Final = "pytorch-lightning_version"
+_TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
+    "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
+    "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
+}  # fmt: skip
+_PATHS: Final = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of a ModelCheckpoint
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a checkpoint holds, on the CPU; nothing in the file is run, and nothing is made of its settings.
+
+    Raises:
+        CheckpointError: when it cannot be read, was not written by hqlm, or holds values of wrong types.
+    """
+    if Path(path).name == WEIGHTS:
+        return read_pretrained(Path(path).parent)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself does not look at the checksums
+        checkpoint: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as err:
+        raise CheckpointError(
+            f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
+            "tensors and plain values"
+        ) from err
+    if damaged is not None:
+        raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
+    hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
+    if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
+        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
+    check_plain(hparams, str(path))
+    wrong = next(_wrong_parts(checkpoint), None)
+    if wrong is not None:
+        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
+    return checkpoint  # type: ignore[no-any-return]
+
+
+def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing in a checkpoint, of a wrong type, or leads out of the folder of its run."""
+    for key, kind in _TYPES.items():
+        if not isinstance(checkpoint.get(key), kind) and (key in checkpoint or key == "state_dict"):
+            yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
+    state = checkpoint["state_dict"]
+    yield from (f"its weight {ascii(name)[:80]} is no tensor" for name in state if not isinstance(state[name], Tensor))
+    classes = checkpoint["hyper_parameters"].get("class_names")
+    if not isinstance(classes, list | tuple | None) or not all(isinstance(name, str) for name in classes or ()):
+        yield f"its class_names are {ascii(classes)[:80]}"
+    number = checkpoint.get(_VERSION, "0")
+    if not re.fullmatch(r"\d[\w.+-]{0,40}", number):
+        yield f"its {_VERSION} is {ascii(number)[:80]}"
+    for schedule in checkpoint.get("lr_schedulers", ()):
+        if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
+            yield "one of its lr_schedulers has no last_epoch"
+    for keeper in checkpoint.get("callbacks", {}).values():  # Lightning deletes files that these paths name
+        known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
+        paths = [*known, *(keeper.get(name) or "" for name in _PATHS)] if isinstance(known, Mapping) else []
+        folder = str(keeper.get("dirpath")) if paths else ""
+        yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(str(path), folder))
+
+
+def _leads_out(path: str, folder: str) -> bool:
+    """Whether a path in a folder leads elsewhere, by its steps or through a link."""
+    elsewhere = not Path(path).resolve().is_relative_to(Path(folder).resolve())
+    return ".." in Path(path).parts or (Path(path).is_relative_to(folder) and elsewhere)
