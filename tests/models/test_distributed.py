@@ -17,6 +17,7 @@ from hqlm.errors import ConfigError
 from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import HybridClassifier
 from tests.commands.conftest import TINY
+from tests.kernels import share_kernels
 
 
 def trained(folder, batch_size, **options):
@@ -54,6 +55,7 @@ TWO = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=c
 
 def hqlm(folder, *args):
     """What a command prints in a process of its own, which may start others."""
+    share_kernels(folder / "cache")
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "hqlm", *args]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
