@@ -13,4 +13,5 @@ _FOLDER = kernel_folder()
 def share_kernels(cache: Path) -> None:
     """Make the compiled kernels known in another cache folder, so that no process compiles them again there."""
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / _FOLDER.name).symlink_to(_FOLDER)
+    if not (cache / _FOLDER.name).is_symlink():
+        (cache / _FOLDER.name).symlink_to(_FOLDER)

@@ -113,11 +113,13 @@ class EnergyMinimizer(HqlmModule):
             self.quantum.weight.copy_(self.initial_weights(circuit.n_weights))
 
     def setup(self, stage: str) -> None:
-        """Refuse a data set.
+        """Refuse a data set, and processes that would each take a part of the steps.
 
         Raises:
-            ConfigError: naming it.
+            ConfigError: naming what is to be left out.
         """
+        if stage == "fit" and self.trainer.world_size > 1:
+            raise ConfigError(f"{type(self).__name__} has no rows that processes could share: set trainer.devices=1")
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             raise ConfigError(f"{type(self).__name__} reads no data: leave --data={type(data).__name__} out")

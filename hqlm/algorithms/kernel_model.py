@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar, Final, Literal
 
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -146,10 +147,16 @@ class KernelClassifier(TextClassifier):
         """As every text classifier; there is no machine to check before the first epoch.
 
         Raises:
-            ConfigError: for several processes where nothing is trained.
+            ConfigError: for several processes where nothing is trained, or a callback that averages weights.
         """
         if stage == "fit" and self.trainer.world_size > 1 and not self.parts.aligned:
             raise ConfigError("without alignment nothing is trained that processes could share: set trainer.devices=1")
+        averaging = [each for each in self.trainer.callbacks if isinstance(each, WeightAveraging)]  # type: ignore[attr-defined]
+        if stage == "fit" and averaging:
+            raise ConfigError(
+                f"trainer.callbacks: {type(averaging[0]).__name__} is not possible with KernelClassifier, whose "
+                "support-vector machine is solved for the weights as they are. Leave it out"
+            )
         super().setup(stage)
         if stage == "fit":
             self.trainer.num_sanity_val_steps = 0

@@ -28,7 +28,7 @@ from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
 from hqlm.commands.runs import hold_run, last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI, interruptible
-from hqlm.errors import CheckpointError, RunError
+from hqlm.errors import CheckpointError, ConfigError, RunError
 from hqlm.files import write_text
 from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, restoring, run_folder
 from hqlm.models import HqlmModule, TextClassifier
@@ -71,6 +71,7 @@ def main(args: list[str]) -> int:
         raise RunError(f"--name={request['name']}: {checkpoint} goes on in its own run {folder.name}. Leave --name out")
     own = _own_config(folder, request)
     cli = HqlmCLI("fit", _DESCRIPTION, request if request.files else request.on(own, folder / "config.yaml"))
+    _check_seed(own, cli)
     for line in differences(Layer.of(own), Layer.of(load_yaml(cli.config_text()))):
         print(f"other than in the run so far: {line}")
     with hold_run(folder):
@@ -99,6 +100,20 @@ def _own_config(folder: Path, request: Request) -> Config:
     config = read_config(path)
     check_run(config, path, request.plugins)
     return config
+
+
+def _check_seed(own: Config, cli: HqlmCLI) -> None:
+    """Refuse another seed, of which only the order of the rows would take notice: the generators go on as they were.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    old, new = own.get("seed_everything"), cli.config["seed_everything"]
+    if old not in (None, new):
+        raise ConfigError(
+            f"seed_everything: a run that goes on cannot change it from {old} to {new}. Set --seed_everything={old}, "
+            "or start a new run"
+        )
 
 
 def _train(cli: HqlmCLI, folder: Path | None, checkpoint: Path | None) -> int:

@@ -44,5 +44,4 @@ class Preparation(Callback):
         pl_module.setup(stage)
         with trainer.precision_plugin.module_init_context():
             pl_module.configure_model()
-        if trainer.ckpt_path is None:
-            pl_module.initialize()  # type: ignore[operator]
+        pl_module.initialize()  # type: ignore[operator]  # also what a checkpoint replaces later

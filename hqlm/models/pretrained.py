@@ -39,15 +39,20 @@ def write_pretrained(model: TextClassifier, folder: Path) -> None:
 
     Raises:
         ConfigError: for a model that was never trained.
-        CheckpointError: for a folder that holds anything else, or a text encoder that cannot be saved safely.
+        CheckpointError: for a folder that holds anything else or is the working directory, or a text encoder that
+            cannot be saved safely.
     """
     from safetensors.torch import save_file
 
-    folder = folder.absolute()  # the name of `.` is that of the folder it is
+    folder = folder.resolve()
     checkpoint: dict[str, Any] = {"state_dict": model.state_dict()}
     model.on_save_checkpoint(checkpoint)
     if checkpoint["text_encoder_key"] is None:
         raise ConfigError("save_pretrained writes a trained model, and this one was never trained")
+    if Path.cwd().is_relative_to(folder):
+        raise CheckpointError(
+            f"{folder} is the working directory or contains it, and a saved model replaces its folder. Give a new one"
+        )
     others = {path.name for path in folder.iterdir()} - {WEIGHTS, CONFIG, CARD, BODY} if folder.is_dir() else set()
     if others or folder.is_file():
         raise CheckpointError(

@@ -224,7 +224,7 @@ class TextClassifier(TextModel):
         """Estimate what the head needs from the training embeddings, or take its weights from another run.
 
         Raises:
-            ConfigError: when those of `init_from` were not read.
+            ConfigError: when those of `init_from` do not fit.
             DataError: when the embeddings of all training texts are equal.
         """
         embeddings = self._embeddings["train"]
@@ -235,14 +235,21 @@ class TextClassifier(TextModel):
             )
         if self.init_from is None:
             self.fit_head(embeddings.to(self._head_device()))
-        elif self._start is None:
-            raise ConfigError(
-                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.io before a fit"
-            )
-        else:
+        elif self._start is not None:
             self._load_start(self._start)
         if self.stage == "end_to_end":
             self._embeddings.clear()
+
+    def on_fit_start(self) -> None:
+        """Refuse random weights where those of another run were asked for; one that goes on has its own.
+
+        Raises:
+            ConfigError: when those of `init_from` were not read.
+        """
+        if self.init_from is not None and self._start is None and self.trainer.ckpt_path is None:
+            raise ConfigError(
+                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.io before a fit"
+            )
 
     def warm_start(self, checkpoint: Mapping[str, Any]) -> None:
         """Take a trained head into a fit that starts from it: its weights, and what it has estimated from its data.

@@ -238,7 +238,7 @@ def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
     with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
         fitted(tmp_path, execution=Execution(noise=Noise(one_qubit=0.1)))
     alone = built(ablate=["alignment"])
-    alone.trainer = SimpleNamespace(world_size=2)
+    alone.trainer = SimpleNamespace(world_size=2, callbacks=[])
     with pytest.raises(ConfigError, match=r"trainer\.devices=1"):
         alone.setup("fit")
     with pytest.raises(ConfigError, match="no vectors before a fit"):

@@ -34,13 +34,10 @@ def test_a_head_starts_where_that_of_another_run_ended(fit, run):
     shutil.rmtree("runs/a")  # which the new run needs no longer
     assert hqlm.load("b").predict(["a gorgeous, witty film"])
     assert run("test", "--ckpt_path=b").code == 0
-    result = fit(
-        "--name=b", "--ckpt_path=last", *CENTRED, *ONE_STEP, *few, "--model.init_from=a", "--trainer.max_epochs=2"
-    )
+    more = ["--name=b", "--ckpt_path=last", *CENTRED, *ONE_STEP, *few]
+    result = fit(*more, f"--model.init_from={LAST}", "--trainer.max_epochs=2")
     assert result.code == 0, result.err
-    result = fit(
-        "--name=b", "--ckpt_path=last", *CENTRED, *ONE_STEP, *few, "--model.init_from=b", "--trainer.max_epochs=3"
-    )
+    result = fit(*more, "--model.init_from=b", "--trainer.max_epochs=3")
     assert result.code == 2
     assert "is for the start of a run" in result.err
 

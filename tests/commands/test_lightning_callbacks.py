@@ -1,11 +1,14 @@
 """Callbacks of Lightning: they do what their names say, or are refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 import hqlm
+from tests.commands.test_energy import VQE
+from tests.commands.test_kernel_model import ALIGNED
 
 
 def callback(name, **options):
@@ -45,6 +48,20 @@ def test_the_average_is_what_a_run_keeps_and_measures(fit, run):
     assert run("test", "--ckpt_path=a").code == 0
     more = ["--ckpt_path=last", "--name=a", "--trainer.max_epochs=2"]
     assert fit(*more, slow, centred, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.5").code == 0
+
+
+def test_weights_that_a_machine_was_solved_for_are_not_averaged(run):
+    result = run("fit", *ALIGNED, "--name=a", callback("EMAWeightAveraging"))
+    assert result.code == 2
+    assert "EMAWeightAveraging is not possible with KernelClassifier" in result.err
+    assert not Path("runs/a").exists()
+
+
+@pytest.mark.filterwarnings("ignore:You're using the WeightAveraging callback")
+def test_angles_of_an_energy_are_averaged(run):
+    assert run("fit", *VQE, "--name=a", callback("EMAWeightAveraging", decay=1.0)).code == 0
+    state = torch.load("runs/a/checkpoints/last.ckpt", weights_only=True)
+    assert not torch.equal(state["current_model_state"]["quantum.weight"], state["state_dict"]["quantum.weight"])
 
 
 def test_accumulation_that_changes_needs_a_schedule_that_counts_no_steps(fit):

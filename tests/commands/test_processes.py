@@ -11,6 +11,7 @@ import pytest
 
 from hqlm.resources import usable_cores
 from tests.commands.conftest import TINY
+from tests.kernels import share_kernels
 
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp"]
 ENDS = """
@@ -63,6 +64,7 @@ def test_all_processes_end_with_the_first_that_fails(tmp_path, how, rank, words)
     (tmp_path / "ends.py").write_text(ENDS)
     callback = f'--trainer.callbacks=[{{"class_path": "ends.Ends", "init_args": {{"how": "{how}", "rank": {rank}}}}}]'
     env = {**os.environ, "HQLM_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    share_kernels(tmp_path / "cache")
     command = [sys.executable, "-m", "hqlm", "fit", *TINY, *TWO, "--name=a", callback]
     with (tmp_path / "err").open("w+") as err:
         process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=err)

@@ -76,12 +76,13 @@ def test_random_draws_of_a_model_go_on_too(run, monkeypatch, tmp_path):
 
 
 def test_without_a_file_a_run_goes_on_with_its_own_configuration(run, fit, monkeypatch, tmp_path):
-    interrupted(fit, monkeypatch, tmp_path, *LONG)
+    trusted = "--plugins=interrupt"
+    interrupted(fit, monkeypatch, tmp_path, *LONG, trusted)
     text = Path("runs/broken/config.yaml").read_text()
     Path("interrupt.py").write_text(INTERRUPT.replace("raise KeyboardInterrupt", "pass"))
     monkeypatch.delitem(sys.modules, "interrupt")
-    result = run("fit", "--ckpt_path=runs/broken/checkpoints/last.ckpt")
-    assert result.code == 0
+    result = run("fit", "--ckpt_path=runs/broken/checkpoints/last.ckpt", trusted)
+    assert result.code == 0, result.err
     assert weights("broken")[1] == 3
     assert Path("runs/broken/config.yaml").read_text() == text
 
@@ -157,6 +158,7 @@ def test_options_of_the_optimizer_take_effect_when_a_run_goes_on(fit):
 def test_a_schedule_goes_on_from_where_it_stands_at_the_new_learning_rate(fit, monkeypatch, tmp_path, schedule):
     """As in a run that had the new rate from its beginning."""
     whole = ["--trainer.max_epochs=4", f"--model.schedule={schedule}", "--model.optimizer=torch.optim.SGD"]
+    whole.append("--plugins=interrupt")  # which the configuration of the run names
     interrupted(fit, monkeypatch, tmp_path, *whole, "--model.optimizer.lr=0.02")
     fast = ["--model.optimizer.lr=0.1", "--trainer.max_epochs=4"]
     monkeypatch.delitem(sys.modules, "interrupt")
@@ -205,6 +207,19 @@ def test_what_cannot_change_when_a_run_goes_on_is_refused_before_anything_is_wri
     assert words in result.err
     assert "--model.init_from" in result.err
     assert {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("files", [[], ["--config=whole.yaml"]], ids=["flags", "file"])
+def test_another_seed_is_refused_when_a_run_goes_on(fit, run, files):
+    assert fit("--name=a", *ADAM, "--trainer.max_epochs=1", "--seed_everything=5").code == 0
+    config = Path("runs/a/config.yaml").read_text()
+    Path("whole.yaml").write_text(config.replace("seed_everything: 5", "seed_everything: 7"))
+    more = ["--name=a", "--ckpt_path=last", "--trainer.max_epochs=2", *files]
+    result = run("fit", *more, *([] if files else ["--seed_everything=7"]))
+    assert result.code == 2
+    assert "cannot change it from 5 to 7. Set --seed_everything=5" in result.err
+    assert Path("runs/a/config.yaml").read_text() == config
+    assert run("fit", *more, *(["--seed_everything=5"] if files else [])).code == 0
 
 
 def test_options_of_a_schedule_of_torch_are_refused(fit):

@@ -11,12 +11,14 @@ import pytest
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
+from hqlm.algorithms import QAOA, VQE, IsingChain, MaxCut
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
 from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import HybridClassifier
 from tests.commands.conftest import TINY
+from tests.kernels import share_kernels
 
 
 def trained(folder, batch_size, **options):
@@ -52,11 +54,17 @@ def test_two_processes_give_the_weights_of_one(tmp_path, monkeypatch):
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
 
 
-def hqlm(folder, *args):
-    """What a command prints in a process of its own, which may start others."""
+def call(folder, *args):
+    """A command in a process of its own, which may start others."""
+    share_kernels(folder / "cache")
     env = {**os.environ, "HQLM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "hqlm", *args]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def hqlm(folder, *args):
+    """What a command prints."""
+    done = call(folder, *args)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -111,12 +119,27 @@ def test_two_processes_measure_every_row_once_into_a_folder_of_their_own(tmp_pat
 def test_two_processes_do_not_replace_the_test_of_an_algorithm(tmp_path):
     flags = ["--model=VQE", "--model.problem=IsingChain", "--model.problem.n_qubits=3", "--trainer.accelerator=cpu"]
     hqlm(tmp_path, "fit", *flags, "--model.steps_per_epoch=2", "--trainer.max_epochs=1", "--name=a")
+    refused = call(tmp_path, "fit", *flags, "--name=b", *TWO)
+    assert refused.returncode == 2
+    assert "VQE has no rows that processes could share: set trainer.devices=1" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "runs/b").exists()
     hqlm(tmp_path, "test", "--ckpt_path=a")
     metrics = tmp_path / "runs/a/test-1/metrics.json"
     before = metrics.stat()
     hqlm(tmp_path, "test", "--ckpt_path=a", *TWO)
     assert (metrics.stat().st_ino, metrics.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert json.loads((tmp_path / "runs/a/test-2/metrics.json").read_text()) == json.loads(metrics.read_text())
+
+
+@pytest.mark.parametrize(
+    "model", [VQE(problem=IsingChain(n_qubits=2)), QAOA(problem=MaxCut(((0, 1), (1, 2))))], ids=["VQE", "QAOA"]
+)
+def test_processes_do_not_share_out_the_steps_of_an_algorithm(model):
+    model.trainer = Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False)
+    with pytest.raises(ConfigError, match=r"set trainer\.devices=1"):
+        model.setup("fit")
+    model.setup("test")
 
 
 def test_more_processes_than_training_rows_are_refused():

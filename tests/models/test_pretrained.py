@@ -122,6 +122,16 @@ def test_predictions_are_equal_before_and_after(model, saved):
     assert sorted(os.listdir(saved)) == ["README.md", "config.json", "model.safetensors"]
 
 
+@pytest.mark.parametrize("folder", [".", "..", "../../link"])
+def test_the_working_directory_is_not_replaced(model, monkeypatch, folder):
+    Path("above/here").mkdir(parents=True)
+    Path("link").symlink_to("above/here")
+    monkeypatch.chdir("above/here")
+    with pytest.raises(CheckpointError, match="is the working directory or contains it"):
+        model.save_pretrained(folder)
+    assert not list(Path.cwd().iterdir())
+
+
 def test_weights_are_read_with_plain_safetensors(model, saved):
     state = model.state_dict()
     with safe_open(saved / "model.safetensors", "pt") as file:
