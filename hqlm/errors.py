@@ -64,7 +64,7 @@ class DataError(HqlmError, ValueError):
     """A data set with missing files, columns, labels or texts."""
 
 
-class EncoderError(HqlmError):
+class EncoderError(HqlmError, ValueError):
     """A text encoder whose weights cannot be reached, or embeddings that cannot be encoded."""
 
 

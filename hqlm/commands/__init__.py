@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from io import TextIOWrapper
 from types import TracebackType
 from typing import Final
@@ -106,10 +107,8 @@ def main(args: list[str] | None = None) -> int:
 
 def _raised_in(error: BaseException) -> str:
     """Return the name of the module whose code raised an exception."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((module for module in reversed(modules) if not module.startswith("wandb.")), "")  # it wraps sys.exit
 
 
 def _out_of_memory(error: BaseException) -> HqlmError | None:

@@ -173,7 +173,9 @@ def test_a_run_that_fails_in_its_first_step_leaves_its_name_free(fit, monkeypatc
     assert not Path("runs/tiny").exists()
 
 
-@pytest.mark.parametrize(("epoch", "said"), [(1, "runs/tiny/checkpoints/last.ckpt"), (0, "there is no checkpoint")])
+@pytest.mark.parametrize(
+    ("epoch", "said"), [(1, "runs/tiny/checkpoints/last.ckpt"), (0, "the same command starts again")]
+)
 def test_ctrl_c_keeps_the_checkpoint_and_says_where(fit, monkeypatch, tmp_path, epoch, said):
     monkeypatch.syspath_prepend(tmp_path)
     Path(f"interrupt{epoch}.py").write_text(INTERRUPT)

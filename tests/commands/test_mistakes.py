@@ -54,7 +54,7 @@ FLAGS = {
     "--data.seed=-1": "data.seed must be 0 or more",
     "--model.execution=[1,2]": "model.execution=[1, 2] is not possible: it must be a mapping of options",
     "--model.execution=some.Class": "model.execution=some.Class is not possible: it must be a mapping of keys",
-    "--model.text_encoder=HashingEncoder --model.text_encoder.dim=1000000000": "134,217,728 values at most",
+    "--model.text_encoder=HashingEncoder --model.text_encoder.dim=1000000000": "a dim of at most 1,048,576",
     "--model.optimizer.foreach=a.b.c": "optimizer.foreach=a.b.c is not possible: it must be true or false or null\n",
     "--model.optimizer.betas=x": "model.optimizer.betas=x is not possible: it must be a list\n",
     "--model.optimizer=@x": "Known: A",
@@ -87,14 +87,14 @@ TRAINING = {
     "--trainer.gradient_clip_val=.nan": "trainer.gradient_clip_val=nan: give 0 or more",
     "--trainer.limit_train_batches=-1": "trainer: You have passed invalid value -1 for limit_train_batches",
     "--trainer.val_check_interval=1000": "trainer: `val_check_interval` (1000) must be less than or equal",
-    "--trainer.logger=CSVLogger --trainer.logger.save_dir=/proc/x": "cannot use /proc/x",
+    "--trainer.logger=CSVLogger --trainer.logger.save_dir=/proc/x": "No such file or directory: /proc/x",
     "--model.optimizer.lr=-1": "model.optimizer: Invalid learning rate: -1",
     "--model.optimizer.capturable=true": "model.optimizer: If capturable=True",
     "--model.optimizer=SparseAdam": "model.optimizer: SparseAdam does not support dense gradients",
     "--model.schedule=torch.optim.lr_scheduler.StepLR --model.schedule.step_size=1 --model.schedule.last_epoch=3": (
         "model.schedule: "
     ),
-    "--model.text_encoder.dim=100000000": "GiB of memory, and this machine has",
+    "--model.text_encoder.dim=100000000": "a dim of at most 1,048,576, given 100,000,000",
 }
 OPTIONS = ["--model.backend", "--trainer.logger", "--name"]
 PATHS = ["--config", "--ckpt_path", "--name", "--plugins", "--data=FileData --data.folder"]

@@ -147,7 +147,7 @@ def test_ctrl_c_while_a_plugin_is_imported_stays_an_interruption(fit, site):
 
 
 def test_a_plugin_that_takes_long_to_import_is_named_meanwhile(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(notices.say_if_slow.__wrapped__, "__defaults__", (0.05,))
+    monkeypatch.setattr(notices, "_PATIENCE", 0.05)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "hqlm_test_slow.py").write_text("import time; time.sleep(0.5)")
     with caplog.at_level("INFO"):

@@ -119,7 +119,7 @@ def test_a_training_that_goes_on_offline_stays_one_run(fit, run):
 
 def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
     monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
-    monkeypatch.setattr(study_run, "publish", lambda folder, logger: 1 / 0)
+    monkeypatch.setattr(study_run, "publish", lambda *args: 1 / 0)
     study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})])
     told = capsys.readouterr().err
     assert told == "no summary run on W&B: ZeroDivisionError: division by zero. `hqlm study publish s` makes it\n"

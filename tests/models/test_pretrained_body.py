@@ -72,7 +72,7 @@ def test_a_text_encoder_that_could_run_code_is_refused(model):
     entries = json.loads(whole)
     entries[0]["type"] = "evil.Module"
     modules.unlink()  # it may be a link to the file it came from
-    for text, message in [(json.dumps(entries), "names evil.Module"), ("{", "cannot read")]:
+    for text, message in [(json.dumps(entries), "names 'evil.Module'"), ("{", "cannot read")]:
         modules.write_text(text)
         with pytest.raises(CheckpointError, match=message):
             hqlm.load("saved")
