@@ -112,8 +112,10 @@ def test_a_folder_without_write_permission_is_refused(trained, capfd, folder):
 
 
 @pytest.mark.parametrize("size", [1500, 6000])
-def test_a_disk_that_fills_up_costs_no_checkpoint_that_was_written(fit, trained, capfd, size):
+def test_a_disk_that_fills_up_costs_no_checkpoint_that_was_written(fit, capfd, size):
     """The limits are reached by the configuration or by a checkpoint."""
+    assert fit("--name=tiny", "--model.schedule=constant").code == 0
+    trained = Path("runs/tiny")
     last = trained / "checkpoints/last.ckpt"
     before = torch.load(last, weights_only=True)["global_step"]
     flags = ["--name=tiny", "--ckpt_path=last", "--model.schedule=constant", "--trainer.max_epochs=4"]

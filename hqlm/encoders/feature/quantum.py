@@ -70,7 +70,6 @@ class QuantumFeatureEncoder(FeatureEncoder):
         for name in ("n_qubits", "n_layers", "n_encoders"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"feature_encoder.{name} must be 1 or more, given {getattr(self, name)}")
-        check_memory(self.n_qubits, 1, 4)
         for name in ("offset", "jitter"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"feature_encoder.{name} must be 0 or more, given {getattr(self, name)}")
@@ -121,7 +120,9 @@ class QuantumFeatureEncoder(FeatureEncoder):
 
         Raises:
             ConfigError: when the embedding does not fit 2**Q amplitudes.
+            UnsupportedExecution: when a state does not fit the memory.
         """
+        check_memory(self.n_qubits, 1, 4)
         return _QuantumFeatures(self, dim)
 
     def ablated(self, word: str) -> FeatureEncoder:
