@@ -27,6 +27,7 @@ _TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
     "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
     "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
 }  # fmt: skip
+_SCORES: Final = ("best_model_score", "current_score", "kth_value")  # beside these paths
 _PATHS: Final = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of a ModelCheckpoint
 
 
@@ -79,10 +80,18 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
         known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
         paths = [*known, *(keeper.get(name) or "" for name in _PATHS)] if isinstance(known, Mapping) else []
         folder = str(keeper.get("dirpath")) if paths else ""
-        yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(str(path), folder))
+        yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(path, folder))
+        scores = [*known.values(), *(keeper.get(name) for name in _SCORES)] if isinstance(known, Mapping) else []
+        yield from (f"a score of its callbacks is {ascii(each)[:80]}" for each in scores if not _is_score(each))
 
 
-def _leads_out(path: str, folder: str) -> bool:
-    """Whether a path in a folder leads elsewhere, by its steps or through a link."""
+def _is_score(value: Any) -> bool:
+    return value is None or (isinstance(value, Tensor) and value.numel() == 1)
+
+
+def _leads_out(path: Any, folder: str) -> bool:
+    """Whether what should be a path is none, or one in a folder leads elsewhere, by its steps or through a link."""
+    if not isinstance(path, str) or "\0" in path:
+        return True
     elsewhere = not Path(path).resolve().is_relative_to(Path(folder).resolve())
     return ".." in Path(path).parts or (Path(path).is_relative_to(folder) and elsewhere)
