@@ -14,7 +14,9 @@ import yaml
 import hqlm
 from hqlm.commands import main
 from hqlm.commands.request import read_config
-from hqlm.errors import HqlmError
+from hqlm.data import HubData
+from hqlm.errors import DataError, DocumentError, HqlmError
+from hqlm.files import parse_json, parse_yaml
 from hqlm.models import HybridClassifier, TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
@@ -458,3 +460,14 @@ def test_nothing_but_checkpoints_of_a_run_is_removed_by_it(here, path, capfd):
     code = main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"])
     assert code == (2 if "link" in path else 0)
     assert all(victim.exists() for victim in victims)
+
+
+def test_no_data_set_is_read_from_pickles():
+    with pytest.raises(DataError, match="pickles"):
+        HubData("pandas").read("train")
+
+
+@pytest.mark.parametrize("parse", [parse_json, parse_yaml])
+def test_integers_of_too_many_digits_are_refused_in_our_words(parse):
+    with pytest.raises(DocumentError, match=r"the file contains an integer of more than 4,300 digits\. Write fewer"):
+        parse(f'{{"a": {"1" * 5000}}}', "the file")
