@@ -15,8 +15,7 @@ import hqlm
 from hqlm.commands import main
 from hqlm.commands.request import read_config
 from hqlm.data import HubData
-from hqlm.errors import DataError, DocumentError, HqlmError
-from hqlm.files import parse_json, parse_yaml
+from hqlm.errors import DataError, HqlmError
 from hqlm.models import HybridClassifier, TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
@@ -465,9 +464,3 @@ def test_nothing_but_checkpoints_of_a_run_is_removed_by_it(here, path, capfd):
 def test_no_data_set_is_read_from_pickles():
     with pytest.raises(DataError, match="pickles"):
         HubData("pandas").read("train")
-
-
-@pytest.mark.parametrize("parse", [parse_json, parse_yaml])
-def test_integers_of_too_many_digits_are_refused_in_our_words(parse):
-    with pytest.raises(DocumentError, match=r"the file contains an integer of more than 4,300 digits\. Write fewer"):
-        parse(f'{{"a": {"1" * 5000}}}', "the file")
