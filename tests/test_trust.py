@@ -14,7 +14,8 @@ import yaml
 import hqlm
 from hqlm.commands import main
 from hqlm.commands.request import read_config
-from hqlm.errors import HqlmError
+from hqlm.data import HubData
+from hqlm.errors import DataError, HqlmError
 from hqlm.models import HybridClassifier, TextClassifier
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
@@ -458,3 +459,8 @@ def test_nothing_but_checkpoints_of_a_run_is_removed_by_it(here, path, capfd):
     code = main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"])
     assert code == (2 if "link" in path else 0)
     assert all(victim.exists() for victim in victims)
+
+
+def test_no_data_set_is_read_from_pickles():
+    with pytest.raises(DataError, match="pickles"):
+        HubData("pandas").read("train")

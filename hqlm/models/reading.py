@@ -27,8 +27,8 @@ _TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
     "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
     "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
 }  # fmt: skip
-_SCORES: Final = ("best_model_score", "current_score", "kth_value")  # beside these paths
 _PATHS: Final = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of a ModelCheckpoint
+_SCORES: Final = ("best_model_score", "current_score", "kth_value")  # there too
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
