@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+import torch
+
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate"}
 
@@ -49,6 +51,7 @@ def in_a_copy(action, root, at=None):
     pid = os.fork()
     if pid == 0:
         code = 99
+        torch.set_num_threads(1)  # a copy has none of the threads that work for torch, and would wait for them
         try:
             _watch.root, _watch.at = Path(os.path.abspath(root)), at
             code = action() or 0

@@ -31,7 +31,7 @@ _FEWER: Final = "Lower model.backend.density_matrix_qubits, so that trajectories
 _DENSITY_BYTES: Final = 64  # of an element: 16 rows side by side, in float32
 _MOST_TRAJECTORIES: Final = 1_000_000
 _MANY_GATES: Final = 10_000
-_ROUNDING: Final = 4e-7  # of a value in float32, for each gate: the worst that was seen, with one angle throughout
+_ROUNDING: Final = 4e-7  # of a value in float32 for each gate: the worst seen, with one angle throughout
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hqlm.files import LOCK, lock_folder
 from tests.commands.conftest import ROOT, TINY
 from tests.kill_points import in_a_copy
 
-MOMENTS = {"fit": "all", "test": "all", "compare": "10", "study": "10"}
+MOMENTS = {"fit": "6", "test": "3", "compare": "2", "study": "2"}  # of 17 to 99; by hand: killing.py fit all 0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
@@ -114,11 +114,17 @@ def test_a_folder_without_write_permission_is_refused(trained, capfd, folder):
 @pytest.mark.parametrize("size", [1500, 6000])
 def test_a_disk_that_fills_up_costs_no_checkpoint_that_was_written(fit, capfd, size):
     """The limits are reached by the configuration or by a checkpoint."""
+<<<<<<< HEAD
     assert fit("--name=tiny", "--model.schedule=constant").code == 0
     trained = Path("runs/tiny")
     last = trained / "checkpoints/last.ckpt"
+=======
+    flags = ["--name=x", "--model.schedule=constant"]
+    assert fit(*flags).code == 0
+    last = Path("runs/x/checkpoints/last.ckpt")
+>>>>>>> wB1
     before = torch.load(last, weights_only=True)["global_step"]
-    flags = ["--name=tiny", "--ckpt_path=last", "--model.schedule=constant", "--trainer.max_epochs=4"]
+    flags += ["--ckpt_path=last", "--trainer.max_epochs=4"]
 
     def fill_up():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -130,7 +136,7 @@ def test_a_disk_that_fills_up_costs_no_checkpoint_that_was_written(fit, capfd, s
     assert "File too large" in err
     assert "Traceback" not in err
     assert torch.load(last, weights_only=True)["global_step"] == before
-    assert not list(trained.rglob(".*"))
+    assert not list(Path("runs").rglob(".*"))
 
 
 def start(folder, *args):
@@ -144,8 +150,16 @@ def start(folder, *args):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 3])
-@pytest.mark.parametrize("moment", [0.3, 0.6, 0.9, "trained"])
+@pytest.mark.parametrize(
+    ("signals", "moment"),
+    [
+        ([signal.SIGINT], 0.1),
+        ([signal.SIGINT], 0.5),
+        ([signal.SIGINT], "trained"),
+        ([signal.SIGTERM], "trained"),
+        ([signal.SIGINT] * 3, "trained"),
+    ],
+)
 def test_ctrl_c_and_sigterm_leave_no_traceback(tmp_path, signals, moment):
     started = time.monotonic()
     process = start(tmp_path, "fit", *TINY, "--name=x", "--trainer.max_epochs=2000", "--model.schedule=constant")
