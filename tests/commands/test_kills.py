@@ -114,15 +114,9 @@ def test_a_folder_without_write_permission_is_refused(trained, capfd, folder):
 @pytest.mark.parametrize("size", [1500, 6000])
 def test_a_disk_that_fills_up_costs_no_checkpoint_that_was_written(fit, capfd, size):
     """The limits are reached by the configuration or by a checkpoint."""
-<<<<<<< HEAD
-    assert fit("--name=tiny", "--model.schedule=constant").code == 0
-    trained = Path("runs/tiny")
-    last = trained / "checkpoints/last.ckpt"
-=======
     flags = ["--name=x", "--model.schedule=constant"]
     assert fit(*flags).code == 0
     last = Path("runs/x/checkpoints/last.ckpt")
->>>>>>> wB1
     before = torch.load(last, weights_only=True)["global_step"]
     flags += ["--ckpt_path=last", "--trainer.max_epochs=4"]
 
