@@ -125,11 +125,8 @@ def user_mistake(error: BaseException | None) -> HqlmError | None:
     the file system does not allow, or a setting that Lightning or an optimizer of torch refuses as it runs.
     """
     chain = _chain(error)
-    for find in (_own_error, _storage_error, _refused_setting):
-        mistake = next(filter(None, map(find, chain)), None)
-        if mistake is not None:
-            return mistake
-    return None
+    own = [each for each in chain if isinstance(each, HqlmError)]
+    return own[0] if own else _storage_error(chain) or next(filter(None, map(_refused_setting, chain)), None)
 
 
 def was_interrupted(error: BaseException | None) -> bool:
@@ -137,17 +134,25 @@ def was_interrupted(error: BaseException | None) -> bool:
     return any(isinstance(each, KeyboardInterrupt) for each in _chain(error))
 
 
-def refusal(error: BaseException, option: str) -> ConfigError:
-    """Return the ConfigError for settings at `option` that a library has refused with `error`."""
-    return ConfigError(f"{option}: {' '.join(str(error).split()) or type(error).__name__}")
+def refusal(error: Exception, option: str) -> HqlmError | None:
+    """Return the mistake behind an exception of a class that the user has named or configured.
+
+    Args:
+        error: raised while the class was made.
+        option: where it stands in the configuration, for messages.
+
+    Returns:
+        None for a defect of ours, that is for what code of hqlm has raised and is no `HqlmError`.
+    """
+    mistake = user_mistake(error)
+    if mistake is None and not any(_module(each).split(".")[0] == "hqlm" for each in _causes(error)):
+        mistake = ConfigError(f"{option}: {_message(error) or type(error).__name__}")
+    return mistake
 
 
 def describe(error: BaseException) -> str:
     """Return the type and the message of any exception in one line of at most 300 characters."""
-    try:
-        said = " ".join(str(error).split())
-    except Exception:  # a plugin's own exception may fail to print
-        said = ""
+    said = _message(error)
     return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
@@ -174,35 +179,53 @@ def shorten(message: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in message)
 
 
-def _own_error(error: BaseException) -> HqlmError | None:
-    return error if isinstance(error, HqlmError) else None
+def _message(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # a plugin's own exception may fail to print
+        return ""
 
 
-def _storage_error(error: BaseException) -> StorageError | None:
-    of_rust = _OF_RUST.search(str(error))
-    number = int(of_rust[1]) if of_rust else error.errno if isinstance(error, OSError) else None
-    if number not in _FIXES:
-        return None
-    path = os.fsdecode(getattr(error, "filename", None) or "")
-    return StorageError(f"{os.strerror(number)}{f': {path}' if path else ''}. {_FIXES[number]}")
+def _storage_error(chain: list[BaseException]) -> StorageError | None:
+    for error in chain:
+        of_rust = _OF_RUST.search(_message(error))
+        number = int(of_rust[1]) if of_rust else error.errno if isinstance(error, OSError) else None
+        handled = number == errno.ENOENT and error not in _causes(chain[0])  # a file that may be missing
+        if number in _FIXES and not handled:
+            path = os.fsdecode(getattr(error, "filename", None) or "")
+            return StorageError(f"{os.strerror(number)}{f': {path}' if path else ''}. {_FIXES[number]}")
+    return None
 
 
 def _refused_setting(error: BaseException) -> ConfigError | None:
     if type(error).__name__ not in _REFUSALS:
         return None
-    module = ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        module = frame.f_globals.get("__name__", "")  # the last one has raised it
+    module = _module(error)
     option = next((option for package, option in _OPTIONS.items() if f"{module}.".startswith(f"{package}.")), None)
-    return None if option is None else refusal(error, option)
+    return None if option is None else ConfigError(f"{option}: {_message(error) or type(error).__name__}")
+
+
+def _module(error: BaseException) -> str:
+    """Return the name of the module that raised an exception."""
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return modules[-1] if modules else ""
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """Return an exception and what it was raised from."""
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__
+    return causes
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """Return an exception and all that it comes from."""
+    """Return an exception, what it was raised from, and what was being handled then."""
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return chain
 
 

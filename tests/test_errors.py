@@ -2,7 +2,7 @@
 
 import pytest
 
-from hqlm.errors import ConfigError, shorten, user_mistake
+from hqlm.errors import ConfigError, describe, refusal, shorten, user_mistake
 
 
 def test_short_messages_stay_as_they_are():
@@ -39,3 +39,36 @@ def test_a_mistake_is_found_among_causes():
     error = TypeError("wrapped")
     error.__cause__ = ConfigError("why")
     assert user_mistake(error) is error.__cause__
+
+
+def test_defects_of_ours_are_no_refusals_of_settings():
+    def broken():
+        raise AttributeError("'NoneType' object has no attribute 'x'")
+
+    ours = {"__name__": "hqlm.models.broken", "AttributeError": AttributeError}
+    theirs = {"__name__": "their_package.parts", "AttributeError": AttributeError}
+    for names, refused in ((ours, False), (theirs, True)):
+        function = type(broken)(broken.__code__, names)
+        with pytest.raises(AttributeError) as caught:
+            function()
+        mistake = refusal(caught.value, "model")
+        assert (str(mistake) == "model: 'NoneType' object has no attribute 'x'") is refused
+        assert (mistake is None) is not refused
+
+
+def test_a_file_that_was_looked_for_in_vain_is_not_what_a_later_error_comes_from():
+    with pytest.raises(KeyError) as caught:
+        try:
+            open("no/such/file")
+        except FileNotFoundError:
+            raise KeyError("a defect")  # noqa: B904 (as code does that handles it)
+    assert user_mistake(caught.value) is None
+
+
+def test_exceptions_that_cannot_be_printed_are_told_by_their_type():
+    class Silent(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert user_mistake(Silent()) is None
+    assert describe(Silent()) == "Silent"

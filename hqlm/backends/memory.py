@@ -22,7 +22,7 @@ def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int, fix: str 
         UnsupportedExecution: naming the memory needed and the number of qubits that would fit.
     """
     each, limit = states * bytes_per_amplitude, physical_memory()
-    if n_qubits < 64 and each << n_qubits <= limit:
+    if limit == math.inf or (n_qubits < 64 and each << n_qubits <= limit):
         return
     fitting = max(0, int(math.log2(limit / each)))
     count = "a state" if states == 1 else f"{states} states"

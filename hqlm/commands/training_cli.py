@@ -17,7 +17,7 @@ from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
 from hqlm.commands.request import Request
 from hqlm.data import HqlmDataModule
-from hqlm.errors import ConfigError, refusal, user_mistake
+from hqlm.errors import ConfigError, refusal
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.models.preparation import check_callbacks
@@ -123,7 +123,10 @@ class HqlmCLI(LightningCLI):
         try:
             self.config_init = self.parser.instantiate_classes(self.config)
         except Exception as err:  # whatever the constructor of a class raises that the user has named
-            raise user_mistake(err) or refusal(err, _refusing_class(err)) from err
+            mistake = refusal(err, _refusing_class(err))
+            if mistake is None:
+                raise
+            raise mistake from err
         self.model = self.config_init["model"]
         self.datamodule = self.config_init.get("data")
         if isinstance(self.model, TextClassifier) and self.datamodule is None:
@@ -161,7 +164,10 @@ class HqlmCLI(LightningCLI):
         try:
             trainer = Trainer(**config)
         except Exception as err:  # whatever it is, Lightning refuses what the user has set
-            raise user_mistake(err) or refusal(err, "trainer") from err
+            mistake = refusal(err, "trainer")
+            if mistake is None:
+                raise
+            raise mistake from err
         watch_processes(trainer)
         return trainer
 

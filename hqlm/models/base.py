@@ -156,7 +156,10 @@ class HqlmModule(LightningModule, Contracted, ABC):
         try:
             optimizer: Optimizer = self._optimizer(self.parameter_groups())
         except Exception as err:  # whatever the constructor of a class raises that the user has named
-            raise user_mistake(err) or refusal(err, "model.optimizer") from err
+            mistake = refusal(err, "model.optimizer")
+            if mistake is None:
+                raise
+            raise mistake from err
         if not isinstance(optimizer, Optimizer):
             raise ConfigError(
                 f"model.optimizer made a {type(optimizer).__name__}. It must be a class of torch.optim.Optimizer"

@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, ReduceLROnPlateau
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
-from hqlm.errors import ConfigError, refusal, user_mistake
+from hqlm.errors import ConfigError, refusal
 from hqlm.registry import suggestion
 
 Schedule = Literal["constant", "one_cycle", "cosine", "linear_warmup"]
@@ -39,7 +39,10 @@ def scheduler_config(schedule: Schedule | LRSchedulerCallable, optimizer: Optimi
         try:
             scheduler = schedule(optimizer)
         except Exception as err:  # whatever the constructor of a class raises that the user has named
-            raise user_mistake(err) or refusal(err, "model.schedule") from err
+            mistake = refusal(err, "model.schedule")
+            if mistake is None:
+                raise
+            raise mistake from err
         if isinstance(scheduler, ReduceLROnPlateau):  # it watches a metric, which is known once an epoch
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": scheduler.monitor}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}

@@ -75,7 +75,7 @@ VALUES = {  # of any option
     "closed": ("[" * 30_000 + "]" * 30_000, "is nested too deep"),
     "blocks": ("- " * 3000 + "x", "is nested too deep"),
     "cycle": ("&a [*a]", "contains an alias of a value within that value itself"),
-    "digits": ("9" * 5000, "value has 5000 digits"),
+    "digits": ("9" * 5000, "an integer of more than 4,300 digits"),
     "keys": ("1:", "is not valid YAML"),
     "surrogate": ("\udcff", "contains half of a surrogate pair"),
 }
@@ -119,7 +119,7 @@ FILES = {
     "a: &a {<<: *a, b: 1}": "there is no option a.",
     "a: " + "[" * 100_000: "is nested too deep",
     "a: " + "{b: " * 20_000 + "1" + "}" * 20_000: "is nested too deep",
-    "a: " + "9" * 5000: "5000 digits",
+    "a: " + "9" * 5000: "more than 4,300 digits",
     'a: "\\ud800"': "the configuration file bad.yaml is not valid YAML",
     "trainer: []": "options of the trainer stand below it, such as trainer: {max_epochs: 8}",
     "trainer: null": "options of the trainer stand below it",
