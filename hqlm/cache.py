@@ -1,4 +1,4 @@
-"""Where what took long or cost money is kept from one run to the next, for one user alone."""
+"""The folder of caches: embeddings, compiled kernels and paid measurements, for one user alone."""
 
 from __future__ import annotations
 

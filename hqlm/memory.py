@@ -1,4 +1,4 @@
-"""What does not fit the memory is refused before it is allocated."""
+"""Checks of sizes against the memory, before anything is allocated."""
 
 from __future__ import annotations
 

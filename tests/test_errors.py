@@ -1,5 +1,7 @@
 """Messages that fit a terminal, and what counts as a mistake of the user."""
 
+from pathlib import Path
+
 import pytest
 
 from hqlm.errors import ConfigError, describe, refusal, shorten, user_mistake
@@ -57,11 +59,14 @@ def test_defects_of_ours_are_no_refusals_of_settings():
 
 
 def test_a_file_that_was_looked_for_in_vain_is_not_what_a_later_error_comes_from():
-    with pytest.raises(KeyError) as caught:
+    def look():
         try:
-            open("no/such/file")
+            Path("no/such/file").read_text()
         except FileNotFoundError:
             raise KeyError("a defect")  # noqa: B904 (as code does that handles it)
+
+    with pytest.raises(KeyError) as caught:
+        look()
     assert user_mistake(caught.value) is None
 
 

@@ -1,4 +1,4 @@
-"""What states take of the memory, looked at before any is made."""
+"""Check of the memory that states take, before any is made."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def main(args: list[str]) -> int:
 
 
 def wandb_logger(config: Config) -> WandbRun | None:
-    """What reports the run of a resolved configuration, which is the user's word, to W&B; None where nothing does."""
+    """Return the W&B logger of a resolved configuration, which is the user's word; None where there is none."""
     loggers = HqlmCLI("study", "", Request([], [], config)).loggers
     return next((each for each in loggers if isinstance(each, WandbRun)), None)
 

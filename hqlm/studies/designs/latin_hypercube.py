@@ -53,7 +53,7 @@ class LatinHypercube(Design):
         )
 
     def n_settings(self, factors: Sequence[Factor]) -> int:
-        """As many as runs."""
+        """Return `runs`."""
         return self.runs
 
     def aliasing(self, factors: Sequence[Factor]) -> str:

@@ -33,7 +33,7 @@ class RandomDesign(Design):
         return tuple(Setting({factor.key: _draw(factor, rng) for factor in factors}) for _ in range(self.runs))
 
     def n_settings(self, factors: Sequence[Factor]) -> int:
-        """As many as runs."""
+        """Return `runs`."""
         return self.runs
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
