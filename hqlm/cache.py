@@ -13,13 +13,17 @@ def cache_folder() -> Path:
     return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hqlm"
 
 
-def make_cache_folder(name: str = "") -> Path:
-    """Return a folder below `cache_folder()`, made, where it is missing, so that no other user can read or write it.
+def make_cache_folder(name: str = "", base: Path | None = None) -> Path:
+    """Return a folder below `base`, made, where it is missing, so that no other user can read or write it.
+
+    Args:
+        name: of the folder; `base` itself where it is empty.
+        base: None takes `cache_folder()`.
 
     Raises:
         OSError: when it cannot be made.
     """
-    folder = cache_folder()
+    folder = base or cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if name:
         folder /= name
@@ -27,11 +31,14 @@ def make_cache_folder(name: str = "") -> Path:
     return folder
 
 
-def is_private(path: Path) -> bool:
+def is_private(file: Path | int) -> bool:
     """Return whether a file or folder belongs to this user and no other may write to it.
+
+    Args:
+        file: path, or the descriptor of an open file.
 
     Raises:
         OSError: when it is not there.
     """
-    found = path.stat()
+    found = os.stat(file)
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from functools import cached_property, wraps
+from inspect import signature
 from types import FunctionType
 from typing import Any, Final, TypeVar
 
-from hqlm.errors import ComponentError, HqlmError, describe
+from hqlm.errors import ComponentError, HqlmError, abbreviate, describe
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 _CONTRACT: Final = "__contract__"
@@ -77,7 +78,7 @@ def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] |
             raise ComponentError(
                 f"{title} raised {describe(err)} ({_place(err)}). It must return {expected}, or raise an HqlmError"
             ) from err
-        if check is not None and not _fulfils(check, value, self, *args, **kwargs):
+        if check is not None and not _fulfils(check, value, self, *_in_order(method, self, args, kwargs)):
             raise ComponentError(f"{title} returned {_shown(value)}. It must return {expected}")
         return value
 
@@ -85,11 +86,16 @@ def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] |
     return call
 
 
-def _fulfils(check: Callable[..., bool], value: Any, *args: Any, **kwargs: Any) -> bool:
+def _fulfils(check: Callable[..., bool], value: Any, *args: Any) -> bool:
     try:
-        return bool(check(value, *args, **kwargs))
-    except Exception:  # it asked for an attribute that a value of another type has not
+        return bool(check(value, *args))
+    except (AttributeError, TypeError):  # it asked for what a value of another type has not
         return False
+
+
+def _in_order(method: Any, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of a call as checks take them, those given by name included."""
+    return signature(method).bind(owner, *args, **kwargs).args[1:] if kwargs else args
 
 
 def _place(error: BaseException) -> str:
@@ -104,7 +110,7 @@ def _shown(value: Any) -> str:
     if shape is not None and not isinstance(value, type):
         return f"a {kind} of shape {tuple(shape)} and {getattr(value, 'dtype', 'no dtype')}"
     if value is None or isinstance(value, bool | int | float | str):
-        return repr(value)[:80]
+        return abbreviate(repr(value), 80)
     if isinstance(value, list | tuple):
         inside = sorted({type(item).__name__ for item in value})
         return f"a {kind} of {len(value)} items" + (f" of type {', '.join(inside)[:80]}" if inside else "")

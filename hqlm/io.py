@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from hqlm.errors import CheckpointError, user_mistake
+from hqlm.errors import CheckpointError, describe, user_mistake
 from hqlm.files import atomic_file, recover_folder
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.reading import read_checkpoint as read_checkpoint
@@ -27,7 +27,6 @@ from hqlm.registry import suggestion
 RUNS: Final = Path("runs")  # where runs lie, below the working directory
 CHECKPOINTS: Final = "checkpoints"  # their folder in a run
 LAST: Final = "last"  # stem of the checkpoint of the last finished epoch
-_SHOWN: Final = 300  # letters of a message of Lightning
 BEST: Final = "best"  # how names of checkpoints chosen on the validation data start
 
 
@@ -97,7 +96,7 @@ def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
             raise
         raise CheckpointError(
             f"cannot go on from {checkpoint}: it is corrupt, or of another version of hqlm or Lightning "
-            f"({type(err).__name__}: {' '.join(str(err).split())[:_SHOWN]})"
+            f"({describe(err)})"
         ) from err
 
 
@@ -109,22 +108,36 @@ def _is_of_trainer(error: BaseException) -> bool:
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """Checkpoints that are written whole or not at all, and read without running code."""
+    """Checkpoints that are written whole or not at all, and read without running code.
+
+    Args:
+        folder: of the run, whose earlier checkpoints may be removed; None removes none but those written here.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self._folder = None if folder is None else (folder / CHECKPOINTS).resolve()
+        self._written: set[Path] = set()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write `checkpoint` under a temporary name, then rename it."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(Path(path)) as part, part.open("wb") as file:  # with a path, torch hides why it failed
             torch.save(checkpoint, file)
+        self._written.add(Path(path).resolve())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""
         return read_checkpoint(path)
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Remove a file of the local disk, no folder and no address: checkpoints say which earlier ones to remove."""
-        file = Path(path)
-        if file.is_file():
+        """Remove a checkpoint that was written here, or a `*.ckpt` file in the checkpoints of the run.
+
+        Checkpoints and configurations say which earlier ones to remove, so all else they name is left alone.
+        """
+        file = Path(path).resolve()
+        own = self._folder is not None and file.suffix == ".ckpt" and file.is_relative_to(self._folder)
+        if (own or file in self._written) and file.is_file() and not Path(path).is_symlink():
             file.unlink()
 
 

@@ -17,6 +17,7 @@ from hqlm.data.text import TextDataModule
 from hqlm.encoders import FeatureEncoder, FeatureModule, QuantumFeatureEncoder, TextEncoder, TextModule
 from hqlm.errors import CircuitError, ComponentError
 from hqlm.execution import Execution
+from hqlm.models import TextClassifier
 from hqlm.studies.designs import Design
 
 WRONG = [None, [], 3, "text", np.zeros(3), [None], torch.zeros(2, 3, 4)]
@@ -183,3 +184,35 @@ def test_classes_of_hqlm_are_not_wrapped():
     assert not hasattr(RingAnsatz.gates, "__wrapped__")
     assert hasattr(_Texts.forward, "__wrapped__")
     assert sys.modules[RingAnsatz.__module__].__name__.startswith("hqlm.")
+
+
+def test_arguments_may_be_given_by_name():
+    ansatz = made(Ansatz, gates=lambda self, n_qubits, n_layers: RingAnsatz().gates(n_qubits, n_layers))
+    assert ansatz.gates(n_layers=1, n_qubits=2) == RingAnsatz().gates(2, 1)
+    scheme = RepeatedUpload()
+    uploads = made(Reuploading, circuit=lambda self, *args, **kwargs: scheme.circuit(*args, **kwargs))
+    assert uploads.circuit(4, 1, RingAnsatz(), [PauliString("ZIII")]).n_qubits == 4
+
+
+def test_a_fault_of_a_check_is_not_blamed_on_the_component():
+    class Slot(Contracted):
+        @returns("a number", lambda found, self: 1 / found > 0)
+        def number(self):
+            return 1
+
+    odd = type("Odd", (Slot,), {"__module__": __name__, "number": lambda self: 0})
+    with pytest.raises(ZeroDivisionError):
+        odd().number()
+
+
+def test_logits_are_accepted_before_the_classes_are_known():
+    class Odd(TextClassifier):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+
+        class_names = None
+        build_head = forward = None
+
+    Odd.forward = lambda self, embeddings: torch.zeros(len(embeddings), 2)
+    checked = type("Checked", (Odd,), {"__module__": __name__, "forward": Odd.forward, "build_head": lambda *_: None})
+    assert checked().forward(torch.zeros(3, 4)).shape == (3, 2)

@@ -131,3 +131,30 @@ def test_a_file_that_is_no_checkpoint_is_refused_without_bad_advice(tmp_path, co
 def test_a_folder_of_data_does_not_hide_the_run_of_its_name(trained):  # noqa: F811
     Path("tiny").mkdir()
     assert find_checkpoint("tiny").resolve() == find_checkpoint(trained).resolve()
+
+
+def test_only_checkpoints_of_the_run_or_of_this_process_are_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "runs/r"
+    checkpoints, elsewhere = own / "checkpoints", tmp_path / "elsewhere"
+    for folder in (checkpoints / "folder.ckpt", elsewhere):
+        folder.mkdir(parents=True)
+    kept = [checkpoints / "notes.txt", checkpoints / "folder.ckpt/notes.txt", elsewhere / "a.ckpt", own / "b.ckpt"]
+    for file in [*kept, checkpoints / "old.ckpt"]:
+        file.touch()
+    (checkpoints / "link.ckpt").symlink_to(elsewhere / "a.ckpt")
+    (checkpoints / "way").symlink_to(elsewhere)
+    files = CheckpointFiles(own)
+    named = [*kept, checkpoints / "link.ckpt", checkpoints / "way/a.ckpt", checkpoints / "../b.ckpt", elsewhere]
+    named += [checkpoints / "folder.ckpt", f"local://{elsewhere}/a.ckpt", f"file://{elsewhere}", "missing.ckpt"]
+    for path in named:
+        files.remove_checkpoint(str(path))
+        CheckpointFiles().remove_checkpoint(str(path))
+    assert all(file.exists() for file in kept)
+    CheckpointFiles().remove_checkpoint(checkpoints / "old.ckpt")
+    assert (checkpoints / "old.ckpt").exists()
+    files.remove_checkpoint(checkpoints / "old.ckpt")
+    assert not (checkpoints / "old.ckpt").exists()
+    files.save_checkpoint({}, elsewhere / "new.ckpt")  # of a ModelCheckpoint with a folder of its own
+    files.remove_checkpoint(elsewhere / "new.ckpt")
+    assert not (elsewhere / "new.ckpt").exists()

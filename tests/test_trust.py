@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 import hqlm
 from hqlm.commands import main
@@ -389,7 +390,9 @@ WRONG = [
     ("callbacks.TrainingTime.seconds", "text"), ("callbacks.StepTime.seconds", [1]),
     ("callbacks.EarlyStopping", {"wait_count": "text"}), ("callbacks.EarlyStopping.wait_count", "text"),
     ("callbacks.BestCheckpoint.best_k_models", {"a": "b"}), ("callbacks.BestCheckpoint.best_model_score", "text"),
-    ("callbacks.BestCheckpoint.best_model_path", 3), ("loops.fit_loop.epoch_progress.current", "text"),
+    ("callbacks.BestCheckpoint.best_model_path", 3), ("callbacks.BestCheckpoint.best_k_models", [1]),
+    ("callbacks.BestCheckpoint.last_model_path", [1]), ("callbacks.BestCheckpoint.best_k_models", {3: None}),
+    ("loops.fit_loop.epoch_progress.current", "text"),
     ("loops.fit_loop.epoch_progress.current.completed", "text"), ("loops.fit_loop.state_dict", 3),
     ("loops.fit_loop.epoch_loop.batch_progress.total.ready", None), ("optimizer_states.0.state.0.step", "text"),
     ("optimizer_states.0.state.0.exp_avg", torch.zeros(7)), ("optimizer_states.0.param_groups.0.lr", "text"),
@@ -454,11 +457,64 @@ def test_nothing_but_checkpoints_of_a_run_is_removed_by_it(here, path, capfd):
     path = path.format(here=here, folder=folder)
     (best,) = (state for name, state in whole["callbacks"].items() if name.startswith("BestCheckpoint"))
     best |= {"dirpath": str(folder), "best_k_models": {path: torch.tensor(-1.0)}, "kth_best_model_path": path}
-    best |= {"kth_value": torch.tensor(-1.0)}
+    best |= {"kth_value": torch.tensor(-1.0), "best_model_path": path, "last_model_path": path}
     torch.save(whole, file)
     code = main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"])
     assert code == (2 if "link" in path else 0)
     assert all(victim.exists() for victim in victims)
+
+
+def test_a_configuration_cannot_have_files_of_others_removed(here):
+    elsewhere = here / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.ckpt").touch()
+    path = Path("runs/tiny/config.yaml")
+    config = yaml.safe_load(path.read_text())
+    keeper = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
+              "init_args": {"dirpath": str(elsewhere), "monitor": "val/loss", "save_top_k": 1}}  # fmt: skip
+    path.write_text(yaml.safe_dump({**config, "trainer": {**config["trainer"], "callbacks": [keeper]}}))
+    file, whole = checkpoint_of("tiny", "last")
+    key = ModelCheckpoint(dirpath=elsewhere, monitor="val/loss").state_key
+    (best,) = (state for name, state in whole["callbacks"].items() if name.startswith("BestCheckpoint"))
+    victim = str(elsewhere / "other.ckpt")
+    state = {"dirpath": str(elsewhere), "best_k_models": {victim: torch.tensor(99.0)}, "kth_best_model_path": victim}
+    whole["callbacks"][key] = {**best, **state, "kth_value": torch.tensor(99.0), "best_model_path": victim}
+    torch.save(whole, file)
+    assert main(["fit", "--ckpt_path=runs/tiny/checkpoints/last.ckpt", "--trainer.max_epochs=3"]) == 0
+    assert Path(victim).exists()
+    assert len(list(elsewhere.iterdir())) == 2  # its own earlier ones are removed
+
+
+def test_times_as_text_neither_prevent_testing_nor_going_on(here, capfd):
+    path = Path("runs/tiny/config.yaml")
+    config = yaml.safe_load(path.read_text())
+    callbacks = [
+        {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
+         "init_args": {"train_time_interval": "0:15:00", "dirpath": "other"}},
+        {"class_path": "lightning.pytorch.callbacks.Timer", "init_args": {"duration": "00:12:00:00"}},
+    ]  # fmt: skip
+    times = {"max_time": "00:12:00:00", "val_check_interval": "00:00:15:00", "callbacks": callbacks}
+    check_run({**config, "trainer": {**config["trainer"], **times}}, path)
+    times["max_time"] = {"minutes": 12}
+    check_run({**config, "trainer": {**config["trainer"], **times}}, path)
+    del times["val_check_interval"], times["callbacks"]
+    for max_time in ("00:12:00:00", {"minutes": 12}):
+        path.write_text(yaml.safe_dump({**config, "trainer": {**config["trainer"], "max_time": max_time}}))
+        assert main(["test", "--ckpt_path=tiny"]) == 0, capfd.readouterr().err
+        assert main(["fit", "--ckpt_path=tiny", "--trainer.max_epochs=2"]) == 0, capfd.readouterr().err
+
+
+def test_a_folder_named_like_an_option_is_no_obstacle_and_a_file_is_named(here, capfd):
+    for name in ("auto", "cpu", "constant", "cosine"):
+        Path(name).mkdir()
+    assert main(["fit", "--ckpt_path=tiny", "--trainer.max_epochs=2"]) == 0, capfd.readouterr().err
+    Path("auto").rmdir()
+    Path("auto").write_text("class_path: lightning.pytorch.strategies.SingleDeviceStrategy")
+    for command in (["fit", "--ckpt_path=tiny", "--trainer.max_epochs=3"], ["test", "--ckpt_path=tiny"]):
+        main(command)
+        error = capfd.readouterr().err
+        assert "a file called 'auto' lies in the working directory" in error or command[0] == "test"
+        assert "--plugins" not in error
 
 
 def test_no_data_set_is_read_from_pickles():

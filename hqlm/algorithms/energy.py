@@ -78,7 +78,10 @@ class EnergyMinimizer(HqlmModule):
         """U, without observables, on the qubits of the Hamiltonian."""
 
     @abstractmethod
-    @returns("a tensor (n_weights,)", lambda found, self, n_weights: tuple(found.shape) == (n_weights,))
+    @returns(
+        "a tensor (n_weights,)",
+        lambda found, self, n_weights: isinstance(found, Tensor) and tuple(found.shape) == (n_weights,),
+    )
     def initial_weights(self, n_weights: int) -> Tensor:
         """Where the search starts, in radians `(n_weights,)`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class QuantumBackend(Component):
         """
         raise NotImplementedError
 
-    @returns("a tensor (rows, shots, n_qubits) of uint8", lambda found, *_, **__: found.dtype == torch.uint8)
+    @returns("a tensor (rows, shots, n_qubits) of uint8", lambda found, *_, **__: _is_bits(found))
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
@@ -134,7 +134,10 @@ class QuantumBackend(Component):
 
         return measured(evaluate, circuit.rotations, columns, angles, states, execution)
 
-    @returns("a complex tensor (batch, 2**n_qubits)", lambda found, *_, **__: found.is_complex() and found.ndim == 2)
+    @returns(
+        "a complex tensor (batch, 2**n_qubits)",
+        lambda found, *_, **__: isinstance(found, Tensor) and found.is_complex() and found.ndim == 2,
+    )
     def states(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
     ) -> Tensor:
@@ -145,7 +148,7 @@ class QuantumBackend(Component):
         """
         raise UnsupportedExecution(f"{type(self).__name__} has no state vector. Use StatevectorBackend")
 
-    @returns("a tensor (batch, shots, n_qubits) of uint8", lambda found, *_, **__: found.dtype == torch.uint8)
+    @returns("a tensor (batch, shots, n_qubits) of uint8", lambda found, *_, **__: _is_bits(found))
     def sample(
         self,
         circuit: Circuit,
@@ -296,8 +299,12 @@ class QuantumBackend(Component):
             )
 
 
-def _is_real(found: Tensor) -> bool:
+def _is_real(found: Any) -> bool:
     return isinstance(found, Tensor) and found.is_floating_point() and found.ndim > 0
+
+
+def _is_bits(found: Any) -> bool:
+    return isinstance(found, Tensor) and found.dtype == torch.uint8
 
 
 @lru_cache(maxsize=64)

@@ -152,7 +152,7 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
     config = ConfigFile(cli.config_text(), folder)
     # the estimate before the clock starts; the last checkpoint after the others, whose state it keeps
     callbacks: list[Callback] = [TimeEstimate(), best, clock, steps, RandomState(), config, BodyFolder(folder, best)]
-    trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step))
+    trainer = cli.make_trainer([*callbacks, LastCheckpoint(folder)], MetricsFile(folder, step), folder)
     start = time.perf_counter()
     with restoring(trainer, checkpoint), interruptible(trainer):
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)

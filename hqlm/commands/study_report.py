@@ -15,7 +15,7 @@ from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Flag, Request, load_yaml, read_config
 from hqlm.commands.study_file import read_study, study_parser
 from hqlm.errors import MissingDependency, RunError
-from hqlm.models.trust import check_plugins, check_settings
+from hqlm.models.trust import check_class_options, check_plugins
 from hqlm.studies.reporting.build import build
 from hqlm.studies.reporting.contents import Report
 from hqlm.studies.reporting.page import write
@@ -96,7 +96,7 @@ def make_report(folder: Path, plugins: Sequence[str] = ()) -> tuple[Report, pand
     Request([], [Flag("--plugins", json.dumps(list(plugins)))]).load_plugins()
     config = expand(read_config(path))
     check_plugins(config.pop("plugins", None), path, plugins)
-    check_settings(config, Study, path, plugins)
+    check_class_options(config, Study, path, plugins)
     study, _ = read_study(study_parser("report", ""), Request([(path, config)], []))
     results = read_results(folder)
     return build(study, folder, results, plugins), results

@@ -6,6 +6,7 @@ import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from lightning.pytorch import Callback, Trainer
@@ -150,15 +151,21 @@ class HqlmCLI(LightningCLI):
             config.pop(key, None)
         return str(self.parser.dump(config, skip_none=False, skip_validation=True, format="yaml"))
 
-    def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None) -> Trainer:
-        """The trainer as configured, with `callbacks` and `logger` beside those of the configuration."""
+    def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None, folder: Path | None = None) -> Trainer:
+        """The trainer as configured, with `callbacks` and `logger` beside those of the configuration.
+
+        Args:
+            callbacks: beside those of the configuration.
+            logger: beside those of the configuration.
+            folder: of the run, in which earlier checkpoints may be removed.
+        """
         config = dict(self.config_init["trainer"])
         for name, lowest in _LOWEST.items():
             if config[name] is not None and not config[name] >= lowest:  # NaN is not either
                 raise ConfigError(f"trainer.{name}={config[name]}: give {lowest} or more")
         watching = [each for each in self.loggers if isinstance(each, Callback)]  # a logger may be both
         config["callbacks"] = [*_listed(config["callbacks"]), *watching, *callbacks]
-        config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles()]
+        config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles(folder)]
         if config["logger"] is not False:
             config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:

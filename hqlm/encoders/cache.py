@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hqlm.cache import cache_folder
+from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
 from hqlm.memory import check_fits
@@ -62,12 +62,10 @@ class EmbeddingCache:
         known: dict[str, np.ndarray] = {}
         path = self._path(encoder)
         with self._open(path) as database:
-            with _patience(path):
-                known.update(_read(database, distinct, path))
+            known.update(_read(database, distinct, path))
             missing = [text for text in distinct if text not in known]
             for chunk, vectors, lengths in _encoded(encoder, missing):
-                with _patience(path):
-                    _write(database, chunk, vectors, _beyond(encoder, chunk, lengths))
+                _write(database, chunk, vectors, _beyond(encoder, chunk, lengths), path)
                 known.update(zip(chunk, vectors, strict=True))
             _tell_of_cut(database, texts)
         if len({len(vector) for vector in known.values()}) > 1:
@@ -82,7 +80,7 @@ class EmbeddingCache:
     @contextmanager
     def _open(self, path: Path) -> Iterator[sqlite3.Connection]:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_cache_folder(self.folder.name, self.folder.parent)
             database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
         except (OSError, sqlite3.Error) as err:
             raise CacheError(
@@ -114,24 +112,31 @@ def _patience(path: Path) -> AbstractContextManager[None]:
 
 def _read(database: sqlite3.Connection, texts: Iterable[str], path: Path) -> dict[str, np.ndarray]:
     found = {}
-    (size,) = database.execute("PRAGMA user_version").fetchone()  # bytes of an embedding; 0 in older files
-    for text in texts:
-        row = database.execute("SELECT vector, crc FROM embeddings WHERE text = ?", (_digest(text),)).fetchone()
-        if row is None:
-            continue
-        vector, crc = row
-        if not isinstance(vector, bytes) or zlib.crc32(vector) != crc:
-            raise _corrupt(path, "a checksum does not match")
-        if len(vector) != (size or len(vector)) or len(vector) % 4 or not vector:
-            raise _corrupt(path, "an embedding has a wrong length")
-        found[text] = np.frombuffer(vector, dtype="<f4")
+    with database:  # one transaction, which waits for writers at its start alone
+        with _patience(path):
+            database.execute("BEGIN")
+            (size,) = database.execute("PRAGMA user_version").fetchone()  # bytes of an embedding; 0 in older files
+        for text in texts:
+            row = database.execute("SELECT vector, crc FROM embeddings WHERE text = ?", (_digest(text),)).fetchone()
+            if row is None:
+                continue
+            vector, crc = row
+            if not isinstance(vector, bytes) or zlib.crc32(vector) != crc:
+                raise _corrupt(path, "a checksum does not match")
+            if len(vector) != (size or len(vector)) or len(vector) % 4 or not vector:
+                raise _corrupt(path, "an embedding has a wrong length")
+            found[text] = np.frombuffer(vector, dtype="<f4")
     return found
 
 
-def _write(database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarray, cut: list[_Cut]) -> None:
+def _write(
+    database: sqlite3.Connection, texts: Sequence[str], vectors: np.ndarray, cut: list[_Cut], path: Path
+) -> None:
     blobs = [vector.astype("<f4").tobytes() for vector in vectors]
     rows = [(_digest(text), blob, zlib.crc32(blob)) for text, blob in zip(texts, blobs, strict=True)]
     with database:  # one transaction: all rows or none
+        with _patience(path):
+            database.execute("BEGIN EXCLUSIVE")
         database.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
         database.executemany("INSERT OR IGNORE INTO cut VALUES (?, ?, ?)", cut)
         database.execute(f"PRAGMA user_version = {len(blobs[0])}")

@@ -77,11 +77,16 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
             yield "one of its lr_schedulers has no last_epoch"
     for keeper in checkpoint.get("callbacks", {}).values():  # Lightning deletes files that these paths name
-        known = keeper.get("best_k_models") if isinstance(keeper, Mapping) else None
-        paths = [*known, *(keeper.get(name) or "" for name in _PATHS)] if isinstance(known, Mapping) else []
-        folder = str(keeper.get("dirpath")) if paths else ""
+        if not isinstance(keeper, Mapping) or not {"best_k_models", *_PATHS} & set(keeper):
+            continue
+        known = keeper.get("best_k_models", {})
+        if not isinstance(known, Mapping):
+            yield f"its callbacks keep {ascii(known)[:80]}"
+            continue
+        paths = [*known, *(keeper[name] for name in _PATHS if keeper.get(name) is not None)]
+        folder = str(keeper.get("dirpath"))
         yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(path, folder))
-        scores = [*known.values(), *(keeper.get(name) for name in _SCORES)] if isinstance(known, Mapping) else []
+        scores = [*known.values(), *(keeper.get(name) for name in _SCORES)]
         yield from (f"a score of its callbacks is {ascii(each)[:80]}" for each in scores if not _is_score(each))
 
 

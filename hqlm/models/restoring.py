@@ -18,7 +18,6 @@ from hqlm.models.trust import PLUGINS, check_trusted
 from hqlm.notices import say_if_slow
 
 _PARTS: Final = {"algorithms", "backends", "circuits", "encoders", "models"}  # packages that components live in
-_SHOWN: Final = 300  # letters of a message about settings or weights
 
 
 def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
@@ -40,7 +39,7 @@ def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
         raise
     except (SystemExit, ArgumentError, TypeError, ValueError) as err:
         raise CheckpointError(
-            f"{file} holds settings that {model_class.__name__} of this version refuses: {_first_words(err)}"
+            f"{file} holds settings that {model_class.__name__} of this version refuses: {describe(err)}"
         ) from err
     model.hparams.update({name: value for name, value in hparams.items() if name in ("optimizer", "schedule")})
     model.find_body(file)
@@ -53,7 +52,7 @@ def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
     except (TypeError, AttributeError, RuntimeError, LookupError) as err:
         raise CheckpointError(
             f"{file} is corrupt, or of another version of hqlm: {model_class.__name__} cannot take its weights "
-            f"({_first_words(err)})"
+            f"({describe(err)})"
         ) from err
     return model.eval()
 
@@ -110,10 +109,6 @@ def _class(path: str) -> type[HqlmModule]:
     module, _, name = path.rpartition(".")
     found: type[HqlmModule] = getattr(importlib.import_module(module), name)
     return found
-
-
-def _first_words(err: BaseException) -> str:
-    return " ".join(str(err).split())[:_SHOWN]
 
 
 def import_plugin(module: str) -> Any:

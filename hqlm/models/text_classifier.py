@@ -118,7 +118,10 @@ class TextClassifier(TextModel):
     @returns(
         "logits, a tensor (batch, n_classes)",
         lambda logits, self, embeddings: (
-            isinstance(logits, Tensor) and tuple(logits.shape) == (len(embeddings), len(self.class_names))
+            isinstance(logits, Tensor)
+            and logits.ndim == 2
+            and len(logits) == len(embeddings)
+            and (self.class_names is None or logits.shape[1] == len(self.class_names))
         ),
     )
     def forward(self, embeddings: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import os
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -29,7 +30,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from hqlm.data import HqlmDataModule
-from hqlm.errors import CheckpointError
+from hqlm.errors import CheckpointError, abbreviate
 from hqlm.files import check_plain, parse_argument
 from hqlm.models.base import HqlmModule
 from hqlm.registry import Component
@@ -41,8 +42,8 @@ PLUGINS: Final = "hqlm.plugins"  # entry points of installed packages
 _KNOWN: Final = (
     Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
 )  # fmt: skip
-_PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike)
-_TEXT: Final = (str, Path, os.PathLike)
+_PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike, timedelta)
+_TEXT: Final = (str, Path, os.PathLike, timedelta)  # written as text
 _LISTS: Final = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS: Final = (dict, collections.abc.Mapping)
 _CHECKPOINT_KEYS: Final = {"_class_path", "_instantiator"}
@@ -65,7 +66,7 @@ def check_trusted(spec: Any, source: Path, plugins: Sequence[str] = (), slot: ty
     _check_class(spec, _KNOWN if slot is object else (slot,), _Place(source, tuple(plugins)))
 
 
-def check_settings(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
+def check_class_options(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
     """Refuse options of a class, such as `Trainer`, that name what `check_trusted` refuses.
 
     Raises:
@@ -130,6 +131,14 @@ class _Place:
             f"plugins=['{module}'] in Python"
         )
 
+    def refuse_file(self, name: str) -> CheckpointError:
+        """Return the error for a word beside which a file lies: where a class may stand, the parser would read it."""
+        name = _shown(name)
+        return CheckpointError(
+            f"{self.source} holds the word '{name}', and a file called '{name}' lies in the working directory, which "
+            "would be read in its place. Rename that file, or work in another folder"
+        )
+
 
 def _check(value: Any, hint: Any, place: _Place) -> None:
     members = list(_members(hint))
@@ -138,6 +147,8 @@ def _check(value: Any, hint: Any, place: _Place) -> None:
     elif isinstance(value, str):
         if not _accepts_text(value, members):
             raise place.refuse(value)
+        if not all(map(_is_plain, members)) and os.path.exists(value) and not os.path.isdir(value):
+            raise place.refuse_file(value)
     elif isinstance(value, list | tuple):
         elements = [each for one in members if get_origin(one) in _LISTS for each in get_args(one)]
         for item in value:
@@ -272,11 +283,11 @@ def _is_known(hint: Any) -> bool:
 
 
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:
-    """Whether text stays text there: beside a class the parser takes it for a path to import or a file to read."""
+    """Whether text stays text there: beside a class the parser takes what is no word for a path to import."""
     if all(map(_is_plain, members)):
         return any(each in _TEXT or get_origin(each) in (Literal, *_TEXT) for each in members)
     word = text in [each for one in members if get_origin(one) is Literal for each in get_args(one)]
-    return (word or (str in members and text.isidentifier())) and not Path(text).exists()
+    return word or (str in members and text.isidentifier())
 
 
 def _is_plain(hint: Any) -> bool:
@@ -289,5 +300,4 @@ def _is_plain(hint: Any) -> bool:
 
 def _shown(value: Any) -> str:
     """A value from a file, as far as a message shows it."""
-    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return abbreviate(value if isinstance(value, str) else ascii(value), _SHOWN)

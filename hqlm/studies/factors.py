@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hqlm.errors import ConfigError
+from hqlm.errors import ConfigError, abbreviate
 
 _MOST_LEVELS: Final = 1_000
 _LARGEST: Final = 1e100  # numbers whose squares and products still are numbers
@@ -148,8 +148,7 @@ def _read_factor(key: str, value: Any) -> Factor:
 
 def _short(value: Any) -> str:
     """The beginning of a value, for messages."""
-    text = "null" if value is None else str(value)
-    return text if len(text) <= 80 else f"{text[:80]} ..."
+    return "null" if value is None else abbreviate(str(value), 80)
 
 
 def _is_number(value: Any) -> bool:

@@ -91,3 +91,46 @@ def test_a_folder_of_another_user_is_not_read(compiled, monkeypatch):
     compiled()
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     assert "can be written by other users" in compiled()
+
+
+def test_the_open_file_is_checked_and_not_what_its_path_now_leads_to(tmp_path, monkeypatch):
+    open_to_all, private = tmp_path / "open", tmp_path / "private"
+    for path, mode in ((open_to_all, 0o666), (private, 0o600)):
+        path.write_bytes(cache._sealed(b"data"))
+        path.chmod(mode)
+    opened = Path.open
+
+    def swap(path, *args):
+        file = opened(path, *args)
+        private.replace(open_to_all)
+        return file
+
+    monkeypatch.setattr(Path, "open", swap)
+    with pytest.raises(cache._Damaged, match="written by other users"):
+        cache._read(open_to_all)
+
+
+def test_a_damaged_file_that_cannot_be_removed_is_named(compiled, monkeypatch):
+    compiled()
+    files()[".nbi"].write_bytes(b"garbage")
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        said = compiled()
+    assert "is damaged" in said
+    assert "cannot remove the damaged file" in said
+    assert "compiling" in said
+
+
+def test_other_errors_than_damage_are_not_hidden(compiled, monkeypatch):
+    compiled()
+
+    def fail(data):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cache.pickle, "loads", fail)
+    with pytest.raises(ZeroDivisionError):
+        compiled()

@@ -224,11 +224,30 @@ def test_a_cache_that_another_process_holds_is_waited_for_with_a_word(cache, mon
     assert "waiting for the embedding cache" in said[0]
 
 
-def test_the_folder_is_for_one_user_alone(tmp_path):
+def test_reading_and_writing_for_long_is_no_wait_for_others(cache, monkeypatch):
+    said, digest = [], embedding_cache._digest
+    monkeypatch.setattr(notices, "rank_zero_info", said.append)
+    monkeypatch.setattr(notices, "_PATIENCE", 0.2)
+    notices.say_once.cache_clear()
+
+    def slow(text):
+        time.sleep(0.005)
+        return digest(text)
+
+    monkeypatch.setattr(embedding_cache, "_digest", slow)
+    for _ in range(2):
+        cache.embed(Counting(), TEXTS[:100])
+    assert said == []
+
+
+def test_the_folder_is_for_one_user_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "root"))
     before = os.umask(0)
     try:
         cache = EmbeddingCache(tmp_path / "new")
         cache.embed(Counting(), TEXTS[:3])
+        EmbeddingCache().embed(Counting(), TEXTS[:3])
     finally:
         os.umask(before)
-    assert cache.folder.stat().st_mode & 0o777 == 0o700
+    for folder in (cache.folder, cache.folder.parent, tmp_path / "root", tmp_path / "root/embeddings"):
+        assert folder.stat().st_mode & 0o777 == 0o700

@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from hqlm.cache import cache_folder, is_private, make_cache_folder
+from hqlm.errors import describe
+
+_UNREADABLE: Final = (pickle.UnpicklingError, EOFError, ValueError, AttributeError, ImportError, IndexError)
 
 
 def cached(dispatcher: Any) -> Any:
@@ -77,7 +80,7 @@ class _Files(IndexDataCacheFile):
 
     def _load_index(self) -> Any:
         try:
-            version, stamp, kernels = pickle.loads(_read(Path(self._index_path)))  # noqa: S301 (private and checked)
+            version, stamp, kernels = _unpickled(Path(self._index_path))
         except FileNotFoundError:
             return {}
         return kernels if (version, stamp) == (self._version, self._source_stamp) else {}
@@ -87,7 +90,7 @@ class _Files(IndexDataCacheFile):
             file.write(_sealed(self._dump((self._version, self._source_stamp, overloads))))
 
     def _load_data(self, name: str) -> Any:
-        return pickle.loads(_read(Path(self._data_path(name))))  # noqa: S301 (private and checked)
+        return _unpickled(Path(self._data_path(name)))
 
     def _save_data(self, name: str, data: Any) -> None:
         with self._open_for_write(self._data_path(name)) as file:
@@ -123,12 +126,18 @@ class _KernelCache(FunctionCache):
                 _say_open(self._cache_path)
         except OSError:  # no folder to read is an empty cache; saving will say so
             pass
-        except Exception as err:  # a damaged file may fail in any way; what is compiled anew is the same
-            _say(f"the kept {kernel} kernel is damaged ({type(err).__name__.lstrip('_')}: {str(err)[:300]})")
-            self._cache_file.forget()
+        except _Damaged as err:  # what is compiled anew is the same
+            _say(f"the kept {kernel} kernel is damaged ({err})")
+            self._forget()
         if found is None:
             _say(f"compiling the {kernel} kernel for this machine, once, a few seconds ...")
         return found
+
+    def _forget(self) -> None:
+        try:
+            self._cache_file.forget()
+        except OSError as err:
+            _say(f"cannot remove the damaged file {err.filename} ({err.strerror}). Make its folder writable")
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
@@ -153,12 +162,20 @@ def _sealed(data: bytes) -> bytes:
 def _read(path: Path) -> bytes:
     """Return what `_sealed` made, checked before anything is unpickled."""
     with path.open("rb") as file:
-        if not is_private(path):
+        if not is_private(file.fileno()):  # the file that is read, whatever the path now leads to
             raise _Damaged(f"{path} can be written by other users")
         digest, data = file.read(32), file.read()
     if hashlib.sha256(data).digest() != digest:
         raise _Damaged(f"{path} is not as it was written")
     return data
+
+
+def _unpickled(path: Path) -> Any:
+    data = _read(path)
+    try:
+        return pickle.loads(data)  # noqa: S301 (private and checked)
+    except _UNREADABLE as err:
+        raise _Damaged(f"{path}: {describe(err)}") from err
 
 
 @lru_cache(maxsize=8)

@@ -96,7 +96,10 @@ class TextEncoder(Component):
     """
 
     @property
-    @returns("one of frozen, contrastive and end_to_end", lambda stage, self: stage in get_args(Stage))
+    @returns(
+        "one of frozen, contrastive and end_to_end",
+        lambda stage, self: isinstance(stage, str) and stage in get_args(Stage),
+    )
     def stage(self) -> Stage:
         """How its weights are trained."""
         return "frozen"

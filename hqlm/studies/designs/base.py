@@ -93,7 +93,9 @@ class Design(Component):
     @abstractmethod
     @returns(
         "a tuple of Setting, one or more",
-        lambda found, *_: len(found) > 0 and all(isinstance(setting, Setting) for setting in found),
+        lambda found, *_: (
+            isinstance(found, tuple | list) and len(found) > 0 and all(isinstance(each, Setting) for each in found)
+        ),
     )
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
         """What is run once in every block, in standard order.
@@ -115,7 +117,12 @@ class Design(Component):
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """In plain words and chains, which effects the design cannot tell apart; known before anything runs."""
 
-    @returns("a tuple of pairs of keys", lambda found, *_: all(len(pair) == 2 for pair in found))
+    @returns(
+        "a tuple of pairs of keys",
+        lambda found, *_: (
+            isinstance(found, tuple | list) and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in found)
+        ),
+    )
     def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
         """Factors whose interactions the design can estimate beside all main effects, by key."""
         return ()
