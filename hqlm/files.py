@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import json
 import math
@@ -27,7 +28,7 @@ _PARSER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # in YAML not allowed, or a line break
 LOCK: Final = ".lock"  # in a folder that a process holds
 _HOST: Final = platform.node()
-_LEFTOVER: Final = re.compile(rf"\.(.+)\.{re.escape(_HOST)}-(\d+)-\d+\.(part|old)")
+_TEMPORARY: Final = re.compile(r"\.([^/]+)\.([0-9a-f]{8})-(\d+)-\d+\.(part|old)")
 _numbers = itertools.count(1)
 _in_use: set[str] = set()  # names of the temporary files and folders of this process
 
@@ -108,8 +109,11 @@ def yaml_line(value: Any) -> str:
         return "{" + ", ".join(f"{yaml_line(str(key))}: {yaml_line(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(yaml_line, value)) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+        digits = float.__repr__(value)
+        return digits if "." in digits else digits.replace("e", ".0e")  # 1e-05 without a point is a text
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
@@ -221,6 +225,42 @@ def clear_folder(folder: Path) -> None:
             path.unlink()
 
 
+def list_leftovers(folder: Path, names: re.Pattern[str], was_killed: bool) -> list[Path] | None:
+    """Return what a killed process left in a folder, what lies deepest first; None where anything is to be kept.
+
+    Args:
+        folder: that exists.
+        names: of what the process writes before it has a result, relative to the folder. Unfinished temporary files
+            count as such, and the lock is left out.
+        was_killed: whether the process that held the folder was killed; otherwise all that it holds is to be kept.
+    """
+    if not folder.is_dir():
+        return None
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if name == LOCK:
+            continue
+        if not was_killed or not (names.fullmatch(name) or _is_unfinished(name)):
+            return None
+        found.append(path)
+    return sorted(found, reverse=True)
+
+
+def remove_leftovers(leftovers: list[Path]) -> None:
+    """Remove what `list_leftovers` returned, and nothing that has come to lie below it since."""
+    for path in leftovers:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+def _is_unfinished(name: str) -> bool:
+    parts = map(_TEMPORARY.fullmatch, name.split("/"))
+    return any(found is not None and found[4] == "part" for found in parts)
+
+
 def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
     try:
         value = parse()
@@ -282,34 +322,47 @@ def _too_deep(source: str) -> DocumentError:
     return DocumentError(f"{source} is nested too deep: {_MAX_DEPTH} levels are allowed")
 
 
+def _machine() -> str:
+    """Return what tells apart where numbers of processes mean the same: the machine, and on Linux the container."""
+    namespace = ""
+    with suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{_HOST} {namespace}".encode()).hexdigest()[:8]
+
+
+_MACHINE: Final = _machine()
+
+
 @contextmanager
 def _temporary(path: Path, suffix: str = "part") -> Iterator[Path]:
-    """Yield an unused path beside `path`, which says whose it is; what lies there in the end is removed."""
-    part = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{next(_numbers)}.{suffix}")
+    """Yield an unused path beside `path`, which says whose it is; what lies there in the end is settled."""
+    part = path.with_name(f".{path.name}.{_MACHINE}-{os.getpid()}-{next(_numbers)}.{suffix}")
     _remove_leftovers(path.parent)
     _in_use.add(part.name)
     try:
         yield part
     finally:
-        _remove(part)
+        _settle(part, path, suffix)
         _in_use.discard(part.name)
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _settle(part: Path, path: Path, suffix: str) -> None:
+    """Give a folder that was to be replaced its name back, unless another one has it now; remove anything else."""
+    if suffix == "old" and not path.exists():
+        with suppress(FileNotFoundError):  # another process has just done so
+            _rename(part, path)
+    else:
+        with suppress(OSError):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed processes of this machine left in a folder."""
+    """Settle the temporary files that killed processes of this machine left in a folder."""
     for path in list(folder.iterdir()) if folder.is_dir() else []:
-        found = _LEFTOVER.fullmatch(path.name)
-        if found is None or path.name in _in_use or _is_alive(int(found[2])):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is None or found[2] != _MACHINE or path.name in _in_use or _is_alive(int(found[3])):
             continue
-        if found[3] == "old" and not (folder / found[1]).exists():  # killed before the new one took its place
-            path.rename(folder / found[1])
-        else:
-            _remove(path)
+        _settle(path, folder / found[1], found[4])
 
 
 def _is_alive(pid: int) -> bool:
@@ -325,25 +378,25 @@ def _is_alive(pid: int) -> bool:
     return pid != os.getpid()
 
 
-def _take_place(part: Path, folder: Path) -> bool:
-    """Give a folder the name of another one; False when another process was faster and it must be tried again."""
+def _rename(one: Path, other: Path) -> bool:
+    """Rename a folder; False when another process was faster and something of that name is there."""
     try:
-        part.rename(folder)
+        one.rename(other)
     except OSError as err:
         if err.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    else:
-        return True
-    if _exchange(part, folder):
+        return False
+    return True
+
+
+def _take_place(part: Path, folder: Path) -> bool:
+    """Give a folder the name of another one; False when another process was faster and it must be tried again."""
+    if _rename(part, folder) or _exchange(part, folder):
         return True
     with _temporary(folder, "old") as old, suppress(FileNotFoundError):  # file systems without it, such as NFS
         folder.rename(old)
-        try:
+        with suppress(OSError):  # another process has just taken the place, or the folder stays as it was
             part.rename(folder)
-        except OSError:  # another process has just taken the place, or the folder stays as it was
-            with suppress(OSError):
-                old.rename(folder)
-        else:
             return True
     return False
 

@@ -5,11 +5,13 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from jsonargparse import get_loader
 
 from hqlm import files
@@ -158,9 +160,68 @@ def test_what_a_killed_writer_left_goes_with_the_next_one_and_what_a_live_one_wr
 
 
 def test_a_number_of_a_process_that_is_given_again_hides_no_leftovers(tmp_path):
-    (tmp_path / f".x.txt.{files._HOST}-{os.getpid()}-1.part").write_text("of a process of the same number")
+    (tmp_path / f".x.txt.{files._MACHINE}-{os.getpid()}-1.part").write_text("of a process of the same number")
     write_text(tmp_path / "x.txt", "x")
     assert content(tmp_path) == {"x.txt": "x"}
+
+
+def test_temporary_files_of_other_containers_stay(tmp_path, monkeypatch):
+    """Where another container has the same name, its processes have numbers that mean nothing here."""
+    child = subprocess.Popen(["true"])
+    child.wait()
+    monkeypatch.setattr(files.os, "readlink", lambda path: f"other {path}")
+    other = files._machine()
+    monkeypatch.undo()
+    assert other != files._machine() == files._MACHINE
+    (tmp_path / f".x.txt.{other}-{child.pid}-1.part").write_text("of a live process there")
+    (tmp_path / f".y.txt.{files._MACHINE}-{child.pid}-1.part").write_text("of a dead process here")
+    write_text(tmp_path / "z.txt", "z")
+    assert sorted(os.listdir(tmp_path)) == [f".x.txt.{other}-{child.pid}-1.part", "z.txt"]
+
+
+def test_a_folder_that_two_processes_recover_at_once_is_recovered(tmp_path, monkeypatch):
+    pid = os.getpid()  # of nobody, as this process has no such file
+    for faster in (False, True):
+        old = tmp_path / f".out.{files._MACHINE}-{pid}-1.old"
+        old.mkdir()
+        rename = Path.rename
+
+        def lose(path, target, rename=rename):
+            rename(path, target)  # the other process
+            return rename(path, target)
+
+        if faster:
+            monkeypatch.setattr(Path, "rename", lose)
+        recover_folder(tmp_path / "out")
+        monkeypatch.undo()
+        assert os.listdir(tmp_path) == ["out"]
+        (tmp_path / "out").rmdir()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_interrupt_between_two_renames_loses_nothing(tmp_path, monkeypatch, at, after):
+    """The renames are: refused, the old folder away, the new one in its place."""
+    replace(tmp_path / "out", "old")
+    monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    rename, seen = Path.rename, []
+
+    def interrupt(path, target):
+        seen.append(path)
+        if len(seen) == at and not after:
+            raise KeyboardInterrupt
+        try:
+            return rename(path, target)
+        finally:
+            if len(seen) == at:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        replace(tmp_path / "out", "new")
+    word = "new" if (at, after) == (3, True) else "old"
+    assert content(tmp_path / "out") == dict.fromkeys(["0.txt", "1.txt"], word)
+    assert os.listdir(tmp_path) == ["out"]
 
 
 def hold(folder, stays=True):
@@ -257,6 +318,7 @@ def test_the_loader_of_configurations_survives_what_is_nested_too_deep(text):
 @pytest.mark.parametrize(
     "value",
     [
+        [1e-05, -1e22, 5e-324, 1.7976931348623157e308, 1.5e-07, 1e15, 1e16, 0.0, -0.0, 100.0],
         "\U0001f600",
         'a\x85b\u2028c\x7f\ufeff\uffff\t\n\0"\\\u00e9',
         {"\U0001f600": [1.5, True, None, float("inf"), -float("inf"), -3, 1e-3, 1e22], "b": {"~": {}}},
@@ -266,7 +328,8 @@ def test_the_loader_of_configurations_survives_what_is_nested_too_deep(text):
 )
 def test_yaml_lines_are_read_back_as_they_were(value):
     line = yaml_line(value)
-    assert get_loader("yaml")(line) == value
+    for load in (get_loader("yaml"), yaml.safe_load):
+        assert repr(load(line)) == repr(value)  # of the same types
     assert "\n" not in line
 
 

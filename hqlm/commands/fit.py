@@ -26,7 +26,7 @@ from hqlm.callbacks import (
 from hqlm.commands.layers import Layer, differences
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Request, load_yaml, read_config
-from hqlm.commands.runs import hold_run, last_checkpoint, new_run
+from hqlm.commands.runs import discard_unfinished, hold_run, last_checkpoint, new_run
 from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError, ConfigError, RunError
 from hqlm.files import write_text
@@ -64,7 +64,10 @@ def main(args: list[str]) -> int:
         if cli.fast_dev_run:
             return _train(cli, None, None)
         with new_run(request) as folder:
-            return _train(cli, folder, None)
+            code = _train(cli, folder, None)
+            if code == _INTERRUPTED:  # so that the same command starts again
+                discard_unfinished(folder)
+            return code
     checkpoint = _checkpoint(request)
     folder = run_folder(checkpoint)
     if request["name"] not in (None, folder.name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
@@ -14,11 +14,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.commands.request import Request
 from hqlm.errors import CheckpointError, FolderInUse, RunError
-from hqlm.files import LOCK, clear_folder, lock_folder
-from hqlm.io import CHECKPOINTS, LAST, RUNS, find_checkpoint
-from hqlm.models.text_model import BODY
+from hqlm.files import LOCK, list_leftovers, lock_folder, remove_leftovers
+from hqlm.io import BEST, CHECKPOINTS, LAST, RUNS, find_checkpoint
 
-_BEFORE_AN_EPOCH: Final = {"config.yaml", "metrics.csv", CHECKPOINTS, BODY, "wandb", "wandb.json"}
+_BEFORE_AN_EPOCH: Final = re.compile(
+    rf"config\.yaml|metrics\.csv|{CHECKPOINTS}|wandb\.json|wandb(/((offline-)?run-\d[^/]*(/.*)?|latest-run|debug[^/]*\.log))?"
+)
+_BEFORE_RESULTS: Final = re.compile(r"config\.yaml")
 _MAX_NAME: Final = 200  # letters; file systems allow 255, and temporary names are longer
 
 
@@ -26,7 +28,7 @@ _MAX_NAME: Final = 200  # letters; file systems allow 255, and temporary names a
 def new_run(request: Request) -> Iterator[Path]:
     """Make the folder of a new run and hold it; it is removed when training failed before the first logged step.
 
-    A run that ended before its first epoch did starts again in its folder.
+    A run whose process was killed in its first epoch starts again in its folder, unless anything else lies there.
 
     Raises:
         RunError: when the name was given and the run exists, or another process is training it.
@@ -36,13 +38,13 @@ def new_run(request: Request) -> Iterator[Path]:
         if explicit is not None:
             check_name(explicit)
             folder = RUNS / explicit
-            if not _claim(folder, held, _is_trained):
+            if not _claim(folder, held, _BEFORE_AN_EPOCH):
                 has_last = (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file()
                 go_on = f", or go on from it with --name={explicit} --ckpt_path=last" if has_last else ""
                 raise RunError(f"the run {folder} exists. Give another --name, or remove that folder{go_on}")
         else:
             names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-            folder = _claim_first((RUNS / name for name in names), held, _is_trained)
+            folder = _claim_first((RUNS / name for name in names), held, _BEFORE_AN_EPOCH)
             if folder.name != stem:
                 print(f"the run {RUNS / stem} exists; this one is {folder}")
         try:
@@ -50,6 +52,12 @@ def new_run(request: Request) -> Iterator[Path]:
         finally:
             if _writes() and {path.name for path in folder.glob("*")} <= {"config.yaml", LOCK}:
                 (folder / "config.yaml").unlink(missing_ok=True)
+
+
+def discard_unfinished(run: Path) -> None:
+    """Remove what an interrupted new run has written, unless it has finished an epoch."""
+    if _writes():
+        remove_leftovers(list_leftovers(run, _BEFORE_AN_EPOCH, True) or [])
 
 
 @contextmanager
@@ -82,13 +90,13 @@ def comparison_folder(request: Request) -> Iterator[Path]:
 def numbered_folder(run: Path, command: str) -> Iterator[Path | None]:
     """Make the next free folder `<run>/<command>-<k>` and hold it; it is removed when nothing was written.
 
-    One that a killed process left is used again. Of several processes rank 0 alone gets one.
+    One that a killed process left without results is used again. Of several processes rank 0 alone gets one.
     """
     if not _writes():
         yield None
         return
     with ExitStack() as held:
-        yield _claim_first((run / f"{command}-{number}" for number in count(1)), held, _is_filled)
+        yield _claim_first((run / f"{command}-{number}" for number in count(1)), held, _BEFORE_RESULTS)
 
 
 def last_checkpoint(request: Request) -> Path:
@@ -103,6 +111,9 @@ def last_checkpoint(request: Request) -> Path:
         check_name(request["name"])
         folder = RUNS / request["name"]
         if folder.is_dir() and not (folder / CHECKPOINTS / f"{LAST}.ckpt").is_file():
+            best = next((folder / CHECKPOINTS).glob(f"{BEST}*.ckpt"), None)
+            if best is not None:
+                raise CheckpointError(f"the run {folder} has no {LAST}.ckpt. Go on with --ckpt_path={best}")
             raise CheckpointError(
                 f"the run {folder} has finished no epoch to go on from. Leave --ckpt_path out to start it"
             )
@@ -118,49 +129,37 @@ def last_checkpoint(request: Request) -> Path:
     return max(found, key=lambda file: file.stat().st_mtime)
 
 
-def _claim_first(folders: Iterable[Path], held: ExitStack, is_kept: Callable[[Path, bool], bool]) -> Path:
+def _claim_first(folders: Iterable[Path], held: ExitStack, unfinished: re.Pattern[str]) -> Path:
     for folder in folders:
         with suppress(FolderInUse):
-            if _claim(folder, held, is_kept):
+            if _claim(folder, held, unfinished):
                 return folder
     raise AssertionError("there is always another number")
 
 
-def _claim(folder: Path, held: ExitStack, is_kept: Callable[[Path, bool], bool]) -> bool:
-    """Make a folder, or take over what an unfinished process left there, and hold it; False when it holds more.
+def _claim(folder: Path, held: ExitStack, unfinished: re.Pattern[str]) -> bool:
+    """Make a folder, or take over what a killed process left there, and hold it; False when it holds anything else.
 
     Args:
         folder: what to claim.
         held: closed when the folder is no longer needed.
-        is_kept: whether a folder that exists must stay as it is; given the folder, and whether the process that held it
-            before was killed.
+        unfinished: names of what a killed process may have left, which are removed.
 
     Raises:
         FolderInUse: when another process holds it.
     """
     if not _writes():  # rank 0 claims it for all
         return True
-    with suppress(FileNotFoundError):  # it is new
-        if is_kept(folder, (folder / LOCK).exists()):
+    with suppress(FileNotFoundError):  # removed by the process that held it
+        if os.path.lexists(folder) and list_leftovers(folder, unfinished, (folder / LOCK).exists()) is None:
             return False
     was_killed = held.enter_context(lock_folder(folder))
-    if is_kept(folder, was_killed):  # another process was faster
+    leftovers = list_leftovers(folder, unfinished, was_killed)
+    if leftovers is None:  # another process was faster
         held.close()
         return False
-    clear_folder(folder)
+    remove_leftovers(leftovers)
     return True
-
-
-def _is_trained(run: Path, was_killed: bool) -> bool:
-    """Return whether a run has finished an epoch, or its folder holds anything else than a run writes before that."""
-    others = {path.name for path in run.iterdir() if not path.name.startswith(".")} - _BEFORE_AN_EPOCH
-    checkpoints = [path.stem for path in (run / CHECKPOINTS).glob("*.ckpt")]
-    # the best one alone: the process was killed before it wrote the last one, or the user removed that
-    return bool(others) or LAST in checkpoints or (bool(checkpoints) and not was_killed)
-
-
-def _is_filled(folder: Path, was_killed: bool) -> bool:
-    return not was_killed and any(path.name != LOCK for path in folder.iterdir())
 
 
 def _writes() -> bool:

@@ -180,11 +180,12 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_where(fit, monkeypatch, tmp_path, 
     monkeypatch.syspath_prepend(tmp_path)
     Path(f"interrupt{epoch}.py").write_text(INTERRUPT)
     callback = f'[{{"class_path": "interrupt{epoch}.Interrupt", "init_args": {{"epoch": {epoch}}}}}]'
-    result = fit("--name=tiny", f"--trainer.callbacks={callback}")
+    result = fit("--name=tiny", f"--trainer.callbacks={callback}", "--trainer.log_every_n_steps=1")
     assert result.code == 130
     assert said in result.err
     assert "Traceback" not in result.err
     assert not Path("runs/tiny/summary.json").exists()
+    assert Path("runs/tiny").exists() == (epoch > 0)
 
 
 def test_a_continued_run_keeps_its_name_and_says_what_changed(run, trained):

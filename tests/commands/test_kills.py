@@ -54,7 +54,14 @@ def test_a_run_is_trained_by_one_process(fit, run, trained):
 
 
 def test_a_run_that_was_killed_in_its_first_epoch_starts_again_under_its_name(fit, trained):
-    leave(Path("runs/killed"), "config.yaml", "metrics.csv", "checkpoints/best-epoch00-acc0.9000.ckpt")
+    part = ".{}.0123abcd-17-1.part"  # of another container, which nobody else has the right to judge
+    Path("runs/killed/checkpoints").mkdir(parents=True)
+    leave(
+        Path("runs/killed"), "config.yaml", "metrics.csv", f"checkpoints/{part.format('best-epoch00.ckpt')}",
+        f"{part.format('body')}/model.safetensors", "wandb.json", "wandb/offline-run-20260101_000000-ab/run-ab.wandb",
+        "wandb/debug.log",
+    )  # fmt: skip
+    Path("runs/killed/wandb/latest-run").symlink_to("offline-run-20260101_000000-ab")
     result = fit("--name=killed", "--ckpt_path=last")
     assert result.code == 2
     assert "has finished no epoch to go on from. Leave --ckpt_path out" in result.err
@@ -64,15 +71,72 @@ def test_a_run_that_was_killed_in_its_first_epoch_starts_again_under_its_name(fi
     assert Path("runs/killed/metrics.csv").read_text() == (trained / "metrics.csv").read_text()
 
 
-@pytest.mark.parametrize("name", ["checkpoints/best-epoch00-acc0.9000.ckpt", "notes.txt", "summary.json"])
-def test_what_a_user_kept_is_not_overwritten(fit, name):
-    leave(Path("runs/kept"), name)
-    if name.endswith(".ckpt"):
-        Path("runs/kept", LOCK).unlink()  # no process died there: the user removed the other checkpoint
+KEPT = [
+    "checkpoints/best-epoch09-acc0.9000.ckpt",
+    "checkpoints/notes.txt",
+    "checkpoints/mine/x",
+    "body/model.safetensors",
+    ".git/config",
+    ".notes",
+    "notes.txt",
+    "metrics.json",
+    "summary.json",
+    "test-1/config.yaml",
+    "wandb/notes.txt",
+    ".body.0123abcd-17-1.old/model.safetensors",
+]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_no_unfinished_run_writes_is_kept_though_a_process_was_killed_there(fit, run, name):
+    Path("kept.yaml").write_text("seed_everything: 1\n")
+    leave(Path("runs/kept"), "config.yaml", "metrics.csv", name)
+    before = sorted(Path("runs/kept").rglob("*"))
     result = fit("--name=kept")
     assert result.code == 2
     assert "the run runs/kept exists. Give another --name, or remove that folder\n" in result.err
+    assert "this one is runs/kept-2" in run("fit", "--config=kept.yaml", *TINY).out
+    assert sorted(Path("runs/kept").rglob("*")) == before
     assert Path("runs/kept", name).read_text() == "of a killed process"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.csv", "wandb/offline-run-20260101_000000-ab/x", ".notes"])
+def test_a_folder_where_no_process_was_killed_is_kept(fit, name):
+    leave(Path("runs/kept"), name)
+    Path("runs/kept", LOCK).unlink()
+    result = fit("--name=kept")
+    assert result.code == 2
+    assert "the run runs/kept exists. Give another --name" in result.err
+    assert Path("runs/kept", name).read_text() == "of a killed process"
+    assert not Path("runs/kept", LOCK).exists()
+
+
+def test_a_file_or_a_dead_link_is_no_folder_for_a_run(fit):
+    Path("runs").mkdir()
+    Path("runs/file").write_text("mine")
+    Path("runs/link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        result = fit(f"--name={name}")
+        assert result.code == 2
+        assert f"the run runs/{name} exists" in result.err
+    assert Path("runs/file").read_text() == "mine"
+
+
+def test_a_run_without_its_last_checkpoint_goes_on_from_the_best(fit, trained):
+    (trained / "checkpoints/last.ckpt").unlink()
+    (best,) = trained.glob("checkpoints/best*.ckpt")
+    result = fit("--name=tiny", "--ckpt_path=last")
+    assert result.code == 2
+    assert result.err.endswith(f"the run runs/tiny has no last.ckpt. Go on with --ckpt_path={best}\n")
+    assert fit("--name=tiny", f"--ckpt_path={best}").code == 0
+    assert (trained / "checkpoints/last.ckpt").is_file()
+
+
+@pytest.mark.parametrize("name", ["predictions.tsv", "metrics.json", ".notes"])
+def test_results_that_a_killed_process_left_are_kept(run, trained, name):
+    leave(trained / "test-1", "config.yaml", name)
+    assert "runs/tiny/test-2\n" in run("test", "--ckpt_path=tiny").out
+    assert (trained / "test-1" / name).read_text() == "of a killed process"
 
 
 def test_a_folder_that_a_killed_test_left_is_used_again(run, trained):
