@@ -31,9 +31,11 @@ def watch_processes(trainer: Trainer) -> None:
     Lightning looks every five seconds and then kills the main process too, without a word.
 
     Raises:
-        ConfigError: for more processes than this one may use cores.
+        ConfigError: for more processes than this one may use cores, unless srun, torchrun or the like started them.
     """
-    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > usable_cores():
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    starts = environment is None or not environment.creates_processes_externally
+    if starts and isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > usable_cores():
         raise ConfigError(
             f"trainer.devices={trainer.num_devices} would start {trainer.num_devices} processes, but this one may use "
             f"{usable_cores()} cores. Set trainer.devices to {usable_cores()} or less"

@@ -32,6 +32,9 @@ from hqlm.plain import to_plain
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # what Lightning trusts to read class paths
 _WARM_START: Final = ", or start a new run from its head: --model.init_from=RUN without --ckpt_path"
+_PLAIN: Final = frozenset(  # parts of a checkpoint that options are in, such as a rate from numpy.logspace
+    {"optimizer_states", "lr_schedulers", "hyper_parameters", "optimizer_options"}
+)
 LOWER_RATE: Final = "Lower model.optimizer.lr, or set trainer.gradient_clip_val"
 
 
@@ -172,7 +175,7 @@ class HqlmModule(LightningModule, Contracted, ABC):
         if self._schedule != "constant" and "lr" not in optimizer.defaults:
             raise ConfigError(f"{type(optimizer).__name__} has no learning rate: set model.schedule=constant")
         steps = self._count_steps()
-        if None not in (self._planned_steps, steps) and self._planned_steps != steps:
+        if self._resumed is not None and None not in (self._planned_steps, steps) and self._planned_steps != steps:
             raise ConfigError(
                 f"schedule={self._schedule} was made for the {self._planned_steps} steps of the run, but trainer and "
                 f"data now mean {steps}: go on with the same max_epochs, data and batch size, or start a new run"
@@ -209,8 +212,8 @@ class HqlmModule(LightningModule, Contracted, ABC):
         self.check_weights()
         checkpoint["planned_steps"] = self._planned_steps
         checkpoint["optimizer_options"] = self._options
-        for key, value in checkpoint.items():
-            checkpoint[key] = to_plain(value, keep=Tensor)  # a rate from numpy.logspace is in the optimizer's state
+        for key in _PLAIN.intersection(checkpoint):
+            checkpoint[key] = to_plain(checkpoint[key], keep=Tensor)
 
     def check_weights(self) -> None:
         """Refuse weights that training has spoilt.

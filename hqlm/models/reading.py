@@ -37,8 +37,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: when it cannot be read, was not written by hqlm, or holds values of wrong types.
     """
-    if Path(path).name == WEIGHTS:
-        return read_pretrained(Path(path).parent)
+    checkpoint: Any = read_pretrained(Path(path).parent) if Path(path).name == WEIGHTS else _load(path)
+    hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
+    if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
+        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
+    check_plain(hparams, str(path))
+    wrong = next(_wrong_parts(checkpoint), None)
+    if wrong is not None:
+        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
+    return checkpoint  # type: ignore[no-any-return]
+
+
+def _load(path: str | os.PathLike[str]) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch itself does not look at the checksums
@@ -50,14 +60,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from err
     if damaged is not None:
         raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
-    hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
-    if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
-        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
-    check_plain(hparams, str(path))
-    wrong = next(_wrong_parts(checkpoint), None)
-    if wrong is not None:
-        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
-    return checkpoint  # type: ignore[no-any-return]
+    return checkpoint
 
 
 def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
@@ -65,8 +68,7 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
     for key, kind in _TYPES.items():
         if not isinstance(checkpoint.get(key), kind) and (key in checkpoint or key == "state_dict"):
             yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
-    state = checkpoint["state_dict"]
-    yield from (f"its weight {ascii(name)[:80]} is no tensor" for name in state if not isinstance(state[name], Tensor))
+    yield from _wrong_weights(checkpoint["state_dict"])
     classes = checkpoint["hyper_parameters"].get("class_names")
     if not isinstance(classes, list | tuple | None) or not all(isinstance(name, str) for name in classes or ()):
         yield f"its class_names are {ascii(classes)[:80]}"
@@ -88,6 +90,14 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"its callbacks name {ascii(path)[:80]}" for path in paths if _leads_out(path, folder))
         scores = [*known.values(), *(keeper.get(name) for name in _SCORES)]
         yield from (f"a score of its callbacks is {ascii(each)[:80]}" for each in scores if not _is_score(each))
+
+
+def _wrong_weights(state: Mapping[Any, Any]) -> Iterator[str]:
+    for name, value in state.items():
+        if not isinstance(name, str):
+            yield f"one of its weights has the name {ascii(name)[:80]}, which is no text"
+        if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta or value.is_quantized:
+            yield f"its weight {ascii(name)[:80]} is no dense tensor"
 
 
 def _is_score(value: Any) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from hqlm.errors import ConfigError
 
 _RATES: Final = ("lr", "initial_lr", "max_lr", "min_lr")  # of a group; schedules move all but the first along with it
+_OPTIONS: Final[dict[type[Callback], tuple[str, ...]]] = {  # that Lightning stores as if they were state
+    EarlyStopping: ("patience",),
+}
 _SHOWN: Final = 3  # names in a message
 _INSTEAD: Final = "Leave it as it was, or start a new run with --model.init_from=RUN, which takes over the weights"
 
@@ -42,6 +45,9 @@ def change_options(checkpoint: Mapping[str, Any], options: Sequence[Mapping[str,
     Args:
         checkpoint: changed in place.
         options: of each group of parameters, as configured now.
+
+    Raises:
+        ConfigError: for another learning rate than zero where it was zero, and a schedule has no ratio to go by.
     """
     configured = checkpoint.get("optimizer_options")
     states = checkpoint.get("optimizer_states")
@@ -51,6 +57,11 @@ def change_options(checkpoint: Mapping[str, Any], options: Sequence[Mapping[str,
     for group, old, new in zip(states[0]["param_groups"], configured, options, strict=False):
         group.update({name: new[name] for name in new if name != "lr" and name in old and new[name] != old[name]})
         ratio = _ratio(old.get("lr"), new.get("lr"))
+        if ratio is None and checkpoint.get("lr_schedulers"):
+            raise ConfigError(
+                f"a learning rate of 0 in the run so far cannot become {new['lr']:g}: its schedule multiplies the rate "
+                f"that it began with. {_INSTEAD}"
+            )
         ratios.append(ratio)
         if ratio is None:
             group["lr"] = new["lr"]
@@ -60,13 +71,11 @@ def change_options(checkpoint: Mapping[str, Any], options: Sequence[Mapping[str,
         for name in ("base_lrs", "_last_lr"):
             rates = schedule.get(name)
             if isinstance(rates, list) and len(rates) == len(ratios):
-                schedule[name] = [
-                    rate if ratio is None else rate * ratio for rate, ratio in zip(rates, ratios, strict=True)
-                ]
+                schedule[name] = [rate * ratio for rate, ratio in zip(rates, ratios, strict=True)]
 
 
 def keep_callback_options(checkpoint: Mapping[str, Any], callbacks: Sequence[Callback]) -> None:
-    """Set options of callbacks in their stored state, such as the patience of EarlyStopping, as they are configured.
+    """Set options that callbacks of Lightning keep in their state, such as a patience, as they are configured.
 
     Args:
         checkpoint: changed in place.
@@ -74,10 +83,9 @@ def keep_callback_options(checkpoint: Mapping[str, Any], callbacks: Sequence[Cal
     """
     for callback in callbacks:
         state = checkpoint.get("callbacks", {}).get(callback.state_key)
+        names = [name for kind, own in _OPTIONS.items() if isinstance(callback, kind) for name in own]
         if isinstance(state, dict):
-            for name in set(inspect.signature(type(callback)).parameters) & set(state) & set(vars(callback)):
-                if isinstance(vars(callback)[name], bool | int | float):
-                    state[name] = vars(callback)[name]
+            state.update({name: vars(callback)[name] for name in names if name in state})
 
 
 def describe_misfits(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

@@ -106,6 +106,7 @@ class TextClassifier(TextModel):
         self._is_built = False
         self._embedded: dict[Split, list[str]] = {}  # texts that the embeddings are of
         self._start: tuple[tuple[str, ...], dict[str, Tensor]] | None = None  # classes and weights of `init_from`
+        self._is_started = False  # it has weights that a fit is to go on with where there is `init_from`
         self._batches: list[tuple[Tensor, Tensor, Tensor]] = []  # index, labels and logits of evaluated batches
         self.evaluation: Evaluation | None = None  # of the last pass over validation, test or prediction rows
 
@@ -224,7 +225,7 @@ class TextClassifier(TextModel):
         self._is_built = True
 
     def initialize(self) -> None:
-        """Estimate what the head needs from the training embeddings, or take its weights from another run.
+        """Estimate what the head needs from the training embeddings, or take its weights from another run, once.
 
         Raises:
             ConfigError: when those of `init_from` do not fit.
@@ -240,19 +241,20 @@ class TextClassifier(TextModel):
             self.fit_head(embeddings.to(self._head_device()))
         elif self._start is not None:
             self._load_start(self._start)
-        if self.stage == "end_to_end":
-            self._embeddings.clear()
+            self._start, self._is_started = None, True  # a second fit goes on from what the first one trained
 
     def on_fit_start(self) -> None:
-        """Refuse random weights where those of another run were asked for; one that goes on has its own.
+        """Refuse random weights where those of another run were asked for; drop embeddings that no step needs.
 
         Raises:
             ConfigError: when those of `init_from` were not read.
         """
-        if self.init_from is not None and self._start is None and self.trainer.ckpt_path is None:
+        if self.init_from is not None and not self._is_started and self.trainer.ckpt_path is None:
             raise ConfigError(
                 f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.io before a fit"
             )
+        if self.stage == "end_to_end":
+            self._embeddings.clear()
 
     def warm_start(self, checkpoint: Mapping[str, Any]) -> None:
         """Take a trained head into a fit that starts from it: its weights, and what it has estimated from its data.
@@ -267,6 +269,12 @@ class TextClassifier(TextModel):
         if self.class_names not in (None, classes):
             raise ConfigError(_other_classes(f"init_from={self.init_from}", classes, self.class_names or ()))
         self._start = (classes, {name: value for name, value in checkpoint["state_dict"].items() if _of_head(name)})
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in torch; the weights take the place of those of `init_from`."""
+        result = super().load_state_dict(state_dict, strict, assign)
+        self._start, self._is_started = None, True
+        return result
 
     def _load_start(self, start: tuple[tuple[str, ...], dict[str, Tensor]]) -> None:
         classes, weights = start
@@ -414,13 +422,16 @@ class TextClassifier(TextModel):
             return
         index, labels, logits = (torch.cat(parts) for parts in columns)
         if self.trainer.world_size > 1:
-            index, labels, logits = (torch.cat(gather_all_tensors(part)) for part in (index, labels, logits))
+            gathered = [gather_all_tensors(part.to(self.device)) for part in (index, labels, logits)]
+            index, labels, logits = (torch.cat(parts) for parts in gathered)
             order = index.argsort(stable=True)
             order = order[index[order].diff(prepend=index.new_tensor([-1])) != 0]
             index, labels, logits = index[order], labels[order], logits[order]
         self.evaluation = Evaluation(split, index.cpu(), labels.cpu(), logits.cpu().double())
         if split != "predict":
-            metrics = _metrics(split, self.evaluation)
+            # NCCL, which takes their mean over processes, knows no tensors on the CPU, and MPS none in double precision
+            kind = torch.float32 if self.device.type == "mps" else torch.float64
+            metrics = {name: value.to(self.device, kind) for name, value in _metrics(split, self.evaluation).items()}
             self.log_dict(metrics, prog_bar=split == "val", batch_size=len(index), sync_dist=True)
 
 
@@ -430,8 +441,8 @@ def _of_head(name: str) -> bool:
 
 def _other_classes(source: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
     return (
-        f"{source} has the classes {', '.join(theirs)}, in this order, but the data has {', '.join(ours)}. Use data "
-        "with the same classes, or start a new run"
+        f"{source} has the classes {', '.join(theirs) or 'unknown'}, in this order, but the data has "
+        f"{', '.join(ours)}. Use data with the same classes, or start a new run"
     )
 
 

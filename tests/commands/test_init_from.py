@@ -1,14 +1,21 @@
 """A fit that starts from the head of another run."""
 
+import functools
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Trainer
 
 import hqlm
+from hqlm.data import ReviewsData
+from hqlm.encoders import HashingEncoder
 from hqlm.errors import ConfigError
+from hqlm.io import read_checkpoint
+from hqlm.models import ClassicalClassifier
 from tests.commands.test_stages import flags, weights  # noqa: F401
 
 LAST = "runs/a/checkpoints/last.ckpt"
@@ -71,19 +78,75 @@ def test_a_head_that_does_not_fit_is_refused(fit, more, words):
 
 
 def test_in_python_a_model_does_not_train_from_a_head_that_it_was_not_given(tmp_path, monkeypatch):
-    from lightning.pytorch import Trainer
-
-    from hqlm.data import ReviewsData
-    from hqlm.encoders import HashingEncoder
-    from hqlm.models import ClassicalClassifier
-
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
     model = ClassicalClassifier(text_encoder=HashingEncoder(dim=15), init_from="a")
-    trainer = Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
-    )
     with pytest.raises(ConfigError, match="warm_start"):
-        trainer.fit(model, ReviewsData(limit_train=16))
+        quiet_trainer().fit(model, ReviewsData(limit_train=16))
+
+
+def quiet_trainer(epochs=1):
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, **options)
+
+
+def weight_of(model):
+    return next(model.parameters()).detach().clone()
+
+
+def test_in_python_a_second_fit_goes_on_from_the_weights_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
+    data, rate = ReviewsData(limit_train=16, limit_val=8), functools.partial(torch.optim.SGD, lr=0.5)
+    donor = ClassicalClassifier(HashingEncoder(dim=15), optimizer=rate, schedule="constant")
+    training = quiet_trainer(epochs=3)
+    training.fit(donor, data)
+    training.save_checkpoint(tmp_path / "donor.ckpt")
+    still = functools.partial(torch.optim.SGD, lr=1e-12)
+    model = ClassicalClassifier(HashingEncoder(dim=15), init_from="donor.ckpt", optimizer=still, schedule="constant")
+    model.warm_start(read_checkpoint(tmp_path / "donor.ckpt"))
+    training = quiet_trainer()
+    training.fit(model, data)
+    torch.testing.assert_close(weight_of(model), weight_of(donor))
+    with torch.no_grad():
+        next(model.parameters()).add_(1.0)
+    training.save_checkpoint(tmp_path / "second.ckpt")
+    trained = weight_of(model)
+    quiet_trainer().fit(model, data)
+    torch.testing.assert_close(weight_of(model), trained)
+    loaded = hqlm.load(str(tmp_path / "second.ckpt"))  # which has weights of its own
+    quiet_trainer().fit(loaded.train(), data)
+    assert (weight_of(loaded) - weight_of(donor)).min() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda found: found["hyper_parameters"].update(class_names=5), "its class_names are 5"),
+        (lambda found: found["state_dict"].update({3: torch.ones(2)}), "has the name 3"),
+        (lambda found: found["state_dict"].update({"head.weight": torch.ones(2, 2).to_sparse()}), "no dense tensor"),
+        (lambda found: found["state_dict"].update({"head.weight": torch.ones(2, 2, device="meta")}), "no dense tensor"),
+    ],
+    ids=["classes", "number", "sparse", "meta"],
+)
+def test_a_source_with_values_of_wrong_types_is_refused(fit, spoil, words):
+    assert fit("--name=a").code == 0
+    found = torch.load(LAST, weights_only=True)
+    spoil(found)
+    torch.save(found, "spoilt.ckpt")
+    result = fit("--name=b", "--model.init_from=spoilt.ckpt")
+    assert result.code == 2
+    assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_saved_model_with_classes_of_a_wrong_type_is_refused(fit):
+    assert fit("--name=a").code == 0
+    hqlm.load("a").save_pretrained("saved")
+    config = json.loads(Path("saved/config.json").read_text())
+    config["init_args"]["class_names"] = 5
+    Path("saved/config.json").write_text(json.dumps(config))
+    result = fit("--name=b", "--model.init_from=saved")
+    assert result.code == 2
+    assert "its class_names are 5" in result.err
 
 
 def test_a_frozen_run_starts_one_that_trains_the_text_encoder(run, flags):  # noqa: F811

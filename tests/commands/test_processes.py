@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from lightning.pytorch import Trainer
 
+from hqlm.errors import ConfigError
+from hqlm.processes import watch_processes
 from hqlm.resources import usable_cores
 from tests.commands.conftest import TINY
 from tests.kernels import share_kernels
@@ -41,6 +44,18 @@ def test_more_processes_than_cores_are_refused(fit):
     assert result.code == 2
     assert f"would start 100 processes, but this one may use {usable_cores()} cores" in result.err
     assert not list(Path("runs").glob("*"))
+
+
+def test_processes_that_were_started_by_others_are_not_counted(monkeypatch):
+    """Those of torchrun or srun may each be bound to some of the cores, or lie on several machines."""
+    few = {"accelerator": "cpu", "strategy": "ddp", "logger": False, "enable_checkpointing": False}
+    with pytest.raises(ConfigError, match="would start 100 processes"):
+        watch_processes(Trainer(devices=100, **few))
+    torchrun = {"RANK": 0, "LOCAL_RANK": 0, "GROUP_RANK": 0, "WORLD_SIZE": 100, "LOCAL_WORLD_SIZE": 100}
+    torchrun |= {"TORCHELASTIC_RUN_ID": "a", "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, str(value))
+    watch_processes(Trainer(devices=100, **few))
 
 
 def alive(pid):

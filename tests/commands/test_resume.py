@@ -259,6 +259,52 @@ def test_the_patience_of_early_stopping_takes_effect(fit):
     assert state["patience"] == 9
 
 
+COUNTER = """
+from lightning.pytorch import Callback
+
+class Counter(Callback):
+    def __init__(self, seen: int = 0) -> None:
+        self.seen = seen
+
+    def on_train_batch_end(self, *args):
+        self.seen += 1
+
+    def state_dict(self):
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state):
+        self.seen = state["seen"]
+"""
+
+
+def test_the_state_of_other_callbacks_goes_on(fit, monkeypatch, tmp_path):
+    """Even where an argument of the constructor has the name of a value in it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("counter.py").write_text(COUNTER)
+    args = ["--name=a", *ADAM, "--trainer.callbacks=[{'class_path': 'counter.Counter'}]", "--plugins=counter"]
+    assert fit(*args, "--trainer.max_epochs=1").code == 0
+    assert fit(*args, "--trainer.max_epochs=2", "--ckpt_path=last").code == 0
+    found = torch.load("runs/a/checkpoints/last.ckpt", weights_only=True)
+    assert found["callbacks"]["Counter"] == {"seen": found["global_step"]}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "torch.optim.lr_scheduler.StepLR"])
+def test_a_learning_rate_of_zero_is_raised_without_a_schedule_alone(fit, schedule):
+    flags = ["--name=a", "--model.optimizer=torch.optim.SGD", f"--model.schedule={schedule}"]
+    flags += ["--model.schedule.step_size=1"] if schedule != "constant" else []
+    result = fit(*flags, "--model.optimizer.lr=0", "--trainer.max_epochs=1")
+    assert result.code == 0, result.err
+    before = {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()}
+    result = fit(*flags, "--model.optimizer.lr=0.5", "--trainer.max_epochs=2", "--ckpt_path=last")
+    if schedule == "constant":
+        assert result.code == 0, result.err
+        assert [group["lr"] for group in optimizer_of("a")] == [0.5]
+    else:
+        assert result.code == 2
+        assert "a learning rate of 0 in the run so far cannot become 0.5" in result.err
+        assert {path: path.read_bytes() for path in Path("runs/a").rglob("*") if path.is_file()} == before
+
+
 def write_rows(folder, *labels):
     Path(folder).mkdir()
     for split in ("train", "dev", "test"):

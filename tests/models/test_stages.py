@@ -73,6 +73,20 @@ def test_end_to_end_training_moves_body_and_head_at_their_own_rates(make, weight
     assert counts["quantum"] + counts["classical"] == sum(value.numel() for value in head["params"])
 
 
+def test_end_to_end_training_embeds_the_training_texts_once_and_keeps_no_table(make, weights, tmp_path, monkeypatch):
+    calls, embed = [], EmbeddingCache.embed
+
+    def counted(self, module, texts):
+        calls.append(len(texts))
+        return embed(self, module, texts)
+
+    monkeypatch.setattr(EmbeddingCache, "embed", counted)
+    model = make(encoder(weights, "end_to_end"))
+    fit(model, tmp_path)
+    assert calls == [32]
+    assert not model._embeddings
+
+
 def trained(module):
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 

@@ -268,6 +268,50 @@ class TestEveryClassifier:
         assert score["test/loss"] == pytest.approx(sum(surprises) / len(surprises), rel=1e-4)
 
 
+def test_metrics_are_on_the_device_of_the_model(tmp_path):
+    """Where collective calls of NCCL find them."""
+    model, _ = fitted(MAKERS["ClassicalClassifier"], tmp_path)
+    logged = {}
+    model.log_dict = lambda metrics, **options: logged.update(metrics)
+    model._batches = [(torch.arange(2), torch.tensor([0, 1]), torch.eye(2))]
+    model._device = torch.device("meta")
+    model.on_validation_epoch_end()
+    assert {name: str(value.device) for name, value in logged.items()} == dict.fromkeys(
+        ("val/loss", "val/acc", "val/f1"), "meta"
+    )
+
+
+def test_a_second_fit_estimates_the_head_from_its_own_embeddings(tmp_path):
+    model, _ = fitted(MAKERS["HybridClassifier"], tmp_path)
+    first = model.features.amplitudes.mean.clone()
+    trainer(tmp_path).fit(model, reviews(limit_train=16))
+    assert not torch.equal(first, model.features.amplitudes.mean)
+    torch.testing.assert_close(model.features.amplitudes.mean, model._embeddings["train"].mean(0))
+
+
+class Keeper(Callback):
+    """Has arrays in its state, and sees the versions of modules."""
+
+    def on_save_checkpoint(self, trainer, module, checkpoint):
+        self.version = dict(checkpoint["state_dict"]._metadata)
+
+    def state_dict(self):
+        return {"array": np.arange(3.0), "weights": torch.arange(3.0)}
+
+
+def test_a_checkpoint_keeps_state_as_it_is_and_options_as_plain_numbers(tmp_path):
+    keeper = Keeper()
+    model = MAKERS["ClassicalClassifier"](optimizer=functools.partial(torch.optim.SGD, lr=np.float64(0.25)))
+    training = trainer(tmp_path, callbacks=[keeper])
+    training.fit(model, reviews())
+    saved = training._checkpoint_connector.dump_checkpoint(weights_only=False)
+    assert saved["state_dict"]._metadata == keeper.version
+    (state,) = (state for name, state in saved["callbacks"].items() if "Keeper" in name)
+    assert isinstance(state["array"], np.ndarray)
+    assert type(saved["optimizer_options"][0]["lr"]) is float
+    assert type(saved["optimizer_states"][0]["param_groups"][0]["initial_lr"]) is float
+
+
 def test_predictions_are_free_of_what_training_adds():
     encoder = QuantumFeatureEncoder(n_qubits=4, offset=1.0, jitter=1.0)
     model = HybridClassifier(TEXT, encoder, class_names=["a", "b"], embedding_dim=15)
