@@ -24,7 +24,7 @@ from hqlm.errors import DocumentError, FolderInUse
 
 _MAX_DEPTH: Final = 200  # levels; configurations of hqlm have fewer than 20
 _MAX_VALUES: Final = 2_000_000  # with every YAML alias counted as often as it is used
-_PARSER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # in YAML not allowed, or a line break
 LOCK: Final = ".lock"  # in a folder that a process holds
 _HOST: Final = platform.node()
@@ -280,7 +280,7 @@ def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
 
 def _check_nesting(text: str, source: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=_PARSER):
+    for event in yaml.parse(text, Loader=YAML_LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise _too_deep(source)

@@ -91,7 +91,7 @@ def test_a_hundred_thousand_gates_run():
 @pytest.mark.parametrize(
     ("make", "error"),
     [
-        (lambda: QuantumFeatureEncoder(n_qubits=HUGE), UnsupportedExecution),
+        (lambda: QuantumFeatureEncoder(n_qubits=HUGE, pad="truncate").build(16), UnsupportedExecution),
         (lambda: QuantumFeatureEncoder(n_qubits=4, n_encoders=HUGE).build(16), CircuitError),
         (lambda: QuantumFeatureEncoder(n_qubits=22, rotate=True, pad="truncate").build(2**22), ConfigError),
         (lambda: LinearFeatureEncoder(n_qubits=HUGE).build(16), ConfigError),

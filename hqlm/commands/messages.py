@@ -180,7 +180,11 @@ def _nearest(name: str, options: list[str]) -> str:
 
 
 def _options(component: Any) -> list[str]:
-    return [name for name in inspect.signature(component).parameters if name != "params"]  # of an optimiser
+    try:
+        parameters = inspect.signature(component).parameters
+    except ValueError:  # a class that is written in C
+        return []
+    return [name for name in parameters if name != "params"]  # of an optimiser
 
 
 def _last(pattern: re.Pattern[str], text: str) -> str:

@@ -15,7 +15,7 @@ from hqlm.commands.names import expand, is_short
 from hqlm.commands.plugins import check_names, load_installed, load_named, named
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
-from hqlm.files import parse_argument, parse_yaml, yaml_line
+from hqlm.files import YAML_LOADER, parse_argument, parse_yaml, yaml_line
 from hqlm.registry import suggestion
 
 Config = dict[str, Any]
@@ -150,7 +150,7 @@ def read_config(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
         config = parse_yaml(text, f"the configuration file {path}", load_yaml)
-        twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader), set())
+        twice = _repeated_key(yaml.compose(text, Loader=YAML_LOADER), set())
     except FileNotFoundError as err:
         files = sorted(str(file) for file in path.parent.glob("*.yaml"))
         near = suggestion(str(path), files) if files else "Its folder holds no .yaml file"

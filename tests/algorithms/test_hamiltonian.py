@@ -267,7 +267,7 @@ def test_numbers_and_names_beyond_what_is_possible_are_refused_briefly(terms, me
         ("h.json", "[" * 100_000, "nested too deep"),
         ("h.yaml", "- " * 100_000 + "1", "nested too deep"),
         ("h.yaml", "&a {ZZ: *a}", "within that value itself"),
-        ("h.json", '{"ZZ": ' + "9" * 5_000 + "}", "not valid JSON"),
+        ("h.json", '{"ZZ": ' + "9" * 5_000 + "}", "more than 4,300 digits"),
         ("h.yaml", "ZZ: " + "9" * 400, "too many digits"),
         ("h.json", '{"\\ud83d": 1}', "surrogate"),
         ("h.json", '{"ZZ": 1, "ZZ": 2}', "'ZZ' stands there twice"),
