@@ -273,6 +273,8 @@ def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
             raise DocumentError(
                 f"{source} contains an integer of more than {sys.get_int_max_str_digits():,} digits. Write fewer digits"
             ) from err
+        if "maximum nesting depth" in str(err):  # of libyaml, since PyYAML 6.0.4
+            raise _too_deep(source) from err
         raise DocumentError(f"{source} is not valid {language}: {' '.join(str(err).split())[:300]}") from err
     check_plain(value, source)
     return value

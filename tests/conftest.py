@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pytest
@@ -15,6 +16,10 @@ from hqlm.backends import paid
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+# Lightning keeps its messages from the root logger, and so from caplog, where it is imported before pytest logs
+for name in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(name).propagate = True
 
 
 @pytest.fixture(autouse=True)

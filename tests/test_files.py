@@ -309,7 +309,11 @@ def test_what_the_file_system_refuses_is_said_in_a_sentence():
     assert user_mistake(KeyError("a defect")) is None
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 20_000 + "1" + "}" * 20_000, "- " * 100_000 + "1"])
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "{a: " * 20_000 + "1" + "}" * 20_000, "- " * 100_000 + "1"],
+    ids=["lists", "mappings", "lists of lines"],
+)
 def test_the_loader_of_configurations_survives_what_is_nested_too_deep(text):
     with pytest.raises(DocumentError, match="nested too deep"):
         parse_yaml(text, "x", get_loader("yaml"))

@@ -55,7 +55,8 @@ def main(args: list[str]) -> int:
     parser = study_parser("run", _DESCRIPTION)
     parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
     parser.add_argument("--yes", action="store_true", help=f"Run more than {MANY_TRIALS:,} trials.")
-    study, options = read_study(parser, Request.read(args))
+    request = Request.read(args)
+    study, options = read_study(parser, request)
     check_trials(study.n_trials, options["yes"])
     runs = plan(study)
     todo = {run.key: run for run in runs if not _is_done(study, run)}
@@ -75,16 +76,16 @@ def main(args: list[str]) -> int:
         logger.ask_server()
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
-    _publish(study, runs)
+    _publish(study, runs, request.plugins)
     return code
 
 
-def _publish(study: Study, runs: list[Run]) -> None:
+def _publish(study: Study, runs: list[Run], plugins: list[str]) -> None:
     """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
     try:
         logger = wandb_logger(runs[0].config) if runs else None
         if logger is not None:
-            publish(study.folder, logger, named(runs[0].config))
+            publish(study.folder, logger, [*plugins, *named(runs[0].config)])
     except Exception as err:  # whatever it is, the trials are done
         print(f"no summary run on W&B: {reason(err)}. `hqlm study publish {study.name}` makes it", file=sys.stderr)
 

@@ -120,7 +120,7 @@ def test_a_training_that_goes_on_offline_stays_one_run(fit, run):
 def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
     monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
     monkeypatch.setattr(study_run, "publish", lambda *args: 1 / 0)
-    study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})])
+    study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})], [])
     told = capsys.readouterr().err
     assert told == "no summary run on W&B: ZeroDivisionError: division by zero. `hqlm study publish s` makes it\n"
 
@@ -144,7 +144,9 @@ def test_a_trial_that_was_stopped_before_its_test_stays_one_run(study, monkeypat
 def test_every_trial_is_one_run_and_the_study_another(study, run):
     result = study()
     assert result.code == 0, result.err
-    assert "recorded for W&B: what the study shows, as the run study-summary of the group study" in result.out
+    assert "recorded for W&B: what the study shows, as the run study-summary of the group study" in result.out, (
+        result.err
+    )
     trials = [path.parent for path in Path("studies/study/trials").glob("*/trial.json")]
     assert len({check_trial(folder) for folder in trials}) == 4
     folder = Path("studies/study/wandb")

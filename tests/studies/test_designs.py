@@ -279,7 +279,9 @@ def test_factors_of_a_study_file():
             read_factors(wrong)
 
 
-@pytest.mark.parametrize("level", [float("nan"), float("inf"), -float("inf"), 1e101, 10**400])
+@pytest.mark.parametrize(
+    "level", [float("nan"), float("inf"), -float("inf"), 1e101, 10**400], ids=lambda level: str(level)[:6]
+)
 def test_levels_are_finite(level):
     with pytest.raises(ConfigError, match="is not possible, it must be a number from -1e100 to 1e100"):
         Factor("a", (1, level))
