@@ -158,7 +158,7 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         check_class_weights(weights, self.class_weight)
         kept = weights > 0.0
         if not kept.any():
-            raise ConfigError("every row has the weight 0: there is nothing to train on")
+            raise ConfigError("sample_weight and class_weight make every weight 0. Give some rows a non-zero one")
         rows = (
             torch.tensor(vectors[kept]),
             torch.tensor(numbers[kept]),

@@ -85,7 +85,7 @@ TRAINING = {
     "--trainer.accumulate_grad_batches=0": "trainer.accumulate_grad_batches=0: give 1 or more",
     "--trainer.check_val_every_n_epoch=0": "trainer.check_val_every_n_epoch=0: give 1 or more",
     "--trainer.gradient_clip_val=.nan": "trainer.gradient_clip_val=nan: give 0 or more",
-    "--trainer.limit_train_batches=-1": "trainer: You have passed invalid value -1 for limit_train_batches",
+    "--trainer.limit_train_batches=-1": "trainer: You have passed invalid value -1",
     "--trainer.val_check_interval=1000": "trainer: `val_check_interval` (1000) must be less than or equal",
     "--trainer.logger=CSVLogger --trainer.logger.save_dir=/proc/x": "No such file or directory: /proc/x",
     "--model.optimizer.lr=-1": "model.optimizer: Invalid learning rate: -1",
