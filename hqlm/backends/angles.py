@@ -64,7 +64,7 @@ def _with_inputs(circuit: Circuit) -> Circuit:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where angles come from: columns that weights and inputs fill and the places they take them from."""
+    """Mapping from weights and inputs to the columns of `angles`."""
 
     weight_columns: Tensor
     weight_places: Tensor

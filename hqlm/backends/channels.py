@@ -1,4 +1,4 @@
-"""Which noise channels follow a gate: the order and the wires, once for every adapter that inserts them itself."""
+"""Noise channels after a gate, in order and with wires, shared by all adapters that insert them."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def channels_after(gate: Gate, noise: Noise) -> list[Channel]:
 
 
 def n_channels(circuit: Circuit, noise: Noise) -> int:
-    """How many channels a run of the circuit has; an adapter holds what it built to this number."""
+    """Return the number of channels in a run of the circuit, against which an adapter checks what it built."""
     return sum(len(channels_after(gate, noise)) for gate in circuit.gates)

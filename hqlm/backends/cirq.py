@@ -59,7 +59,7 @@ class CirqBackend(QuantumBackend):
         return frozenset(every if self.simulator in ("auto", "density_matrix") else ())
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; and the simulator is installed and has the noise.
+        """Also check that the simulator is installed and supports the noise.
 
         Raises:
             MissingDependency: for qsim without its package.
@@ -107,7 +107,7 @@ class CirqBackend(QuantumBackend):
 
 
 def _rows(run: Any, angles: Tensor, states: Array | None) -> list[Any]:
-    """What a method of a simulator finds for each row; only without initial states it takes all rows at once."""
+    """Return the result of a simulator method for each row; all rows at once only without initial states."""
     resolvers = sweep(angles)
     if states is None:
         return list(run(params=resolvers))

@@ -37,7 +37,7 @@ class CirqSamplerBackend(QuantumBackend):
     seeded: ClassVar[bool] = False
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; and the sampler is there.
+        """Also check that the sampler can be imported.
 
         Raises:
             ConfigError: for a path that leads to no sampler.

@@ -11,7 +11,7 @@ from hqlm.registry import suggestion
 
 
 def made_by(option: str, path: str, hint: str) -> Any:
-    """What a class or function returns when it is called without arguments.
+    """Return what a class or function yields when called without arguments.
 
     Args:
         option: of the configuration that names it, for messages.

@@ -27,7 +27,7 @@ _ROUNDING: Final = 1e-6  # USD; sums of prices are not exact in floating point
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call would submit, its gradient included.
+    """Circuits and shots that one call would submit, gradient included.
 
     Args:
         device: its name.
@@ -247,7 +247,7 @@ def _budget(backend: PaidBackend) -> Budget:
 
 
 def gradient_repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:
-    """How often a gradient by `rule` measures the circuits of the values again, at other angles."""
+    """Return how many times a gradient by `rule` measures the circuits again, at shifted angles."""
     trained = any(tensor is not None and tensor.requires_grad for tensor in (weights, inputs))
     if not trained or not torch.is_grad_enabled():
         return 0

@@ -87,7 +87,7 @@ class PennyLaneBackend(QuantumBackend):
         return self.initial_states or _takes_seed(self.device)
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; and the device exists, is as wide as the circuit and has the noise.
+        """Also check that the device exists, has enough wires and supports the noise.
 
         Raises:
             ConfigError: for a device that is not installed.
@@ -182,7 +182,7 @@ def _run(
     measured: list[Any],
     shots: int | None = None,
 ) -> list[Tensor]:
-    """What is measured, of all rows at once or of each row; several measurements are the last dimension."""
+    """Return the measurements of all rows, at once or row by row; several measurements form the last dimension."""
     import pennylane as qml
 
     method = _SIMULATORS.get(device.name)

@@ -53,7 +53,7 @@ def _columns(angles: Tensor, states: Tensor | None) -> list[Any]:
 
 
 def operators(circuit: Circuit, noise: Noise, angles: Sequence[Tensor], state: Tensor | None) -> list[Any]:
-    """What acts on |0...0>, in order; angles are numbers or one for each row, the state `(2**n,)` or `(rows, 2**n)`."""
+    """Yield the operators on |0...0>; angles are scalars or one per row, the state `(2**n,)` or `(rows, 2**n)`."""
     import pennylane as qml
 
     columns = iter(angles)

@@ -76,7 +76,7 @@ class QiskitBackend(QuantumBackend):
         return self.device == _AER or qiskit_devices.takes_seed(self.device)
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; and a device exists and is as wide as the circuit.
+        """Also check that a device exists and has enough qubits.
 
         Raises:
             ConfigError: when the device cannot be made.

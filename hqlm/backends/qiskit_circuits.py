@@ -38,7 +38,7 @@ class Program(NamedTuple):
         return angles[:, self.columns] * self.factors
 
     def pubs(self, angles: NDArray[np.float64]) -> list[Any]:
-        """What a sampler takes: one circuit with all rows of its parameters; without any, the circuit for each row."""
+        """Return the PUBs of a sampler: one circuit with all parameters; without any, one circuit per row."""
         if not len(self.columns):
             return [(self.circuit,)] * len(angles)
         return [(self.circuit, self.parameters(angles))]

@@ -155,7 +155,7 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def measurements_folder() -> Path:
-    """Where jobs are kept: a file each."""
+    """Return the folder in which finished jobs are kept, one file each."""
     return cache_folder() / "measurements"
 
 

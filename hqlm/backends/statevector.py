@@ -68,7 +68,7 @@ class StatevectorBackend(QuantumBackend):
             )
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """As every backend; a state must fit the memory, and amplitude damping needs a density matrix.
+        """Also check that a state fits the memory; amplitude damping needs a density matrix.
 
         Raises:
             UnsupportedExecution: naming the setting and what would work.
@@ -163,7 +163,7 @@ def _trajectory_bits(
 
 
 def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-    """Of every basis state, `(rows, 2**n)`."""
+    """Return the probability of every basis state, `(rows, 2**n)`."""
     if angles.device.type == "cpu":
         if noise.gate_channels:
             found: Tensor = _engine("density_engine").probabilities(*as_inputs(circuit, angles), states, noise)

@@ -119,7 +119,7 @@ class Circuit:
 
     @cached_property
     def gate_names(self) -> frozenset[str]:
-        """Names of the gates it is made of."""
+        """Names of the gates in the circuit."""
         return frozenset(gate.name for gate in self.gates)
 
     @cached_property
@@ -137,7 +137,7 @@ class Circuit:
         return dict(Counter(gate.name for gate in self.gates).most_common())
 
     def inverse(self) -> Circuit:
-        """The circuit that undoes this one, with the same observables."""
+        """Return the inverse circuit, with the same observables."""
         return replace(self, gates=tuple(gate.inverse() for gate in reversed(self.gates)))
 
     def then(self, other: Circuit) -> Circuit:
@@ -147,15 +147,15 @@ class Circuit:
         return replace(other, gates=self.gates + other.gates)
 
     def shift_inputs(self, k: int) -> Circuit:
-        """The same circuit reading its inputs `k` columns further to the right."""
+        """Return the circuit with every input index raised by `k`."""
         return replace(self, gates=tuple(_shifted(gate, k) for gate in self.gates))
 
     def draw(self, width: int = 100) -> str:
-        """The circuit as text, one line a qubit, wrapped at `width` characters."""
+        """Return a text drawing, one line per qubit, wrapped at `width` characters."""
         return drawing.draw(self.n_qubits, self.gates, width)
 
     def to_svg(self, width: float = 960.0) -> str:
-        """The circuit as a vector drawing, an `<svg>` element wrapped at `width` pixels.
+        """Return an SVG drawing, an `<svg>` element wrapped at `width` pixels.
 
         Boxes that take features are shaded; at the end stand the letters of the observables that read a qubit.
         """
@@ -163,7 +163,7 @@ class Circuit:
         return picture.svg(self.n_qubits, self.gates, ["".join(letters) for letters in read], width)
 
     def to_openqasm(self) -> str:
-        """The circuit as an OpenQASM 3 program whose parameters are `input` declarations, in radians."""
+        """Return an OpenQASM 3 program whose parameters are `input` declarations, in radians."""
         return openqasm.program(self.n_qubits, self.gates, self.n_weights, self.n_inputs)
 
 
@@ -175,5 +175,5 @@ def _shifted(gate: Gate, k: int) -> Gate:
 
 @lru_cache(maxsize=256)
 def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The first of equal tuples: caches of backends compare circuits by `==`, which is then a look at two addresses."""
+    """Return the first of equal tuples: backend caches compare circuits by `==`, then by identity alone."""
     return parts

@@ -11,7 +11,7 @@ _SYMBOLS = {"CNOT": "X", "CZ": "●", "SWAP": "x", "CRX": "RX", "CRY": "RY", "CR
 
 
 def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
-    """Lines of at most about `width` characters; a long circuit goes on in further blocks below."""
+    """Return the drawing in lines of about `width` characters; a long circuit continues in blocks below."""
     columns = [_column(n_qubits, layer) for layer in layers(n_qubits, gates)]
     names = [f"{wire}: " for wire in range(n_qubits)]
     margin = max(map(len, names))
@@ -59,12 +59,12 @@ def _symbol(gate: Gate, wire: int) -> str:
 
 
 def label(gate: Gate) -> str:
-    """What stands on the wires that are no controls."""
+    """Label of the target wires: the gate name and its angle."""
     return _SYMBOLS.get(gate.name, gate.name)
 
 
 def angle_text(angle: Angle) -> str:
-    """A number in radians, or its weight or feature with the factor before it: `0.5·w3`, `x0`."""
+    """Return an angle as text: radians, or a weight or feature with its factor, such as `0.5·w3` or `x0`."""
     if isinstance(angle, Weight | Input):
         letter = "w" if isinstance(angle, Weight) else "x"
         return f"{letter}{angle.index}" if angle.scale == 1.0 else f"{angle.scale:.3g}·{letter}{angle.index}"

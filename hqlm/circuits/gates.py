@@ -36,7 +36,7 @@ Angle = Weight | Input | float
 
 @dataclass(frozen=True)
 class GateKind:
-    """What a gate name means.
+    """Definition of a gate: number of wires, controls, matrix and gradient rule.
 
     Args:
         n_wires: number of qubits it acts on.
@@ -117,16 +117,16 @@ class Gate:
 
     @property
     def kind(self) -> GateKind:
-        """What its name means."""
+        """The definition of the gate."""
         return GATES[self.name]
 
     def inverse(self) -> Gate:
-        """The gate that undoes this one."""
+        """The inverse gate."""
         return Gate(self.kind.inverse, self.wires, _negated(self.angle), self.noisy)
 
 
 def whole_number(what: str, number: object) -> int:
-    """An integer of any library as Python's own, which has the methods that bit arithmetic needs.
+    """Return an integer of any library as a Python int, which has the methods that bit arithmetic needs.
 
     Raises:
         CircuitError: for anything else, such as 1.0.

@@ -63,7 +63,7 @@ def _blocks(n_qubits: int, gates: Sequence[Gate], width: float) -> list[_Block]:
 
 
 def _width(lines: Sequence[str]) -> float:
-    """Of the box around lines of text, with the gap beside it."""
+    """Return the width of a text box including its margin, in pixels."""
     return _LETTER * max(2, *map(len, lines)) + 8.0 + _GAP
 
 

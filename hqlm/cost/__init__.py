@@ -1,4 +1,4 @@
-"""What a circuit costs: gates on hardware, circuits of a training run, time and energy."""
+"""Cost of a circuit: gates on hardware, circuits of a training run, time and energy."""
 
 from hqlm.cost.devices import DEVICES, SUPERCONDUCTING, TRAPPED_ION, Device, Simulator
 from hqlm.cost.estimate import Cost, DeviceCost, Point, break_even, estimate

@@ -1,4 +1,4 @@
-"""What time and energy of a circuit are taken to be, on two kinds of hardware and simulated; every number is stated.
+"""Model of time and energy of a circuit on two kinds of hardware and in simulation; every assumption is stated.
 
 The one experiment known to us that measured both sides is Knitter et al. (2026), Measuring Accuracy and
 Energy-to-Solution of Quantum Fine-Tuning of Foundational AI Models, arXiv:2605.02798, on a trapped-ion device: its
@@ -44,7 +44,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a kind of hardware can do, which no option changes.
+    """Fixed capabilities of a kind of hardware.
 
     Args:
         title: what tables call it.

@@ -16,7 +16,7 @@ SIMULATION = "simulation"
 
 @dataclass(frozen=True)
 class DeviceCost:
-    """A head on one kind of hardware.
+    """Cost of a head on one kind of hardware.
 
     Args:
         gates: of the circuit in native gates.
@@ -35,7 +35,7 @@ class DeviceCost:
 
 @dataclass(frozen=True)
 class Point:
-    """What one row costs on a head of some size.
+    """Cost of one row for a head of some size.
 
     Args:
         n_qubits: qubits of the circuit.
@@ -50,7 +50,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a head costs.
+    """Cost of a head.
 
     Args:
         n_qubits: qubits of its circuit.
@@ -77,7 +77,7 @@ class Cost:
 def estimate(
     circuits: Sequence[Circuit], workload: Workload, devices: Mapping[str, Device], simulator: Simulator
 ) -> Cost:
-    """The cost of the first of some circuits, and how that of a row grows over the others.
+    """Return the cost of the first circuit, and how the cost of a row grows over the others.
 
     Args:
         circuits: the head as configured, then with more qubits.

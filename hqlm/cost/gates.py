@@ -1,4 +1,4 @@
-"""How many gates a circuit has, as written and in the native gates of hardware."""
+"""Gate counts of a circuit, as written and in the native gates of hardware."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class GateCounts:
 
 
 def counted(circuit: Circuit) -> GateCounts:
-    """The gates of a circuit as written."""
+    """Count the gates of a circuit as written."""
     two = sum(len(gate.wires) == 2 for gate in circuit.gates)
     return GateCounts(len(circuit.gates) - two, two, circuit.depth)
 
 
 def compiled(circuit: Circuit, hardware: Hardware) -> GateCounts:
-    """The gates of a circuit in the native gates of hardware, routed where not every pair is connected.
+    """Count the gates of a circuit in the native gates of hardware, routed where not every pair is connected.
 
     Qiskit compiles it at optimisation level 1, seed 0 and generic angles (drawn once); other levels and luckier routes
     give fewer gates.
@@ -54,7 +54,7 @@ def compiled(circuit: Circuit, hardware: Hardware) -> GateCounts:
 
 
 def gate_seconds(circuit: Circuit, hardware: Hardware, device: Device) -> float:
-    """How long the gates of one shot take: along the longest path where they run in parallel, else all of them.
+    """Return the duration of the gates of one shot: of the longest path where they run in parallel, else of all.
 
     Raises:
         MissingDependency: without Qiskit.
@@ -74,7 +74,7 @@ def _tally(program: tuple[tuple[int, ...], ...], n_qubits: int) -> GateCounts:
 
 
 def _longest_path(steps: Iterable[tuple[tuple[int, ...], float]]) -> float:
-    """When the last gate ends, where each starts as soon as its qubits are free."""
+    """Return the end time of the last gate when each starts as soon as its qubits are free."""
     ends: dict[int, float] = {}
     for wires, duration in steps:
         end = duration + max(ends.get(wire, 0.0) for wire in wires)
@@ -84,7 +84,7 @@ def _longest_path(steps: Iterable[tuple[tuple[int, ...], float]]) -> float:
 
 @lru_cache(maxsize=64)
 def _program(circuit: Circuit, hardware: Hardware) -> tuple[tuple[int, ...], ...]:
-    """The qubits of each native gate that takes time, in order."""
+    """Yield the qubits of each native gate that takes time, in order."""
     if find_spec("qiskit") is None:
         raise MissingDependency(
             "gates of hardware are counted with Qiskit's transpiler: pip install 'hqlm[qiskit]', or leave them out "

@@ -15,7 +15,7 @@ _STYLES: Final = {"trapped_ion": "o-", "superconducting": "s--", SIMULATION: "^:
 
 
 def check(path: Path) -> None:
-    """Refuse, before anything is estimated, what cannot be drawn.
+    """Refuse a file that cannot be drawn, before anything is estimated.
 
     Raises:
         ConfigError: for a file of another kind.

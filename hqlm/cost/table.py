@@ -82,7 +82,7 @@ def _break_even(cost: Cost) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in a unit that suits it."""
+    """Return a duration in a suitable unit."""
     for size, unit in _SECONDS:
         if seconds >= size:
             return f"{seconds / size:,.3g} {unit}" if seconds < 1e6 * size else f"{seconds / size:,.0f} {unit}"
@@ -90,7 +90,7 @@ def duration(seconds: float) -> str:
 
 
 def energy(joules: float) -> str:
-    """An energy in J, kWh or MWh, or parts of a joule."""
+    """Return an energy in a suitable unit from fJ to MWh."""
     for size, unit in ((3.6e9, "MWh"), (3.6e6, "kWh")):
         if joules >= size:
             return f"{joules / size:,.3g} {unit}" if joules < 1e3 * size else f"{joules / size:,.0f} {unit}"

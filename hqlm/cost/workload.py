@@ -1,4 +1,4 @@
-"""How many circuits a training run measures on a device."""
+"""Number of circuits that a training run measures on a device."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Workload:
 
 
 def workload(circuit: Circuit, rows: Rows, execution: Execution, trains_inputs: bool, shots: int) -> Workload:
-    """What training measures on a device, counted as backends that are paid for count it.
+    """Return what training measures on a device, counted as paid backends count it.
 
     The gradient follows `execution` where a device can have its rule, and is the parameter-shift rule otherwise: two
     circuits for each rotation that something trainable feeds, four for a controlled one.

@@ -1,4 +1,4 @@
-"""What every data set must offer to a model."""
+"""The slot of data sets: the interface between a data set and a model."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class HqlmDataModule(LightningDataModule, Contracted, ABC):
     @abstractmethod
     @returns("nothing")
     def use_classes(self, class_names: Sequence[str]) -> None:
-        """Number the classes as a trained model does, instead of from the training labels."""
+        """Use the class order of a trained model instead of that of the training labels."""
 
     @abstractmethod
     @returns("a list of texts", lambda texts, *_: isinstance(texts, list) and _are(str, texts))
     def texts(self, split: Split) -> list[str]:
-        """Texts of a split, in the order that indices of its batches mean."""
+        """Return the texts of a split, in the order of the batch indices."""
 
     @abstractmethod
     @returns("a list of whole numbers", lambda labels, *_: isinstance(labels, list) and _are(int, labels))
     def labels(self, split: Split) -> list[int]:
-        """Class numbers of a split that has labels, one a text."""
+        """Return the class index of each text of a labelled split."""
 
 
 def _are(kind: type, values: Sequence[Any]) -> bool:

@@ -77,7 +77,7 @@ class FileData(TextDataModule):
         self.label = label
 
     def read(self, split: Split) -> Table | None:
-        """The rows of a split's file; None for `val: auto` when no file of such a name is there.
+        """Return the rows of a split's file; None for `val: auto` when there is no such file.
 
         Raises:
             DataError: for a missing folder, file or column, or rows that cannot be read.
@@ -173,7 +173,7 @@ def _cut(path: Path) -> str:
 
 
 def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
-    """The file of that name with one of the endings, if there is one.
+    """Return the file of that name with a supported extension; None if there is none.
 
     Raises:
         DataError: when there are several.

@@ -66,7 +66,7 @@ class HubData(TextDataModule):
         self.label = label
 
     def read(self, split: Split) -> Table | None:
-        """The rows of a split; None for `val: null`.
+        """Return the rows of a split; None for `val: null`.
 
         Raises:
             DataError: when the hub does not answer, or has no such data set, split or column.

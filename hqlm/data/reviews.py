@@ -51,7 +51,7 @@ class ReviewsData(TextDataModule):
         )
 
     def read(self, split: Split) -> Table:
-        """The sentences of a split."""
+        """Return the sentences of a split."""
         first, last = _SPLITS[split]
         texts, labels = zip(*_reviews()[first:last], strict=True)
         return Table(texts, labels, "the built-in reviews")

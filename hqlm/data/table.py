@@ -1,4 +1,4 @@
-"""Labelled texts as they come from a source, and the seeded draws from them."""
+"""Tables of labelled texts, and seeded subsamples and splits of them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Table:
         return len(self.texts)
 
     def take(self, places: Sequence[int]) -> Table:
-        """The rows at the given places, in that order."""
+        """Return the rows with the given indices, in that order."""
         labels = None if self.labels is None else tuple(self.labels[place] for place in places)
         texts, taken = tuple(self.texts[place] for place in places), tuple(map(self._place, places))
         return Table(texts, labels, self.source, self.first_row, taken)
 
     def checked(self, labelled: bool) -> Table:
-        """This table, after refusing texts without content and, where they are needed, missing labels.
+        """Return this table after refusing empty texts and, where labels are needed, missing ones.
 
         Raises:
             DataError: naming the source and the rows.
@@ -70,7 +70,7 @@ class Table:
         return self
 
     def numbers(self, class_names: Sequence[str]) -> list[int]:
-        """Class number of every row.
+        """Return the class index of every row.
 
         Raises:
             DataError: for a label that is none of the classes.
@@ -87,7 +87,7 @@ class Table:
         return [places[label] for label in self.labels]
 
     def known_numbers(self, class_names: Sequence[str]) -> list[int]:
-        """Class number of every row, -1 where the label is missing or none of the classes."""
+        """Return the class index of every row, -1 where the label is missing or unknown."""
         places = {name: number for number, name in enumerate(class_names)}
         return [-1] * len(self) if self.labels is None else [places.get(label, -1) for label in self.labels]
 
@@ -192,7 +192,7 @@ def _pairs(names: Sequence[str], key: Callable[[str], str]) -> Iterator[tuple[st
 
 
 def classes(labels: Sequence[str]) -> tuple[str, ...]:
-    """Distinct labels, sorted as numbers where all of them are whole numbers, else as text."""
+    """Return the distinct labels, sorted numerically if all are integers, else as text."""
     distinct = set(labels)
     if all(label.removeprefix("-").isdecimal() and len(label) <= _DIGITS for label in distinct):
         return tuple(sorted(distinct, key=lambda label: (int(label), label)))
@@ -200,7 +200,7 @@ def classes(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def draw_per_class(table: Table, count: int, seed: int) -> Table:
-    """`count` rows of every class, in the order of the source; a smaller draw is part of a larger one.
+    """Return `count` rows of every class, in source order; smaller subsamples are nested in larger ones.
 
     Raises:
         DataError: when a class has fewer rows.
@@ -219,7 +219,7 @@ def draw_per_class(table: Table, count: int, seed: int) -> Table:
 
 
 def draw(table: Table, count: int, seed: int) -> Table:
-    """`count` rows (or all, when there are fewer), stratified by label where there is one; draws are nested."""
+    """Return `count` rows (or all, if fewer), stratified by label; smaller subsamples are nested in larger ones."""
     if count >= len(table):
         return table
     if table.labels is None:
@@ -232,7 +232,7 @@ def draw(table: Table, count: int, seed: int) -> Table:
 
 
 def split_off(table: Table, fraction: float, seed: int) -> tuple[Table, Table]:
-    """(the rest, about `fraction` of the rows), stratified by label."""
+    """Return (the rest, about `fraction` of the rows), stratified by label."""
     count = max(1, round(len(table) * fraction))
     held = set(draw(_with_places(table), count, seed).texts)
     kept = [place for place in range(len(table)) if str(place) not in held]
@@ -240,7 +240,7 @@ def split_off(table: Table, fraction: float, seed: int) -> tuple[Table, Table]:
 
 
 def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, Table]:
-    """(the rest, the rows of one of `folds` parts of nearly equal size), stratified by label.
+    """Return (the rest, one of `folds` parts of nearly equal size), stratified by label.
 
     Raises:
         DataError: when a class has fewer rows than there are folds.
@@ -258,7 +258,7 @@ def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, T
 
 
 def _with_places(table: Table) -> Table:
-    """The table with each text replaced by its place, so that repeated texts are told apart."""
+    """Return the table with each text replaced by its index, so that repeated texts are distinct."""
     return Table(tuple(str(place) for place in range(len(table))), table.labels, table.source, table.first_row)
 
 

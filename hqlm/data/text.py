@@ -1,4 +1,4 @@
-"""Data sets of labelled texts: splits, seeded draws, class numbers and loaders; a source only reads its tables."""
+"""Data sets of labelled texts: splits, seeded subsamples, class indices and loaders; a source only reads tables."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TextDataModule(HqlmDataModule):
         lambda found, self, split: isinstance(found, Table) or (found is None and split != "train"),
     )
     def read(self, split: Split) -> Table | None:
-        """The rows of a split as the source has them; None for a `val` that it has not.
+        """Return the rows of a split from the source; None where it has no validation split.
 
         Raises:
             DataError: when the source is missing or broken.
@@ -126,7 +126,7 @@ class TextDataModule(HqlmDataModule):
         return self._class_names
 
     def use_classes(self, class_names: Sequence[str]) -> None:
-        """Number the classes as a trained model does.
+        """Use the class order of a trained model.
 
         Raises:
             DataError: for names that differ only in white space.
@@ -135,11 +135,11 @@ class TextDataModule(HqlmDataModule):
         self._class_names = tuple(class_names)
 
     def texts(self, split: Split) -> list[str]:
-        """Texts of a split, in the order that indices of its batches mean."""
+        """Return the texts of a split, in the order of the batch indices."""
         return list(self._tables[split].texts)
 
     def labels(self, split: Split) -> list[int]:
-        """Class numbers of a split, one a text."""
+        """Return the class index of each text of a split."""
         return list(self._tables[split].numbers(self.class_names))
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -172,7 +172,7 @@ class TextDataModule(HqlmDataModule):
         return DataLoader(rows, batch_size=size, sampler=sampler, collate_fn=_whole, generator=own)
 
     def _sampler(self, rows: _Rows, shuffle: bool) -> DistributedSampler[Batch]:
-        """Deal the rows out to the processes.
+        """Return the sampler that distributes the rows over processes.
 
         Raises:
             ConfigError: for a training with fewer rows than processes, some of which would repeat those of others.
@@ -221,7 +221,7 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
-        """Training rows, and those cut off for validation where the source has none of its own."""
+        """Return training and validation rows; the latter are split off where the source has none."""
         table = self._dealt[0]
         if self._read("val") is not None:
             return table, replace(table, texts=(), labels=())
@@ -234,7 +234,7 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _dealt(self) -> tuple[Table, Table]:
-        """Rows to learn from, and those of the fold to test on; all and none without cross-validation."""
+        """Return the rows to learn from and the test rows of the fold; all and None without cross-validation."""
         table = self._labelled
         if self.folds is None:
             return table, replace(table, texts=(), labels=())
@@ -242,7 +242,7 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _labelled(self) -> Table:
-        """The training rows of the source, of two classes or more."""
+        """Return the training rows of the source after checking that they have two or more classes."""
         table = self._read("train")
         assert table is not None
         labels = table.checked(labelled=True).labels or ()
@@ -267,7 +267,7 @@ class TextDataModule(HqlmDataModule):
 
 
 class _Rows(Dataset[Any]):
-    """Rows of a split; a whole batch is fetched in one call."""
+    """Dataset over the rows of a split; a batch is fetched in one call."""
 
     def __init__(self, texts: Sequence[str], labels: Tensor) -> None:
         self.texts = texts

@@ -46,7 +46,7 @@ class EmbeddingCache:
         self.folder = (folder or cache_folder()) / "embeddings"
 
     def embed(self, encoder: TextModule, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(len(texts), dim)`, float32; only texts that were never seen are encoded.
+        """Return embeddings `(len(texts), dim)`, float32; only texts missing in the cache are encoded.
 
         Texts that the encoder does not read to their end are counted in a message, be they encoded now or before.
 
@@ -143,7 +143,7 @@ def _write(
 
 
 def _beyond(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -> list[_Cut]:
-    """Rows for those texts that are longer than the encoder reads."""
+    """Return the indices of texts that exceed the encoder's limit."""
     limit = encoder.limit
     if limit is None:
         return []
@@ -156,7 +156,7 @@ def _tell_of_cut(database: sqlite3.Connection, texts: Sequence[str]) -> None:
 
 
 def tell_of_cut(encoder: TextModule, texts: Sequence[str]) -> None:
-    """Count in a message those texts that an encoder would not read to their end, without encoding any."""
+    """Report how many texts an encoder would truncate, without encoding any."""
     limit = encoder.limit
     if limit is not None:
         _say_cut([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))

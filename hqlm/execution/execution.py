@@ -1,4 +1,4 @@
-"""How a circuit is run: shots, noise, seed and gradient rule, the same words for every backend."""
+"""Execution settings of a circuit: shots, noise, seed and gradient rule, the same for every backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Gradient = Literal["auto", "adjoint", "parameter_shift", "spsa", "surrogate"]
 
 @dataclass(frozen=True)
 class Execution(PlainFields):
-    """How a backend runs a circuit.
+    """Settings with which a backend runs a circuit.
 
     Args:
         shots: measurements of each row; None for exact expectation values.
@@ -61,10 +61,10 @@ class Execution(PlainFields):
 
     @property
     def is_random(self) -> bool:
-        """Whether anything is drawn: shots, the errors of trajectories or the directions of SPSA."""
+        """Whether anything is random: shots, errors of trajectories or directions of SPSA."""
         return self.shots is not None or self.gradient == "spsa" or bool(self.noise_model.gate_channels)
 
     @property
     def noise_model(self) -> Noise:
-        """The noise itself, a preset looked up."""
+        """The noise model, with a preset resolved."""
         return PRESETS[self.noise] if isinstance(self.noise, str) else self.noise

@@ -1,4 +1,4 @@
-"""The one meaning of noise, whatever backend runs it."""
+"""The noise model, which has the same meaning on every backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pytest collects to check one component: the suite of each slot, over the fixture `component` of `check.py`."""
+"""Test suites of each slot, collected by pytest over the fixture `component` of `check.py`."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def embed(matrix: Matrix, wires: tuple[int, ...], n_qubits: int) -> Matrix:
 
 
 def channels(noise: Noise, wires: tuple[int, ...]) -> list[tuple[tuple[int, ...], list[Matrix]]]:
-    """What follows a gate on `wires`: (wires, Kraus operators) of each channel, in the order they act."""
+    """Yield (wires, Kraus operators) of each channel after a gate on `wires`, in the order they act."""
     probability = noise.one_qubit if len(wires) == 1 else noise.two_qubit
     strings = ["".join(letters) for letters in product("IXYZ", repeat=len(wires))]
     share = probability / (len(strings) - 1)
@@ -116,7 +116,7 @@ def expectations(
     states: Tensor | None = None,
     noise: Noise = Noise(),
 ) -> Tensor:
-    """What `QuantumBackend.expectations` must return without shots: `(batch, n_observables)`, float64."""
+    """Return the reference values of `QuantumBackend.expectations` without shots: `(batch, n_observables)`, float64."""
     batch = max(len(tensor) if tensor is not None else 1 for tensor in (inputs, states))
     rows = []
     for row in range(batch):

@@ -1,4 +1,4 @@
-"""What every component is: a frozen recipe that pickles, copies and compares by its fields."""
+"""Checks that a component is a frozen recipe that pickles, copies and compares by its fields."""
 
 from __future__ import annotations
 

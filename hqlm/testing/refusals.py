@@ -46,7 +46,7 @@ class RefusalChecks(BackendSuite):
     """No silent anything."""
 
     def test_capabilities_are_known_words(self, backend: QuantumBackend) -> None:
-        """What a backend declares exists; channels are those of gates; readout errors are the base class's."""
+        """Declared capabilities are known words; channels act on gates; readout errors belong to the base class."""
         assert backend.gates <= set(GATES)
         assert backend.gates, "a backend without gates runs nothing"
         assert backend.channels <= set(CHANNELS)

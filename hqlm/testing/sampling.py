@@ -70,7 +70,7 @@ class SamplingChecks(BackendSuite):
 
     @pytest.mark.parametrize("shots", [16, 256])
     def test_estimates_spread_as_one_over_the_root_of_the_shots(self, backend: QuantumBackend, shots: int) -> None:
-        """Of 200 rows the standard deviation is sin t / sqrt(shots) within its own five sigma, the mean cos t."""
+        """The standard deviation over 200 rows is sin t / sqrt(shots) within five sigma, the mean is cos t."""
         rows, t = 200, 1.0
         circuit = Circuit(1, (Gate("RY", (0,), Input(0)),), (PauliString("Z"),))
         inputs = torch.full((rows, 1), t, dtype=torch.float64)

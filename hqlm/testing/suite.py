@@ -1,4 +1,4 @@
-"""What the parts of the backend suite share: the backend at hand, and how its values are compared."""
+"""Base of the backend suite: the backend under test, and the comparison of its values."""
 
 from __future__ import annotations
 

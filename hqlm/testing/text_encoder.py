@@ -56,7 +56,7 @@ class TextEncoderContract:
         torch.testing.assert_close(embeddings[1], module([_TEXTS[1]])[0], atol=1e-5, rtol=1e-4)
 
     def test_every_text_has_a_length(self, text_encoder: TextEncoder) -> None:
-        """What the cost of a text grows with: more for a text with more in it."""
+        """Lengths grow with the content of a text."""
         lengths = _built(text_encoder).lengths(["one", "one two three four"])
         assert len(lengths) == 2
         assert lengths[0] < lengths[1]
@@ -74,7 +74,7 @@ class TextEncoderContract:
         torch.testing.assert_close(copied(_TEXTS), _built(text_encoder)(_TEXTS), atol=1e-6, rtol=1e-5)
 
     def test_a_built_module_pickles(self, text_encoder: TextEncoder) -> None:
-        """As it must to reach another process."""
+        """A built module pickles, so that it can reach another process."""
         module = _built(text_encoder)
         copied = pickle.loads(pickle.dumps(module))  # noqa: S301
         torch.testing.assert_close(copied(_TEXTS[:1]), module(_TEXTS[:1]), atol=1e-6, rtol=1e-5)

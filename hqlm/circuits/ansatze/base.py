@@ -24,10 +24,10 @@ class Ansatz(Component):
         lambda gates, *_: isinstance(gates, tuple | list) and all(isinstance(gate, Gate) for gate in gates),
     )
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
-        """The gates of `n_layers` layers, with weights numbered from 0 in order of first use."""
+        """Return the gates of `n_layers` layers, with weights numbered from 0 in order of first use."""
 
     def ablated(self, word: str) -> Ansatz:
-        """Without entangling gates for the word `entanglement`; itself for words that mean nothing here."""
+        """Return the ansatz without entangling gates for `entanglement`; itself for any other ablation."""
         if word != "entanglement":
             return self
         from hqlm.circuits.ansatze.no_entanglement import NoEntanglementAnsatz  # itself an Ansatz
@@ -52,7 +52,7 @@ def n_weights(gates: Iterable[Gate]) -> int:
 
 
 def shift_weights(gates: Iterable[Gate], k: int) -> tuple[Gate, ...]:
-    """The gates reading their weights `k` places further on."""
+    """Return the gates with every weight index raised by `k`."""
     return tuple(
         replace(gate, angle=Weight(gate.angle.index + k, gate.angle.scale)) if isinstance(gate.angle, Weight) else gate
         for gate in gates

@@ -11,7 +11,7 @@ from hqlm.circuits.gates import Gate, Weight
 
 @dataclass(frozen=True)
 class NoEntanglementAnsatz(Ansatz):
-    """The single-qubit gates of `base`, in order; its gates on two qubits are dropped and weights numbered anew.
+    """The single-qubit gates of `base`, in order; two-qubit gates are dropped and weights renumbered.
 
     Args:
         base: ansatz whose rotations stay.
@@ -26,7 +26,7 @@ class NoEntanglementAnsatz(Ansatz):
         return tuple(_renumbered(gate, places) for gate in kept)
 
     def ablated(self, word: str) -> Ansatz:
-        """Itself without entanglement already; other words go to the base."""
+        """Return itself for `entanglement`, which it lacks already; pass any other ablation to the base."""
         return self if word == "entanglement" else replace(self, base=self.base.ablated(word))
 
 

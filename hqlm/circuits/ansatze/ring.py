@@ -57,5 +57,5 @@ class RingAnsatz(Ansatz):
         return gates
 
     def ablated(self, word: str) -> Ansatz:
-        """Stride 1 alone for `long_range`; otherwise as every ansatz."""
+        """Keep only stride 1 for `long_range`; otherwise as in the base class."""
         return replace(self, connectivity=1) if word == "long_range" else super().ablated(word)

@@ -32,5 +32,5 @@ class StronglyEntanglingAnsatz(Ansatz):
         return tuple(gates)
 
     def ablated(self, word: str) -> Ansatz:
-        """Stride 1 alone for `long_range`; otherwise as every ansatz."""
+        """Keep only stride 1 for `long_range`; otherwise as in the base class."""
         return replace(self, long_range=False) if word == "long_range" else super().ablated(word)

@@ -50,7 +50,7 @@ class Reuploading(Component):
         """
 
     def ablated(self, word: str) -> Reuploading:
-        """This scheme without what the word names; itself where the word means nothing here."""
+        """Return the scheme after an ablation; itself where the ablation does not apply."""
         return self
 
 

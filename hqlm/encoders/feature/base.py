@@ -54,7 +54,7 @@ class FeatureEncoder(Component):
     @property
     @returns("what is equal for two recipes that compute the same")
     def structure(self) -> object:
-        """What is equal for two recipes that compute the same."""
+        """Key of the computed function: equal for two recipes that compute the same."""
         return self
 
     @abstractmethod
@@ -63,7 +63,7 @@ class FeatureEncoder(Component):
         """The module for embeddings of `dim` values."""
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """A fixed random projection for `feature_encoder`; itself for words that mean nothing here."""
+        """Return a fixed random projection for `feature_encoder`; itself for any other ablation."""
         if word != "feature_encoder":
             return self
         from hqlm.encoders.feature.projection import ProjectionFeatureEncoder  # itself a FeatureEncoder

@@ -38,7 +38,7 @@ class TextModule(nn.Module, Contracted, ABC):
         lambda found, self, texts: isinstance(found, list) and list(map(type, found)) == [int] * len(texts),
     )
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """What the cost of each text grows with; texts are encoded in this order so that batches are of one length."""
+        """Return the length of each text in tokens or another unit of cost, by which texts are sorted into batches."""
         return [len(text) for text in texts]
 
     @property
@@ -78,7 +78,7 @@ class TrainedBody(nn.Module, Contracted, ABC):
     @abstractmethod
     @returns("nothing")
     def save(self, folder: Path) -> None:
-        """Write the body with its weights of now, whole or not at all, in place of what the folder held."""
+        """Write the body with its current weights atomically, replacing the content of the folder."""
 
     def counts(self) -> dict[str, int]:
         """Trainable parameters: of the body itself, and of low-rank updates to it."""
@@ -101,7 +101,7 @@ class TextEncoder(Component):
         lambda stage, self: isinstance(stage, str) and stage in get_args(Stage),
     )
     def stage(self) -> Stage:
-        """How its weights are trained."""
+        """Training stage of the weights: frozen, contrastive or end_to_end."""
         return "frozen"
 
     @property
@@ -111,7 +111,7 @@ class TextEncoder(Component):
 
     @returns("a TextEncoder", lambda found, *_: isinstance(found, TextEncoder))
     def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
-        """The frozen encoder that training on labelled texts makes of this one, a pure function of both.
+        """Return the frozen encoder after training on labelled texts, a pure function of encoder and texts.
 
         Raises:
             EncoderError: when it has no weights to train.
@@ -120,12 +120,12 @@ class TextEncoder(Component):
 
     @returns("a TextEncoder", lambda found, *_: isinstance(found, TextEncoder))
     def at(self, folder: Path) -> TextEncoder:
-        """The frozen encoder whose tuned weights lie in a folder."""
+        """Return the frozen encoder with tuned weights from a folder."""
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
     @returns("a TrainedBody", lambda found, *_: isinstance(found, TrainedBody))
     def trainable(self) -> TrainedBody:
-        """A body with weights of its own, as it is before training.
+        """Return a trainable body with its own copy of the weights.
 
         Raises:
             EncoderError: when it has no weights to train.
@@ -139,7 +139,7 @@ class TextEncoder(Component):
     @abstractmethod
     @returns("a TextModule", lambda module, self: isinstance(module, TextModule))
     def build(self) -> TextModule:
-        """The module; what is expensive, such as weights, is loaded when the first text is encoded.
+        """Return the module; weights are loaded when the first text is encoded.
 
         Raises:
             EncoderError: when the weights cannot be reached, with what to install.

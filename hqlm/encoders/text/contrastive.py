@@ -22,7 +22,7 @@ _TEMPERATURE: Final = 0.07  # of the supervised loss, as in its source
 
 @dataclass(frozen=True)
 class Contrastive(PlainFields):
-    """How texts of one class are drawn together and texts of different classes apart.
+    """Settings of contrastive fine-tuning: texts of one class are pulled together, texts of different classes apart.
 
     `cosine` is the loss of sentence-transformers and SetFit (Tunstall et al. (2022), arXiv:2209.11055): the mean over
     all pairs of the batch of (cosine - target)^2, target 1 for two texts of one class and 0 for others. `supervised`
@@ -87,7 +87,7 @@ def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels:
 
 
 def _batches(n_rows: int, settings: Contrastive) -> Iterator[list[int]]:
-    """As many rows as there are steps, from one permutation of all rows after the other."""
+    """Yield one batch of row indices per step, reshuffling when the rows run out."""
     size, order = min(settings.batch_size, n_rows), list[int]()
     for _ in range(settings.steps):
         if len(order) < size:

@@ -18,7 +18,7 @@ _SHOWN: Final = 300  # letters of a message of the library
 
 
 def loaded(folder: Path) -> SentenceTransformer:
-    """The model that a folder holds.
+    """Load a sentence-transformers model from a folder.
 
     Raises:
         EncoderError: when it holds none.

@@ -45,7 +45,7 @@ class LoRA(PlainFields):
 
 
 def merged(model: nn.Module) -> nn.Module:
-    """A copy with the updates added to the weights, and no trace of peft."""
+    """Return a copy with the updates merged into the weights, without peft."""
     from peft.tuners.lora import LoraLayer
 
     result = copy.deepcopy(model)

@@ -1,4 +1,4 @@
-"""In which arithmetic a frozen text encoder computes."""
+"""Arithmetic precision of frozen text encoders."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class SentenceTransformerEncoder(TextEncoder):
         return replace(self, model=str(folder), stage="frozen", lora=None)
 
     def save(self, folder: Path) -> None:
-        """Put the files of a local model into a folder."""
+        """Copy the files of a local model into a folder."""
         link_folder(Path(self.model), folder)
 
     def _tuned_key(self, texts: Sequence[str], labels: Sequence[int]) -> str:

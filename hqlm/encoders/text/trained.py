@@ -44,7 +44,7 @@ class TrainedSentenceTransformer(TrainedBody):
     @torch.inference_mode(False)  # also where a trained model is loaded without gradients
     @torch.enable_grad()
     def _freeze_idle(self) -> None:
-        """Freeze what no gradient reaches, such as the pooler of BERT beside mean pooling."""
+        """Freeze weights that no gradient reaches, such as BERT's pooler when embeddings are mean-pooled."""
         self.eval()  # no dropout, so that nothing is drawn
         self(["a"]).sum().backward()
         for parameter in self.parameters():
