@@ -73,7 +73,7 @@ def main(args: list[str]) -> int:
     embed_all([run.config for run in todo.values()])
     logger = wandb_logger(next(iter(todo.values())).config) if todo else None
     if logger is not None:
-        logger.ask_server()
+        logger.ask_server("the study goes on, and what would be sent is written to its folder")
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
     _publish(study, runs, request.plugins)
