@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import torch
@@ -196,6 +198,10 @@ class EnergyMinimizer(HqlmModule):
             found["variance"] = self.hamiltonian.moments(states)[1][0]
             found["fidelity"] = ground.fidelity(states)[0]
         return found
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files that the problem is read from."""
+        return self.problem.data_files()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the Hamiltonian, whose file may be gone or another one later."""

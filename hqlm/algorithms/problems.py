@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
@@ -23,6 +25,10 @@ class Problem(Component):
         Raises:
             DataError: when there is none, saying why.
         """
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files that are read, so that studies repeat their trials when the content of one changes."""
+        return ()
 
 
 PROBLEMS: Final[Registry[Problem]] = Registry(Problem, "problem")  # type: ignore[type-abstract]
@@ -56,6 +62,10 @@ class HamiltonianFile(Problem):
     def hamiltonian(self) -> Hamiltonian:
         """What the file holds."""
         return Hamiltonian.read(self.path)
+
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the file."""
+        return (Path(self.path),)
 
 
 @dataclass(frozen=True)

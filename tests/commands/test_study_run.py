@@ -427,3 +427,19 @@ def line(pid):
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def test_trials_are_repeated_when_their_data_change(study, tmp_path, monkeypatch):
+    for split in ("train", "val", "test"):
+        rows = [f"the plot is {('dull', 'clever')[n % 2]} in {split} {n}\t{n % 2}" for n in range(32)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    monkeypatch.setitem(BASE, "data", {"class_path": "FileData", "init_args": {"folder": str(tmp_path)}})
+    keys = []
+    for change in ("", "", "\none more\t1"):
+        with (tmp_path / "test.tsv").open("a") as file:
+            file.write(change)
+        said = study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]}).out
+        keys.append(re.findall(r"^ +\d+  (\w{16})  to run", said, re.MULTILINE))
+    assert len(keys[0]) == 2
+    assert keys[0] == keys[1]
+    assert not set(keys[0]) & set(keys[2])
