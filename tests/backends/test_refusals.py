@@ -56,3 +56,18 @@ class _Flat(QuantumBackend):
 def test_values_of_another_shape_are_refused():
     with pytest.raises(UnsupportedExecution, match=r"_Flat returned values of shape \(1,\), asked for \(1, 1\)"):
         _Flat().expectations(circuit(1), WEIGHTS)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # what torch.func.jvp itself calls
+@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp", "jacrev", "jacfwd", "hessian"])
+@pytest.mark.parametrize("method", ["expectations", "states", "sample"])
+def test_transforms_of_torch_are_refused_with_what_to_do_instead(transform, method):
+    backend, weights = StatevectorBackend(), torch.zeros(1)
+
+    def call(value):
+        found = getattr(backend, method)(circuit(1), value.reshape(1))
+        return found.real.sum() if method != "sample" else found.float().sum()
+
+    apply = getattr(torch.func, transform)
+    with pytest.raises(UnsupportedExecution, match=r"torch\.func\.vmap.*Give all rows in one call"):
+        apply(call, (weights,), (weights,)) if transform == "jvp" else apply(call)(weights)

@@ -14,10 +14,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hqlm.commands import main, study_estimate
+from hqlm.commands import main, study_estimate, study_trial
 from hqlm.commands.study_trial import run_trial
 from hqlm.files import lock_folder
 from hqlm.models import HybridClassifier
+from hqlm.notices import say_once
 from hqlm.studies.store import read_results, trial_folder
 from tests.kernels import share_kernels
 from tests.studies.tasks import is_alive
@@ -443,3 +444,13 @@ def test_trials_are_repeated_when_their_data_change(study, tmp_path, monkeypatch
     assert len(keys[0]) == 2
     assert keys[0] == keys[1]
     assert not set(keys[0]) & set(keys[2])
+
+
+def test_the_log_of_every_trial_of_a_worker_holds_its_notices(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        study_trial, "_fit_and_test", lambda folder, config: say_once("rounding may change values") or {}
+    )
+    for key in ("one", "two"):
+        task = {"folder": str(tmp_path / key), "config": {}, "record": {}, "since": time.time()}
+        assert run_trial(task)["status"] == "done"
+        assert "rounding may change values" in (tmp_path / key / "log.txt").read_text()
