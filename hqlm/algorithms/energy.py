@@ -180,7 +180,8 @@ class EnergyMinimizer(HqlmModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Log the energy and how near it is."""
-        self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, prog_bar=True, batch_size=1)
+        # not in the progress bar, which would take a line for each
+        self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, batch_size=1)
 
     def test_step(self, batch: int, batch_idx: int) -> None:
         """Log the energy and how near it is."""

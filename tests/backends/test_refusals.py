@@ -8,7 +8,9 @@ import torch
 from hqlm.backends import QuantumBackend, StatevectorBackend, memory
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import CircuitError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
 from hqlm.layer import QuantumLayer
+from tests.backends.toys import _Trajectories
 
 WEIGHTS = torch.zeros(1, requires_grad=True)
 
@@ -71,3 +73,14 @@ def test_transforms_of_torch_are_refused_with_what_to_do_instead(transform, meth
     apply = getattr(torch.func, transform)
     with pytest.raises(UnsupportedExecution, match=r"torch\.func\.vmap.*Give all rows in one call"):
         apply(call, (weights,), (weights,)) if transform == "jvp" else apply(call)(weights)
+
+
+def test_channels_that_need_shots_say_so():
+    backend, noise = _Trajectories(), Noise(one_qubit=0.1)
+    with pytest.raises(UnsupportedExecution, match=r"one_qubit with shots only: set execution\.shots"):
+        backend.check(circuit(1), Execution(noise=noise))
+    backend.check(circuit(1), Execution(shots=10, noise=noise))
+    with pytest.raises(
+        UnsupportedExecution, match=r"cannot add noise phase_damping; it adds one_qubit, two_qubit, readout"
+    ):
+        backend.check(circuit(1), Execution(shots=10, noise=Noise(phase_damping=0.1)))
