@@ -53,8 +53,13 @@ class PauliTerms(Problem):
 class HamiltonianFile(Problem):
     """A sum of Pauli strings in a JSON or YAML file.
 
+    The file maps each string, one letter of `IXYZ` a qubit and qubit 0 first, to its real coefficient; or it has that
+    mapping under `terms`, and under `about` a note that is not read. No key may stand there twice. In JSON::
+
+        {"about": {"molecule": "H2"}, "terms": {"II": -0.81, "ZI": 0.17, "IZ": 0.17, "XX": 0.05}}
+
     Args:
-        path: of a mapping of terms, or of one that has it under the key `terms`.
+        path: of the file, `.json` for JSON and anything else for YAML.
     """
 
     path: str
