@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -23,7 +24,9 @@ for name in ("lightning.pytorch", "lightning.fabric"):
 
 
 @pytest.fixture(autouse=True)
-def new_process():
-    """Forget what a process remembers of the runs before: money committed, and notices already printed."""
-    paid._budget.cache_clear()
+def new_user(tmp_path_factory):
+    """Forget what a process remembers of the runs before, and what a user has spent."""
     notices.say_once.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paid, "cache_folder", cache(lambda: tmp_path_factory.mktemp("money")))
+        yield

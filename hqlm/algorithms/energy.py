@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import torch
@@ -178,7 +180,8 @@ class EnergyMinimizer(HqlmModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Log the energy and how near it is."""
-        self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, prog_bar=True, batch_size=1)
+        # not in the progress bar, which would take a line for each
+        self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, batch_size=1)
 
     def test_step(self, batch: int, batch_idx: int) -> None:
         """Log the energy and how near it is."""
@@ -196,6 +199,10 @@ class EnergyMinimizer(HqlmModule):
             found["variance"] = self.hamiltonian.moments(states)[1][0]
             found["fidelity"] = ground.fidelity(states)[0]
         return found
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files that the problem is read from."""
+        return self.problem.data_files()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the Hamiltonian, whose file may be gone or another one later."""

@@ -78,10 +78,11 @@ class Hamiltonian(PlainFields):
 
     @classmethod
     def read(cls, path: str | Path) -> Hamiltonian:
-        """From a JSON or YAML file: a mapping of terms, or one that has it under the key `terms`.
+        """Read a JSON or YAML file: a mapping of terms, or one that has it under `terms` and a note under `about`.
 
         Raises:
-            DataError: when the file is missing, unreadable or no such mapping, or names anything twice.
+            DataError: when the file is missing, unreadable or no such mapping, names anything twice, or has another
+                key beside `terms`.
         """
         source = f"the Hamiltonian {path}"
         try:
@@ -98,6 +99,9 @@ class Hamiltonian(PlainFields):
         terms = found.get("terms", found) if isinstance(found, dict) else None
         if not isinstance(terms, dict):
             raise DataError(f"{path} holds no terms: it must be a mapping such as {{ZZI: 0.5, IXI: -1.0}}")
+        unknown = sorted(map(str, set(found) - {"terms", "about"})) if terms is not found else []
+        if unknown:
+            raise DataError(f"{path} has the key {short(unknown[0])} beside terms. Known: terms, about")
         return cls.of(terms)
 
     @classmethod

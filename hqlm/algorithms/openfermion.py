@@ -65,6 +65,10 @@ class MolecularDataFile(Problem):
     requires: ClassVar[tuple[str, ...]] = ("openfermion",)
     install: ClassVar[str] = "hqlm[openfermion]"
 
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the file."""
+        return (Path(self.path),)
+
     def hamiltonian(self) -> Hamiltonian:
         """The Hamiltonian as sum of Pauli strings.
 

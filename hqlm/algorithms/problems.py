@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
@@ -23,6 +25,10 @@ class Problem(Component):
         Raises:
             DataError: when there is none, saying why.
         """
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files that are read, so that studies repeat their trials when the content of one changes."""
+        return ()
 
 
 PROBLEMS: Final[Registry[Problem]] = Registry(Problem, "problem")  # type: ignore[type-abstract]
@@ -47,8 +53,13 @@ class PauliTerms(Problem):
 class HamiltonianFile(Problem):
     """A sum of Pauli strings in a JSON or YAML file.
 
+    The file maps each string, one letter of `IXYZ` a qubit and qubit 0 first, to its real coefficient; or it has that
+    mapping under `terms`, and under `about` a note that is not read. No key may stand there twice. In JSON::
+
+        {"about": {"molecule": "H2"}, "terms": {"II": -0.81, "ZI": 0.17, "IZ": 0.17, "XX": 0.05}}
+
     Args:
-        path: of a mapping of terms, or of one that has it under the key `terms`.
+        path: of the file, `.json` for JSON and anything else for YAML.
     """
 
     path: str
@@ -56,6 +67,10 @@ class HamiltonianFile(Problem):
     def hamiltonian(self) -> Hamiltonian:
         """What the file holds."""
         return Hamiltonian.read(self.path)
+
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the file."""
+        return (Path(self.path),)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ class GraphProblem(SpinProblem):
         """The nodes."""
         return tuple(map(str, self.read()))
 
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the file of the graph, if it comes from one."""
+        return (Path(self.graph),) if isinstance(self.graph, str) else ()
+
     def read(self) -> nx.Graph:
         """The graph.
 

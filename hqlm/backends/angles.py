@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hqlm.circuits import Circuit, Input, Weight
-from hqlm.errors import CircuitError
+from hqlm.errors import CircuitError, UnsupportedExecution
 
 _REAL = (torch.float32, torch.float64)
 _NORM_TOLERANCE = 1e-3
@@ -108,7 +108,14 @@ def check_parameters(circuit: Circuit, weights: Tensor, inputs: Tensor | None, s
 
     Raises:
         CircuitError: naming the tensor, its shape or dtype and what is needed.
+        UnsupportedExecution: within a transform of torch.func, which cannot look into a circuit.
     """
+    if torch._C._are_functorch_transforms_active():  # as torch.autograd.Function.apply asks
+        raise UnsupportedExecution(
+            "circuits cannot run within torch.func.vmap, jvp, grad, jacrev, jacfwd or hessian. Give all rows in one "
+            "call instead of vmap; take gradients by backward() or torch.autograd.grad, and Jacobians by "
+            "torch.autograd.functional.jacobian"
+        )
     if weights.dtype not in _REAL:
         raise CircuitError(f"weights must be float32 or float64, given {weights.dtype}")
     if tuple(weights.shape) != (circuit.n_weights,):

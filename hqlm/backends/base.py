@@ -35,7 +35,8 @@ class QuantumBackend(Component):
     A plugin overrides one or both of `values` and `bits`. Capabilities are class attributes or properties:
 
     Attributes:
-        channels: noise fields it can apply after gates.
+        channels: noise fields it can apply after gates, to exact values and samples.
+        sampled_channels: noise fields that it has with shots only, as a simulator of trajectories does.
         gates: names of gates it has.
         gradients: rules of `Execution.gradient` it allows; `adjoint` promises that `values` is differentiable by torch.
         initial_states: whether a row may start from a given state.
@@ -45,6 +46,7 @@ class QuantumBackend(Component):
     """
 
     channels: ClassVar[frozenset[str]] = frozenset()
+    sampled_channels: ClassVar[frozenset[str]] = frozenset()
     gates: ClassVar[frozenset[str]] = frozenset(GATES)
     gradients: ClassVar[frozenset[str]] = frozenset({"parameter_shift", "spsa", "surrogate"})
     initial_states: ClassVar[bool] = False
@@ -196,6 +198,10 @@ class QuantumBackend(Component):
             raise UnsupportedExecution(f"{type(self).__name__} has no gradient={rule}. It has: {known}")
         return rule
 
+    def channels_under(self, shots: int | None) -> frozenset[str]:
+        """Return the noise fields that it can apply to exact values (`shots=None`) or to samples."""
+        return self.channels if shots is None else self.channels | self.sampled_channels
+
     @returns("nothing")
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
         """Refuse what this backend cannot do, before anything runs.
@@ -217,11 +223,17 @@ class QuantumBackend(Component):
                 "Choose another ansatz or use StatevectorBackend"
             )
         noise = execution.noise_model
-        lacking = sorted(noise.gate_channels - self.channels) + ["readout"] * (
+        channels = self.channels_under(execution.shots)
+        lacking = sorted(noise.gate_channels - channels) + ["readout"] * (
             noise.readout > 0.0 and not self.readout_errors
         )
+        if lacking and set(lacking) <= self.sampled_channels:
+            raise UnsupportedExecution(
+                f"{name} has noise {', '.join(lacking)} with shots only: set execution.shots, for example 1024, or use "
+                "StatevectorBackend"
+            )
         if lacking:
-            known = sorted(self.channels) + ["readout"] * self.readout_errors
+            known = sorted(channels) + ["readout"] * self.readout_errors
             raise UnsupportedExecution(
                 f"{name} cannot add noise {', '.join(lacking)}; it adds {', '.join(known) or 'none to its own'}. "
                 f"Set execution.noise.{lacking[0]}=0 or use StatevectorBackend"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from numbers import Real
+from pathlib import Path
 from typing import Final
 
 import torch
+from filelock import FileLock
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
@@ -18,9 +20,11 @@ from hqlm.backends import measurement
 from hqlm.backends.angles import check_parameters, trainable_columns
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.gradients import shift_terms
+from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.circuits import Circuit
-from hqlm.errors import ConfigError, NotSubmitted
+from hqlm.errors import CacheError, ConfigError, NotSubmitted
 from hqlm.execution import Execution
+from hqlm.files import write_text
 
 _ROUNDING: Final = 1e-6  # USD; sums of prices are not exact in floating point
 
@@ -88,32 +92,55 @@ def _dollars(amount: float) -> str:
     return f"{math.ceil((amount - _ROUNDING) * 100.0) / 100.0:.2f}"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Budget:
-    """What backends that equal each other may spend in this process.
+    """What may still be spent, by all processes of this user that share the cache folder.
+
+    What was committed is kept in a locked file, so that the workers of a study, and whoever goes on with it later,
+    spend from one budget. It is one for each class of backend: a study may vary options of a backend, and its limit
+    still bounds all of its trials together. The user alone can say when a new budget begins, by deleting the file.
 
     Args:
         dry_run: whether nothing may be submitted at all.
         limit: upper bound of all charges together, in USD.
-        spent: upper bound of the charges for what was submitted, in USD.
+        file: where what was committed is kept.
 
     Raises:
-        ConfigError: for an amount that is negative or not finite.
+        ConfigError: for a limit that is negative or not finite.
     """
 
     dry_run: bool
     limit: float
-    spent: float = 0.0
+    file: Path
 
     def __post_init__(self) -> None:
         check_amount("the limit of a budget", self.limit)
-        check_amount("the amount that a budget has spent", self.spent)
+
+    @property
+    def spent(self) -> float:
+        """Upper bound of the charges for what was submitted, in USD.
+
+        Raises:
+            CacheError: when the file cannot be read.
+        """
+        try:
+            spent = json.loads(self.file.read_text(encoding="utf-8"))["spent_usd"]
+            check_amount("spent_usd", spent)
+        except FileNotFoundError:
+            return 0.0
+        except (OSError, ValueError, LookupError, TypeError, ConfigError) as err:
+            raise CacheError(
+                f"{self.file}, which says what was spent on paid devices, cannot be read ({err}). Correct it, or "
+                "delete it to begin at 0"
+            ) from err
+        return float(spent)
 
     def allow(self, plan: Plan) -> None:
         """Show a plan, and refuse one that is a dry run or may exceed what is left.
 
         Raises:
             NotSubmitted: with the plan, and the options that would let it pass.
+            CacheError: when what was spent cannot be read.
         """
         if self.dry_run:
             raise NotSubmitted(
@@ -121,13 +148,14 @@ class Budget:
                 "go on set model.backend.dry_run=false and model.backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
-        if self._exceeded_by(plan.cost):
+        spent = self.spent
+        if self._exceeds(spent + plan.cost):
             raise NotSubmitted(
                 f"nothing was submitted: this would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
-                f"which {_dollars(self.spent)} may be spent already. Set it to {_dollars(self.spent + plan.cost)} or "
-                "more, or use fewer rows, shots or trained parameters"
+                f"which {_dollars(spent)} may be spent already. Set it to {_dollars(spent + plan.cost)} or more, or "
+                f"use fewer rows, shots or trained parameters. Deleting {self.file} begins a new budget"
             )
-        rank_zero_info(f"submitting {plan}. {_dollars(self.spent)} of {self.limit:g} USD may be spent already")
+        rank_zero_info(f"submitting {plan}. {_dollars(spent)} of {self.limit:g} USD may be spent already")
 
     def take(self, cost: float) -> None:
         """Count what is about to be submitted, in USD; every attempt, since one that seems to fail may be charged.
@@ -135,17 +163,32 @@ class Budget:
         Raises:
             ConfigError: for a cost that is negative or not finite.
             NotSubmitted: when it is a dry run or exceeds what is left.
+            CacheError: when it cannot be written down.
         """
         check_amount("the cost of a submission", cost)
-        if self.dry_run or self._exceeded_by(cost):
+        if self.dry_run:
             raise NotSubmitted(
-                f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run={self.dry_run}, "
-                f"and {_dollars(self.spent)} of model.backend.max_cost_usd={self.limit:g} may be spent already"
+                f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run is true"
             )
-        self.spent += cost
+        try:
+            make_cache_folder(self.file.parent.name, self.file.parent.parent)
+            with FileLock(self.file.with_suffix(".lock")):
+                spent = self.spent
+                if self._exceeds(spent + cost):
+                    raise NotSubmitted(
+                        f"circuits of at most {_dollars(cost)} USD were not submitted: {_dollars(spent)} of "
+                        f"model.backend.max_cost_usd={self.limit:g} may be spent already. Raise it, or delete "
+                        f"{self.file} to begin a new budget"
+                    )
+                write_text(self.file, json.dumps({"spent_usd": spent + cost}) + "\n")
+        except OSError as err:
+            raise CacheError(
+                f"nothing was submitted, since what it costs cannot be written to {self.file} ({err}). Set HQLM_CACHE "
+                "to a folder that can be written"
+            ) from err
 
-    def _exceeded_by(self, cost: float) -> bool:
-        return not self.spent + cost <= self.limit + _ROUNDING  # whatever is not known to fit exceeds it
+    def _exceeds(self, amount: float) -> bool:
+        return not amount <= self.limit + _ROUNDING  # whatever is not known to fit exceeds it
 
 
 @dataclass(frozen=True)
@@ -156,8 +199,8 @@ class PaidBackend(QuantumBackend):
 
     Args:
         dry_run: submit nothing; a call ends with what it would send and cost.
-        max_cost_usd: upper bound in USD of all charges of this process through backends of these options; what may
-            exceed it is refused.
+        max_cost_usd: upper bound in USD of all charges through backends of this class; what may exceed it is refused.
+            It counts what all runs have spent since `budgets/<class>.json` in the cache folder was last deleted.
     """
 
     dry_run: bool = field(default=True, kw_only=True)
@@ -179,8 +222,8 @@ class PaidBackend(QuantumBackend):
 
     @property
     def budget(self) -> Budget:
-        """What is left to spend; shared by all copies in this process."""
-        return _budget(self)
+        """What is left to spend; shared by all processes."""
+        return Budget(self.dry_run, self.max_cost_usd, cache_folder() / "budgets" / f"{type(self).__name__}.json")
 
     def expectations(
         self,
@@ -239,11 +282,6 @@ class PaidBackend(QuantumBackend):
         plan = self.plan(circuits, forward, forward * repeats, shots) if circuits else None
         if plan is not None:
             self.budget.allow(plan)
-
-
-@cache
-def _budget(backend: PaidBackend) -> Budget:
-    return Budget(backend.dry_run, backend.max_cost_usd)
 
 
 def gradient_repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:

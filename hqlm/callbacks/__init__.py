@@ -1,16 +1,10 @@
-"""What watches a run and writes its folder, one idea a file."""
+"""What watches a run and writes its folder."""
 
-from hqlm.callbacks.body_folder import BodyFolder
-from hqlm.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
-from hqlm.callbacks.config_file import ConfigFile
-from hqlm.callbacks.metrics_file import MetricsFile
-from hqlm.callbacks.predictions_file import PredictionsFile
-from hqlm.callbacks.random_state import RandomState
-from hqlm.callbacks.solution_file import SolutionFile
-from hqlm.callbacks.step_time import StepTime
-from hqlm.callbacks.time_estimate import TimeEstimate
-from hqlm.callbacks.training_time import TrainingTime
-from hqlm.callbacks.wandb_run import WandbRun, finish_open_run
+from hqlm.callbacks.checkpoints import BestCheckpoint, BodyFolder, LastCheckpoint, RandomState
+from hqlm.callbacks.files import ConfigFile, MetricsFile, PredictionsFile, SolutionFile
+from hqlm.callbacks.times import StepTime, TimeEstimate, TrainingTime
+from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
+from hqlm.callbacks.wandb_report import WandbReport
 
 __all__ = [
     "BestCheckpoint",
@@ -24,6 +18,7 @@ __all__ = [
     "StepTime",
     "TimeEstimate",
     "TrainingTime",
+    "WandbReport",
     "WandbRun",
     "finish_open_run",
 ]

@@ -1,14 +1,22 @@
-"""The two checkpoints of a run: the best on the validation data, and the last finished epoch."""
+"""What a run goes on from: its checkpoints, the state of its random generators, its text encoder."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any, cast
 
-from lightning.pytorch import LightningModule, Trainer
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
-from hqlm.io import BEST, CHECKPOINTS, LAST
-from hqlm.models import HqlmModule
+from hqlm.encoders import Stage
+from hqlm.io import BEST, CHECKPOINTS, LAST, read_checkpoint
+from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.restoring import restored
+from hqlm.models.text_model import BODY
 
 # Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
 # without a counter, so that it overwrites what the killed one left.
@@ -52,3 +60,87 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(
             dirpath=folder / CHECKPOINTS, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False
         )
+
+
+class BodyFolder(Callback):
+    """`body/`: the text encoder after its contrastive stage, or that of the best checkpoint after end-to-end training.
+
+    Args:
+        folder: of the run.
+        best: the callback that knows the best checkpoint.
+    """
+
+    def __init__(self, folder: Path, best: BestCheckpoint) -> None:
+        self.folder = folder / BODY
+        self.best = best
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a tuned text encoder before the first checkpoint, which names it."""
+        model = _with_stage("contrastive", trainer, pl_module)
+        if model is not None and not self.folder.is_dir():
+            model.save_body(self.folder)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the text encoder that was trained with the head."""
+        model = _with_stage("end_to_end", trainer, pl_module)
+        if model is not None:
+            best = self.best.best_model_path
+            if best:  # with the settings of this run, which are the user's own
+                model = cast(
+                    TextClassifier, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
+                )
+            model.save_body(self.folder)
+
+
+def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> TextClassifier | None:
+    has_it = isinstance(model, TextClassifier) and model.stage == stage
+    return cast(TextClassifier, model) if has_it and trainer.is_global_zero else None
+
+
+class RandomState(Callback):
+    """Keeps the generators of torch (CPU and CUDA), NumPy and Python in the checkpoint, as tensors and numbers."""
+
+    def __init__(self) -> None:
+        self._restored: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states, in a form that `weights_only` reads."""
+        algorithm, keys, position, has_gauss, cached = np.random.get_state()
+        version, words, gauss = random.getstate()
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all(),  # an empty list where there is no device
+            "numpy": [str(algorithm), torch.from_numpy(np.array(keys)), int(position), int(has_gauss), float(cached)],
+            "python": [version, list(words), gauss],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the states until training starts; states that no generator takes are refused here already."""
+        torch.Generator().set_state(state_dict["torch"])
+        np.random.RandomState().set_state(_numpy_state(state_dict))
+        random.Random().setstate(_python_state(state_dict))
+        if not all(isinstance(state, Tensor) for state in state_dict["cuda"]):
+            raise TypeError("the states of the CUDA generators are no tensors")
+        self._restored = state_dict
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the generators where the checkpoint left them; building the model has drawn from them since."""
+        if self._restored is None:
+            return
+        states = self._restored
+        torch.set_rng_state(states["torch"])
+        if states["cuda"]:
+            torch.cuda.set_rng_state_all(states["cuda"])
+        np.random.set_state(_numpy_state(states))
+        random.setstate(_python_state(states))
+        self._restored = None
+
+
+def _numpy_state(states: dict[str, Any]) -> tuple[Any, ...]:
+    algorithm, keys, *rest = states["numpy"]
+    return (algorithm, keys.numpy(), *rest)
+
+
+def _python_state(states: dict[str, Any]) -> tuple[Any, ...]:
+    version, words, gauss = states["python"]
+    return (version, tuple(words), gauss)

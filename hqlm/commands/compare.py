@@ -241,10 +241,11 @@ class _Bench:
 
 def _publish(folder: Path, comparison: Comparison, plan: Plan) -> None:
     title = f"{folder.name}: seeds {_joined(plan.seeds)}"
-    text = report.markdown(comparison, title + (f", {plan.draws} draws" if plan.draws > 1 else ""))
-    write_text(folder / "table.md", text)
+    title += f", {plan.draws} draws" if plan.draws > 1 else ""
+    write_text(folder / "table.md", report.markdown(comparison, title))
     write_text(folder / "comparison.json", json.dumps(asdict(plan) | asdict(comparison), indent=2) + "\n")
-    print(f"\n{text}\nthe table, comparison.json and predictions.tsv are in {folder}")
+    text = report.markdown(comparison, title, narrow=True)
+    print(f"\n{text}\nthe table with all columns (table.md), comparison.json and predictions.tsv are in {folder}")
 
 
 def _joined(values: Iterable[object]) -> str:

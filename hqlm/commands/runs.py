@@ -18,7 +18,7 @@ from hqlm.files import LOCK, list_leftovers, lock_folder, remove_leftovers
 from hqlm.io import BEST, CHECKPOINTS, LAST, RUNS, find_checkpoint
 
 _BEFORE_AN_EPOCH: Final = re.compile(
-    rf"config\.yaml|metrics\.csv|{CHECKPOINTS}|wandb\.json|wandb(/((offline-)?run-\d[^/]*(/.*)?|latest-run|debug[^/]*\.log))?"
+    rf"config\.yaml|metrics\.csv|{CHECKPOINTS}|wandb(/((offline-)?run-\d[^/]*(/.*)?|latest-run|debug[^/]*\.log))?"
 )
 _BEFORE_RESULTS: Final = re.compile(r"config\.yaml")
 _MAX_NAME: Final = 200  # letters; file systems allow 255, and temporary names are longer

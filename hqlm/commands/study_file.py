@@ -24,7 +24,7 @@ from hqlm.errors import ConfigError, DocumentError, HqlmError
 from hqlm.files import yaml_line
 from hqlm.registry import field_names
 from hqlm.studies.analysis.terms import short_names, show
-from hqlm.studies.code import code_version
+from hqlm.studies.code import code_version, data_version
 from hqlm.studies.designs import Trial
 from hqlm.studies.study import Study
 
@@ -38,15 +38,17 @@ class Run:
     Args:
         trial: what it changes in the experiment.
         config: as `hqlm fit` would write it to `config.yaml`.
+        data: hash of the files that its data and its problem are read from.
     """
 
     trial: Trial
     config: Config
+    data: str = ""
 
     @cached_property
     def key(self) -> str:
-        """Name of its folder: hash of its resolved configuration, seed included, and the version of the code."""
-        text = json.dumps([self.config, code_version(self.config)], sort_keys=True)
+        """Name of its folder: hash of its resolved configuration, seed included, of its code and of its data."""
+        text = json.dumps([self.config, code_version(self.config), self.data], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -138,7 +140,7 @@ def plan(study: Study) -> list[Run]:
         ConfigError: for a key that the experiment does not have, or a value it refuses, naming both.
     """
     _base_files(study)  # what is wrong with them is no fault of the first trial
-    known: dict[str, Config] = {}  # seeds share what is resolved
+    known: dict[str, tuple[Config, str]] = {}  # seeds share what is resolved
     told: dict[str, None] = {}  # what changed classes keep of their options, once
     planned = []
     for trial in study.trials:
@@ -148,7 +150,8 @@ def plan(study: Study) -> list[Run]:
             with redirect_stdout(io.StringIO()) as said:
                 known[text] = _resolve(study, overrides)
             told.update(dict.fromkeys(said.getvalue().splitlines()))
-        planned.append(Run(trial, {**known[text], "seed_everything": trial.seed}))
+        config, data = known[text]
+        planned.append(Run(trial, {**config, "seed_everything": trial.seed}, data))
     _check_distinct(planned)
     print("\n".join(told), end="\n" if told else "")
     return planned
@@ -165,11 +168,13 @@ def _check_distinct(planned: Sequence[Run]) -> None:
             )
 
 
-def _resolve(study: Study, overrides: Mapping[str, Any]) -> Config:
+def _resolve(study: Study, overrides: Mapping[str, Any]) -> tuple[Config, str]:
+    """Return the configuration of a trial, and the hash of its data."""
     try:
         request = trial_request(study, overrides)
         request.load_plugins()
         cli = HqlmCLI("study", "", request)
+        data = data_version([*(cli.datamodule.data_files() if cli.datamodule else ()), *cli.model.data_files()])
     except HqlmError as err:
         given = ", ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
         raise ConfigError(f"the trial with {given or 'nothing changed'} cannot run: {err}") from err
@@ -182,7 +187,7 @@ def _resolve(study: Study, overrides: Mapping[str, Any]) -> Config:
             f"trainer.devices={devices}: a trial trains in one process, and the executor runs several trials at a "
             "time. Leave it out"
         )
-    return config
+    return config, data
 
 
 def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:

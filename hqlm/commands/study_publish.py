@@ -11,13 +11,13 @@ from filelock import FileLock
 from jsonargparse import ArgumentParser
 
 from hqlm.callbacks import WandbRun
-from hqlm.callbacks.wandb_session import Mode
-from hqlm.callbacks.wandb_study import publish_study
+from hqlm.callbacks.wandb_logger import Mode
 from hqlm.commands.quiet import quiet
 from hqlm.commands.request import Config, Flag, Request, read_config
 from hqlm.commands.study_report import make_report, study_folder
 from hqlm.commands.training_cli import HqlmCLI
 from hqlm.models.trust import check_run
+from hqlm.studies.reporting.wandb import publish_study
 
 _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run in the study's group.
 

@@ -42,7 +42,7 @@ A study file:
 
 Everything lies in studies/<name>/: study.yaml, design.csv, and of each trial the run in trials/<key>/ with
 config.yaml, checkpoints, metrics.csv, test/predictions.tsv, log.txt and trial.json. The key is a hash of resolved
-configuration, seed and version of the code: a finished trial is never repeated. After Ctrl-C, a crash or a power cut
+configuration, seed, the code that a trial runs and its data: a finished one is never repeated. After Ctrl-C or a crash
 give the same command again; a second one at the same time shares the work. A trial that fails is reported, the others
 go on, and the next `hqlm study run` tries it again.
 """
@@ -73,7 +73,7 @@ def main(args: list[str]) -> int:
     embed_all([run.config for run in todo.values()])
     logger = wandb_logger(next(iter(todo.values())).config) if todo else None
     if logger is not None:
-        logger.ask_server()
+        logger.ask_server("the study goes on, and what would be sent is written to its folder")
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
     _publish(study, runs, request.plugins)

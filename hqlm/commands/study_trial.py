@@ -20,6 +20,7 @@ from hqlm.commands.training_cli import HqlmCLI
 from hqlm.errors import FolderInUse, user_mistake
 from hqlm.files import clear_folder, lock_folder
 from hqlm.io import find_checkpoint
+from hqlm.notices import say_once
 from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
@@ -81,6 +82,7 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
     record = {"status": RUNNING, "error": None, **about, "versions": _versions()}
     write_record(folder, record)
     start = time.perf_counter()
+    say_once.cache_clear()  # a worker runs many trials, and the log of each holds its notices
     with (folder / LOG).open("a", encoding="utf-8") as log, printed_to(log), quiet():
         try:
             record |= {"status": DONE, "metrics": _fit_and_test(folder, config)}

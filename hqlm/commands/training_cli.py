@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
+from hqlm.callbacks import WandbReport, WandbRun
 from hqlm.commands.layers import check_inherited, check_noise, defaults, import_class, settle
 from hqlm.commands.nulls import check_nulls
 from hqlm.commands.parser import HqlmParser
@@ -163,8 +164,8 @@ class HqlmCLI(LightningCLI):
         for name, lowest in _LOWEST.items():
             if config[name] is not None and not config[name] >= lowest:  # NaN is not either
                 raise ConfigError(f"trainer.{name}={config[name]}: give {lowest} or more")
-        watching = [each for each in self.loggers if isinstance(each, Callback)]  # a logger may be both
-        config["callbacks"] = [*_listed(config["callbacks"]), *watching, *callbacks]
+        reports = [WandbReport(each) for each in self.loggers if isinstance(each, WandbRun)]
+        config["callbacks"] = [*_listed(config["callbacks"]), *reports, *callbacks]
         config["plugins"] = [*_listed(config["plugins"]), CheckpointFiles(folder)]
         if config["logger"] is not False:
             config["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False

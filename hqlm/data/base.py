@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lightning.pytorch import LightningDataModule
@@ -32,6 +33,10 @@ class HqlmDataModule(LightningDataModule, Contracted, ABC):
     @returns("a tuple of texts", lambda names, self: isinstance(names, tuple | list) and _are(str, names))
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; class number k is the k-th of them."""
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files that are read, so that studies repeat their trials when the content of one changes."""
+        return ()
 
     @abstractmethod
     @returns("nothing")

@@ -83,19 +83,27 @@ class FileData(TextDataModule):
             DataError: for a missing folder, file or column, or rows that cannot be read.
             DocumentError: for a row of a `.jsonl` file that is no JSON, or nested too deep.
         """
+        path = self._path(split)
+        return None if path is None else self._read_file(path, split)
+
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the files of training, validation and test rows."""
+        paths = (self._path(split) for split in ("train", "val", "test"))
+        return tuple(path for path in paths if path is not None)
+
+    def _path(self, split: Split) -> Path | None:
         name = self.files[split]
         if split == "predict" and os.path.isfile(Path(name)):  # texts to predict lie anywhere
-            return self._read_file(Path(name), split)
+            return Path(name)
         folder = _find_folder(self.folder)
         if name != _AUTO:
-            return self._read_file(folder / name, split)
+            return folder / name
         if split == "val":
             train = self.files["train"]
             kinds = list(_READERS) if train == _AUTO else [Path(train).suffix]
-            found = (path for stem in _VAL_STEMS if (path := _found(folder, stem, kinds)))
-            return next((self._read_file(path, split) for path in found), None)
+            return next((path for stem in _VAL_STEMS if (path := _found(folder, stem, kinds))), None)
         stem = "train" if split == "train" else "test"
-        return self._read_file(_found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv", split)
+        return _found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
 
     def _read_file(self, path: Path, split: Split) -> Table:
         reader = _READERS.get(path.suffix.lower())

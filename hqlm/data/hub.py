@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hqlm.data.base import Split
@@ -82,6 +83,11 @@ class HubData(TextDataModule):
                 raise DataError(f"{source} has no column '{column}'. {suggestion(column, rows.column_names)}")
         texts = text_column(rows[self.text], source, 1, self.text)
         return Table(texts, self._labels(rows, source), source)
+
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the files of a local folder; what the hub has under a name is taken to stay as it is."""
+        folder = Path(self.dataset)
+        return tuple(sorted(path for path in folder.rglob("*") if path.is_file())) if folder.is_dir() else ()
 
     def _load(self, split: str) -> Any:
         if self.dataset == "pandas":  # the loader of `datasets` for pickles in the working directory

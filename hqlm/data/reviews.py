@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from hqlm.data.base import Split
 from hqlm.data.table import Table
@@ -55,6 +56,10 @@ class ReviewsData(TextDataModule):
         first, last = _SPLITS[split]
         texts, labels = zip(*_reviews()[first:last], strict=True)
         return Table(texts, labels, "the built-in reviews")
+
+    def data_files(self) -> tuple[Path, ...]:
+        """Return the file of all reviews."""
+        return (Path(str(files("hqlm.data").joinpath("reviews.tsv"))),)
 
 
 @cache

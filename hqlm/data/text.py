@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
@@ -28,6 +27,7 @@ from hqlm.data.table import (
     split_off,
 )
 from hqlm.errors import ConfigError, DataError, abbreviate, list_names
+from hqlm.notices import say_once
 from hqlm.plain import to_plain
 
 _STAGES: dict[str, tuple[Split, ...]] = {
@@ -217,7 +217,7 @@ class TextDataModule(HqlmDataModule):
     def _say_classes(self) -> None:
         counts = Counter(self._tables["train"].labels or ())
         known = [f"{abbreviate(name)} ({counts[name]:,})" for name in self._classes_of_the_source]
-        rank_zero_info(f"{self._labelled.source}: {len(known)} classes (rows to train on): {list_names(known)}")
+        say_once(f"{self._labelled.source}: {len(known)} classes (rows to train on): {list_names(known)}")
 
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
@@ -226,7 +226,7 @@ class TextDataModule(HqlmDataModule):
         if self._read("val") is not None:
             return table, replace(table, texts=(), labels=())
         rest, held = split_off(table, self.val_fraction, self.seed)
-        rank_zero_info(
+        say_once(  # also by a comparison, which trains many times on the same rows
             f"{table.source}: no validation split; {len(held)} of {len(table)} training rows are held out for it "
             f"(val_fraction={self.val_fraction}, data.seed={self.seed}, stratified)"
         )

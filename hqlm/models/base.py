@@ -8,7 +8,7 @@ import os
 import types
 from abc import ABC
 from argparse import ArgumentError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
@@ -261,6 +261,10 @@ class HqlmModule(LightningModule, Contracted, ABC):
                 f"{describe_misfits(state_dict, self.state_dict())}. Leave what shapes it as it was trained"
                 f"{_WARM_START if hasattr(self, 'init_from') else ''}"
             ) from err
+
+    def data_files(self) -> Sequence[Path]:
+        """Return the files, beside those of the data module, whose content the model is trained on."""
+        return ()
 
     def circuits(self) -> dict[str, Circuit]:
         """The circuits that it runs once it is built, equal ones once, by the names of its modules."""

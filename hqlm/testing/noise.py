@@ -13,7 +13,7 @@ from hqlm.circuits import GATES, Circuit, Gate, PauliString, Weight
 from hqlm.execution import Noise
 from hqlm.testing import density
 from hqlm.testing.strategies import all_observables, circuits, random_parameters
-from hqlm.testing.suite import BackendSuite, missing, readable_letters
+from hqlm.testing.suite import BackendSuite, all_channels, missing, readable_letters
 
 CHANNELS = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping")
 _WEIGHTS = torch.tensor([0.9, -0.6, 1.2], dtype=torch.float64)
@@ -51,7 +51,7 @@ class NoiseChecks(BackendSuite):
         weights = _WEIGHTS[: circuit.n_weights]
         expected = density.expectations(circuit, weights, None, None, noise)
         seen = not torch.allclose(expected, density.expectations(circuit, weights), atol=1e-3)
-        assert seen or missing(backend, circuit, None, noise), "no noise to see"
+        assert seen or missing(backend, circuit, None, noise, self.shots), "no noise to see"
         self.assert_values(backend, circuit, expected, weights, noise=noise)
 
     @pytest.mark.parametrize("channel", CHANNELS)
@@ -84,7 +84,7 @@ class NoiseChecks(BackendSuite):
     def test_all_declared_channels_act_together(self, backend: QuantumBackend) -> None:
         """Every declared channel with its own probability, and readout errors."""
         values = dict(zip(CHANNELS, (0.05, 0.1, 0.15, 0.2), strict=True))
-        declared = {name: values[name] for name in CHANNELS if name in backend.channels}
+        declared = {name: values[name] for name in CHANNELS if name in all_channels(backend)}
         self.assert_noisy(backend, _circuit(backend), Noise(**declared, readout=0.05))
 
     @pytest.mark.parametrize("name", _ENTANGLERS)
@@ -104,7 +104,7 @@ class NoiseChecks(BackendSuite):
 
     def test_noise_on_random_circuits_equals_density_matrices(self, backend: QuantumBackend) -> None:
         """All declared channels at random probabilities, any gate, identity included."""
-        names, probability = sorted(backend.channels), st.sampled_from((0.0, 0.02, 0.3))
+        names, probability = sorted(all_channels(backend)), st.sampled_from((0.0, 0.02, 0.3))
 
         random = circuits(backend.gates, 3, 8, readable_letters(backend))
 
@@ -117,7 +117,7 @@ class NoiseChecks(BackendSuite):
 
     def test_gates_marked_free_of_noise_are(self, backend: QuantumBackend) -> None:
         """`noisy=False` gates add nothing, among noisy ones too."""
-        noise = Noise(**dict.fromkeys(sorted(backend.channels), 0.2))
+        noise = Noise(**dict.fromkeys(sorted(all_channels(backend)), 0.2))
         circuit = _circuit(backend)
         quiet = replace(circuit, gates=tuple(replace(gate, noisy=False) for gate in circuit.gates))
         weights = _WEIGHTS[: circuit.n_weights]
@@ -130,7 +130,7 @@ class NoiseChecks(BackendSuite):
         """The rotations into a measurement basis are noise-free: <X> of a quietly prepared |+> stays 1."""
         letter = "X" if "X" in readable_letters(backend) else "Z"
         gates = (Gate("H", (0,), noisy=False),) if letter == "X" else ()
-        noise = Noise(**dict.fromkeys(sorted(backend.channels), 0.5))
+        noise = Noise(**dict.fromkeys(sorted(all_channels(backend)), 0.5))
         expected = torch.ones(1, 1, dtype=torch.float64)
         self.assert_values(backend, Circuit(1, gates, (PauliString(letter),)), expected, noise=noise)
 

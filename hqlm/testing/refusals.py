@@ -49,7 +49,8 @@ class RefusalChecks(BackendSuite):
         """Declared capabilities are known words; channels act on gates; readout errors belong to the base class."""
         assert backend.gates <= set(GATES)
         assert backend.gates, "a backend without gates runs nothing"
-        assert backend.channels <= set(CHANNELS)
+        assert backend.channels | backend.sampled_channels <= set(CHANNELS)
+        assert not backend.channels & backend.sampled_channels, "what exact values have, samples have too"
         assert backend.gradients <= _RULES
 
     @pytest.mark.parametrize("misfit", sorted(_MISFITS))
@@ -103,7 +104,7 @@ class RefusalChecks(BackendSuite):
     def test_channels_are_refused_unless_declared(self, backend: QuantumBackend, channel: str) -> None:
         """Naming the setting to change."""
         for execution in self.executions(backend, Noise(**{channel: 0.1})):
-            if channel in backend.channels:
+            if channel in backend.channels_under(execution.shots):
                 assert backend.expectations(_CIRCUIT, _WEIGHTS, _INPUTS, None, execution).shape == (2, 1)
                 continue
             with pytest.raises(UnsupportedExecution, match=channel):

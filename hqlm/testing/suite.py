@@ -36,10 +36,17 @@ def readable_letters(backend: QuantumBackend) -> str:
     return "".join(letter for letter in "IXYZ" if needs.get(letter, set()) <= backend.gates)
 
 
-def missing(backend: QuantumBackend, circuit: Circuit, states: Tensor | None, noise: Noise) -> bool:
+def all_channels(backend: QuantumBackend) -> frozenset[str]:
+    """Noise fields that the backend has in one way of running at least."""
+    return backend.channels | backend.sampled_channels
+
+
+def missing(
+    backend: QuantumBackend, circuit: Circuit, states: Tensor | None, noise: Noise, shots: int | None = None
+) -> bool:
     """Whether the run needs something that the backend does not declare."""
     lacks_gates = bool({gate.name for gate in circuit.gates} - backend.gates)
-    lacks_channels = bool(noise.gate_channels - backend.channels)
+    lacks_channels = bool(noise.gate_channels - backend.channels_under(shots))
     lacks_readout = noise.readout > 0.0 and not backend.readout_errors
     return lacks_gates or lacks_channels or lacks_readout or (states is not None and not backend.initial_states)
 
@@ -75,7 +82,7 @@ class BackendSuite:
         """Hold exact and sampled values to `expected`; what the backend does not declare must be refused."""
         weights = torch.zeros(0, dtype=torch.float64) if weights is None else weights
         for execution in self.executions(backend, noise):
-            if missing(backend, circuit, states, noise):
+            if missing(backend, circuit, states, noise, execution.shots):
                 with pytest.raises(UnsupportedExecution):
                     backend.expectations(circuit, weights, inputs, states, execution)
                 continue

@@ -319,3 +319,12 @@ def test_electrons_and_bases_that_do_not_fit_are_refused(kind, options):
 def test_multiplicities_that_do_not_fit_are_refused(multiplicity):
     with pytest.raises(DataError, match="multiplicity"):
         OpenFermionMolecule(multiplicity=multiplicity).hamiltonian()
+
+
+def test_a_key_beside_the_terms_is_refused(tmp_path):
+    path = tmp_path / "h.json"
+    path.write_text('{"about": {"any": 1}, "terms": {"ZZ": 1.0}}')
+    assert Hamiltonian.read(path).terms == (("ZZ", 1.0),)
+    path.write_text('{"terms": {"ZZ": 1.0}, "constant": 2.0}')
+    with pytest.raises(DataError, match=r"h\.json has the key 'constant' beside terms\. Known: terms, about"):
+        Hamiltonian.read(path)

@@ -1,7 +1,10 @@
 """Paid backends: what a call costs is shown and allowed before anything is submitted, the gradient included."""
 
 import copy
+import json
 import pickle
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +13,7 @@ import torch
 from hqlm.backends import BACKENDS, StatevectorBackend, paid
 from hqlm.backends.paid import Budget, PaidBackend, Plan
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
-from hqlm.errors import CircuitError, ConfigError, NotSubmitted, UnsupportedExecution
+from hqlm.errors import CacheError, CircuitError, ConfigError, NotSubmitted, UnsupportedExecution
 from hqlm.execution import Execution
 from hqlm.testing import BackendContract
 
@@ -90,6 +93,7 @@ def test_a_weight_that_is_not_there_costs_what_its_rule_does():
     for rule, expected in (("parameter_shift", 1), ("spsa", 3)):
         SUBMITTED.clear()
         backend = _Paid(rule, dry_run=False, max_cost_usd=expected * PRICE)
+        backend.budget.file.unlink(missing_ok=True)
         backend.expectations(circuit, weights, execution=Execution(shots=5, gradient=rule)).sum().backward()
         assert sum(SUBMITTED) == expected
 
@@ -126,6 +130,47 @@ def test_the_limit_is_that_of_all_calls_and_copies_together():
     assert sum(SUBMITTED) == 10
 
 
+def test_a_budget_is_that_of_a_class_whatever_its_options_and_its_limit():
+    run(_Paid("one", dry_run=False, max_cost_usd=0.6), weights=False, inputs=False)
+    with pytest.raises(
+        NotSubmitted, match=r"0\.50 may be spent already\. Set it to 1\.00.*Deleting .*/budgets/_Paid.json"
+    ):
+        run(_Paid("other", dry_run=False, max_cost_usd=0.7), weights=False, inputs=False)
+    budget = _Paid(dry_run=False, max_cost_usd=0.5).budget
+    assert budget.spent == pytest.approx(0.5)
+    budget.file.unlink()
+    run(_Paid("other", dry_run=False, max_cost_usd=0.7), weights=False, inputs=False)
+
+
+SPENDING = """
+import sys, time
+from pathlib import Path
+from hqlm.backends.paid import Budget
+from hqlm.errors import NotSubmitted
+
+budget = Budget(False, 1.0, Path("budgets/b.json"))
+for _ in range(40):
+    try:
+        budget.take(0.03)
+        print("x", end="")
+    except NotSubmitted:
+        break
+"""
+
+
+def test_processes_spend_from_one_budget_and_so_do_later_ones(tmp_path):
+    start = lambda: subprocess.Popen([sys.executable, "-c", SPENDING], cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: E731
+    submitted = "".join(process.communicate()[0] for process in [start(), start()])
+    assert len(submitted) == 33
+    assert start().communicate()[0] == ""
+
+
+def test_what_cannot_be_written_down_is_not_submitted(tmp_path):
+    (tmp_path / "budgets").write_text("in the way")
+    with pytest.raises(CacheError, match="nothing was submitted"):
+        Budget(False, 1.0, tmp_path / "budgets/b.json").take(0.1)
+
+
 def test_what_goes_around_the_plan_is_stopped_too():
     angles = torch.zeros(3, len(CIRCUIT.rotations))
     for backend in (_Paid(), _Paid(dry_run=False, max_cost_usd=0.29)):
@@ -158,16 +203,18 @@ def test_a_limit_is_a_number_from_0_up(limit):
 
 
 @pytest.mark.parametrize("amount", [float("nan"), float("inf"), -float("inf"), -1e-9, "1", None])
-def test_amounts_that_are_no_amounts_are_refused_and_change_nothing(amount):
-    budget = Budget(dry_run=False, limit=1.0)
+def test_amounts_that_are_no_amounts_are_refused_and_change_nothing(amount, tmp_path):
+    budget = Budget(False, 1.0, tmp_path / "budgets/b.json")
     with pytest.raises(ConfigError, match="a finite number of USD, 0 or more"):
         budget.take(amount)
     budget.take(1.0)
     with pytest.raises(NotSubmitted):
         budget.take(0.01)
-    for options in ({"limit": amount}, {"limit": 1.0, "spent": amount}):
-        with pytest.raises(ConfigError, match="budget"):
-            Budget(False, **options)
+    with pytest.raises(ConfigError, match="budget"):
+        Budget(False, amount, budget.file)
+    budget.file.write_text(json.dumps({"spent_usd": amount}))
+    with pytest.raises(CacheError, match=r"b\.json.*cannot be read.*delete it to begin at 0"):
+        budget.take(0.0)
     with pytest.raises(ConfigError, match="the price of a circuit on toy"):
         Plan("toy", 1, 0, 10, 1, 1, amount)
 

@@ -8,7 +8,9 @@ import torch
 from hqlm.backends import QuantumBackend, StatevectorBackend, memory
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import CircuitError, UnsupportedExecution
+from hqlm.execution import Execution, Noise
 from hqlm.layer import QuantumLayer
+from tests.backends.toys import _Trajectories
 
 WEIGHTS = torch.zeros(1, requires_grad=True)
 
@@ -56,3 +58,29 @@ class _Flat(QuantumBackend):
 def test_values_of_another_shape_are_refused():
     with pytest.raises(UnsupportedExecution, match=r"_Flat returned values of shape \(1,\), asked for \(1, 1\)"):
         _Flat().expectations(circuit(1), WEIGHTS)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # what torch.func.jvp itself calls
+@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp", "jacrev", "jacfwd", "hessian"])
+@pytest.mark.parametrize("method", ["expectations", "states", "sample"])
+def test_transforms_of_torch_are_refused_with_what_to_do_instead(transform, method):
+    backend, weights = StatevectorBackend(), torch.zeros(1)
+
+    def call(value):
+        found = getattr(backend, method)(circuit(1), value.reshape(1))
+        return found.real.sum() if method != "sample" else found.float().sum()
+
+    apply = getattr(torch.func, transform)
+    with pytest.raises(UnsupportedExecution, match=r"torch\.func\.vmap.*Give all rows in one call"):
+        apply(call, (weights,), (weights,)) if transform == "jvp" else apply(call)(weights)
+
+
+def test_channels_that_need_shots_say_so():
+    backend, noise = _Trajectories(), Noise(one_qubit=0.1)
+    with pytest.raises(UnsupportedExecution, match=r"one_qubit with shots only: set execution\.shots"):
+        backend.check(circuit(1), Execution(noise=noise))
+    backend.check(circuit(1), Execution(shots=10, noise=noise))
+    with pytest.raises(
+        UnsupportedExecution, match=r"cannot add noise phase_damping; it adds one_qubit, two_qubit, readout"
+    ):
+        backend.check(circuit(1), Execution(shots=10, noise=Noise(phase_damping=0.1)))

@@ -39,3 +39,13 @@ class _Hardware(_SampledOnly):
     def bits(self, circuit, angles, states, noise, shots, seed):
         fresh = int(torch.randint(2**31, ()))
         return super().bits(circuit, angles, states, noise, shots, fresh)
+
+
+@dataclass(frozen=True)
+class _Trajectories(_SampledOnly):
+    """A simulator with exact noise-free values, and Pauli errors that it draws for every shot."""
+
+    sampled_channels: ClassVar[frozenset[str]] = frozenset({"one_qubit", "two_qubit"})
+
+    def values(self, circuit, angles, states, noise):
+        return StatevectorBackend().values(circuit, angles, states, noise)

@@ -58,7 +58,7 @@ def test_a_run_that_was_killed_in_its_first_epoch_starts_again_under_its_name(fi
     Path("runs/killed/checkpoints").mkdir(parents=True)
     leave(
         Path("runs/killed"), "config.yaml", "metrics.csv", f"checkpoints/{part.format('best-epoch00.ckpt')}",
-        f"{part.format('body')}/model.safetensors", "wandb.json", "wandb/offline-run-20260101_000000-ab/run-ab.wandb",
+        f"{part.format('body')}/model.safetensors", "wandb/offline-run-20260101_000000-ab/run-ab.wandb",
         "wandb/debug.log",
     )  # fmt: skip
     Path("runs/killed/wandb/latest-run").symlink_to("offline-run-20260101_000000-ab")

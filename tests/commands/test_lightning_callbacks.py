@@ -73,6 +73,19 @@ def test_accumulation_that_changes_needs_a_schedule_that_counts_no_steps(fit):
     assert result.code == 0, result.err
 
 
+def test_accumulated_batches_train_as_one_batch_of_their_rows(fit):
+    """Means over two batches of half the rows are the mean over all of them: equal weights, and half the steps."""
+    flags = ["--trainer.accumulate_grad_batches=2", "--data.batch_size=16"]
+    assert fit("--name=a", *flags).code == 0
+    assert fit("--name=b", "--data.batch_size=32").code == 0
+    a, b = (torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("a", "b"))
+    assert a["global_step"] == b["global_step"] == 4  # 64 rows, 2 epochs
+    for key, value in b["state_dict"].items():
+        if not value.is_floating_point():  # counts of calls
+            continue
+        torch.testing.assert_close(a["state_dict"][key], value, rtol=1e-4, atol=1e-5)
+
+
 def test_a_schedule_needs_an_end(fit):
     result = fit("--name=a", "--trainer.max_epochs=-1", '--trainer.max_time={"seconds": 1}')
     assert result.code == 2

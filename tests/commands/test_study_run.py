@@ -14,10 +14,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hqlm.commands import main, study_estimate
+from hqlm.commands import main, study_estimate, study_trial
 from hqlm.commands.study_trial import run_trial
 from hqlm.files import lock_folder
 from hqlm.models import HybridClassifier
+from hqlm.notices import say_once
 from hqlm.studies.store import read_results, trial_folder
 from tests.kernels import share_kernels
 from tests.studies.tasks import is_alive
@@ -427,3 +428,29 @@ def line(pid):
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def test_trials_are_repeated_when_their_data_change(study, tmp_path, monkeypatch):
+    for split in ("train", "val", "test"):
+        rows = [f"the plot is {('dull', 'clever')[n % 2]} in {split} {n}\t{n % 2}" for n in range(32)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    monkeypatch.setitem(BASE, "data", {"class_path": "FileData", "init_args": {"folder": str(tmp_path)}})
+    keys = []
+    for change in ("", "", "\none more\t1"):
+        with (tmp_path / "test.tsv").open("a") as file:
+            file.write(change)
+        said = study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]}).out
+        keys.append(re.findall(r"^ +\d+  (\w{16})  to run", said, re.MULTILINE))
+    assert len(keys[0]) == 2
+    assert keys[0] == keys[1]
+    assert not set(keys[0]) & set(keys[2])
+
+
+def test_the_log_of_every_trial_of_a_worker_holds_its_notices(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        study_trial, "_fit_and_test", lambda folder, config: say_once("rounding may change values") or {}
+    )
+    for key in ("one", "two"):
+        task = {"folder": str(tmp_path / key), "config": {}, "record": {}, "since": time.time()}
+        assert run_trial(task)["status"] == "done"
+        assert "rounding may change values" in (tmp_path / key / "log.txt").read_text()

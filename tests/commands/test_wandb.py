@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hqlm.callbacks import WandbRun, finish_open_run, wandb_session
+from hqlm.callbacks import WandbRun, finish_open_run, wandb_logger
 from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, SMALL, TINY
@@ -117,6 +117,29 @@ def test_a_training_that_goes_on_offline_stays_one_run(fit, run):
     assert all(len(values) == 1 for key, values in config_updates(found).items() if not key.startswith("_"))
 
 
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_an_evaluation_is_part_of_the_run_that_it_evaluates(fit, run, command):
+    assert fit(OVERLAY, "--name=w", EVERY).code == 0
+    before = records(Path("runs/w/wandb"))
+    for limit in (16, 8):
+        result = run(command, "--ckpt_path=w", f"--data.limit_test={limit}", f"--data.limit_val={limit}")
+        assert result.code == 0, result.err
+        found = records(Path("runs/w/wandb"))  # which finds one run only
+        assert pick(found, "run")[0].run_id == pick(before, "run")[0].run_id
+        assert [row["train/loss"] for row in history(found) if "train/loss" in row] == [
+            row["train/loss"] for row in history(before) if "train/loss" in row
+        ]
+        name, rows = {"test": "test/acc", "validate": "val/acc"}[command], history(found)
+        measured = json.loads(Path(f"runs/w/{command}-{1 if limit == 16 else 2}/metrics.json").read_text())[name]
+        assert [row[name] for row in rows if name in row][-1] == pytest.approx(measured)
+        last = [row for row in rows if name in row][-1]
+        assert last["trainer/global_step"] == max(row.get("trainer/global_step", 0) for row in history(before))
+        resolved = yaml.safe_load(Path("runs/w/config.yaml").read_text())  # of the training, exactly once
+        assert {key: values for key, values in config_updates(found).items() if not key.startswith("_")} == {
+            key: [value] for key, value in resolved.items()
+        }
+
+
 def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
     monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
     monkeypatch.setattr(study_run, "publish", lambda *args: 1 / 0)
@@ -134,7 +157,7 @@ def test_a_trial_that_was_stopped_before_its_test_stays_one_run(study, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(study_trial, "measure", stop)
         assert study("--seeds=[0]").code == 130
-    (folder,) = (path.parent for path in Path("studies/study/trials").glob("*/wandb.json"))
+    (folder,) = (path.parent for path in Path("studies/study/trials").glob("*/wandb"))
     name = pick(records(folder), "run")[0].run_id
     assert study("--seeds=[0]").code == 0
     assert check_trial(folder) == name
@@ -245,11 +268,11 @@ def test_a_silent_server_is_waited_for_once_in_a_study(study, monkeypatch):
         waits.append(seconds)
         return TimeoutError("nothing came")
 
-    monkeypatch.setattr(wandb_session, "_request", wait)
+    monkeypatch.setattr(wandb_logger, "_request", wait)
     monkeypatch.setenv("HQLM_WANDB_UNREACHABLE", "")  # so that it is put back
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     with server("hangs") as (address, _):
-        monkeypatch.setattr(wandb_session, "_server", lambda: address)
+        monkeypatch.setattr(wandb_logger, "_server", lambda: address)
         assert study("--seeds=[0]").code == 0
     assert waits == [10.0]
     assert os.environ["HQLM_WANDB_UNREACHABLE"] == address  # which worker processes inherit

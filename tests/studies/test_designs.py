@@ -301,3 +301,12 @@ def test_a_factor_that_contains_itself_is_refused():
     level.append(level)
     with pytest.raises(DocumentError, match="within that value itself"):
         Study("base.yaml", FullFactorial(), {"a": [level, 1]})
+
+
+def test_a_plackett_burman_design_names_the_fraction_of_higher_resolution_of_as_many_runs():
+    factors = read_factors({f"model.option_{name}": [0, 1] for name in "abcdefgh"})
+    said = PlackettBurman().aliasing(factors[:4])
+    assert "FractionalFactorial(" in said
+    assert "has resolution IV in as many runs" in said
+    assert "in as many runs" not in PlackettBurman().aliasing(factors[:5])
+    assert "in as many runs" not in PlackettBurman().aliasing(factors)

@@ -119,3 +119,16 @@ def test_other_rows_are_refused(split):
 )
 def test_p_values_are_shown_on_their_side_of_the_limit(p, shown):
     assert show_p(p) == shown
+
+
+def test_the_table_of_the_terminal_fits_it_and_the_file_keeps_all_columns():
+    outcomes = [
+        outcome(model, 160 + seed, seed) for model in ("hybrid", "a_model_with_quite_a_long_name") for seed in (0, 1)
+    ]
+    comparison = compare(outcomes)
+    lines = [line for line in markdown(comparison, "title", narrow=True).splitlines() if line.startswith("|")]
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 100
+    assert "…" in lines[3]
+    assert lines[0].count("|") == 7
+    assert "training s" in markdown(comparison, "title")

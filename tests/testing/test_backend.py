@@ -3,7 +3,7 @@
 import pytest
 
 from hqlm.testing import BackendContract
-from tests.backends.toys import _ExactOnly, _Hardware, _SampledOnly
+from tests.backends.toys import _ExactOnly, _Hardware, _SampledOnly, _Trajectories
 
 
 class TestABackendOfExactValuesOnly(BackendContract):
@@ -22,3 +22,9 @@ class TestABackendOfFewGatesAndNoSeeds(BackendContract):
     @pytest.fixture
     def backend(self):
         return _Hardware()
+
+
+class TestABackendWhoseChannelsNeedShots(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return _Trajectories()

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hqlm.callbacks.predictions_file import prediction_header, prediction_rows, write_table
+from hqlm.data.predictions import prediction_header, prediction_rows, write_table
 from hqlm.errors import RunError
 from hqlm.files import write_text
 from hqlm.studies.comparison.rows import Rows

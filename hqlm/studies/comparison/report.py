@@ -11,20 +11,30 @@ from hqlm.studies.statistics import ALPHA, Estimate
 
 _FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside every seed of the hybrid model"
 
+# columns that fit a terminal, with headings to match; intervals are those over test rows
+_NARROW: Final = {0: "model", 1: "parameters", 2: "accuracy %", 5: "ECE %", 8: "hybrid minus it", 9: "p, Holm"}
+_NAME: Final = 20  # characters of a model's name there
 
-def markdown(comparison: Comparison, title: str) -> str:
-    """The table, what its columns mean, and what it says of each rival."""
+
+def markdown(comparison: Comparison, title: str, narrow: bool = False) -> str:
+    """Return the table, what it says of each rival, and what its columns mean.
+
+    Args:
+        comparison: of one model with others.
+        title: of the text.
+        narrow: leave out columns so that the table fits a terminal.
+    """
     parts = [
         f"# {plain(title)}",
-        table(comparison),
+        table(comparison, narrow),
         "\n".join(f"- {plain(verdict(rival, comparison.unit))}" for rival in comparison.standings[1:]),
     ]
     parts.append("\n".join(f"- {plain(note)}" for note in notes(comparison)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(comparison: Comparison) -> str:
-    """One row a model, in Markdown."""
+def table(comparison: Comparison, narrow: bool = False) -> str:
+    """Return one row for each model, in Markdown: all columns, or those that fit 100 characters."""
     unit = comparison.unit
     header = [
         "model", "parameters", "accuracy % [test rows]", f"[{unit}]", "macro-F1 %", "ECE %", "training s",
@@ -36,7 +46,12 @@ def table(comparison: Comparison) -> str:
         for row, standing in zip(rows, comparison.standings, strict=True):
             paired = standing.difference_over_runs
             row.append(show_p(paired.wilcoxon if paired else None))
-    return aligned([[plain(cell).replace("|", "\\|") for cell in row] for row in [header, *rows]])
+    cells = [[plain(cell).replace("|", "\\|") for cell in row] for row in [header, *rows]]
+    if narrow:
+        cells = [[*_NARROW.values()], *([row[column] for column in _NARROW] for row in cells[1:])]
+        for row in cells:
+            row[0] = row[0] if len(row[0]) <= _NAME else f"{row[0][: _NAME - 1]}…"  # names may be of any length
+    return aligned(cells)
 
 
 def verdict(rival: Standing, unit: str) -> str:

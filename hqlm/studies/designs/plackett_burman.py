@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from hqlm.errors import ConfigError
 from hqlm.studies.designs.aliases import describe
+from hqlm.studies.designs.fractional_factorial import GENERATORS, FractionalFactorial
 from hqlm.studies.designs.two_level import Array, TwoLevelDesign, check_factors
 from hqlm.studies.factors import Factor
 
@@ -39,9 +41,22 @@ class PlackettBurman(TwoLevelDesign):
         return np.asarray(pbdesign(runs - 1), dtype=np.float64)[:, :n_factors]
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
-        """Legend, and how much of an interaction goes into a main effect."""
+        """Legend, how much of an interaction goes into a main effect, and which design of no more runs has none."""
         check_factors(self, factors)
         matrix = self.matrix(len(factors))
-        return f"Plackett-Burman design, {len(matrix)} runs a block.\n" + describe(
-            matrix, [factor.key for factor in factors]
+        better = _cleaner_fraction(len(factors), len(matrix))
+        hint = (
+            f"\n{better} has resolution IV in as many runs: main effects free of interactions of two." if better else ""
         )
+        title = f"Plackett-Burman design, {len(matrix)} runs a block."
+        return f"{title}\n{describe(matrix, [factor.key for factor in factors])}{hint}"
+
+
+def _cleaner_fraction(n_factors: int, runs: int) -> FractionalFactorial | None:
+    """Return the fractional factorial of resolution IV that takes no more runs; None where there is none."""
+    fractions = (FractionalFactorial(resolution=4, runs=size) for count, size in GENERATORS if count == n_factors)
+    for fraction in fractions:
+        with suppress(ConfigError):  # of a lower resolution
+            if fraction.runs is not None and fraction.runs <= runs and len(fraction.matrix(n_factors)):
+                return fraction
+    return None

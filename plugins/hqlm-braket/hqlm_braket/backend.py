@@ -34,7 +34,7 @@ class BraketBackend(PaidBackend):
         rows_per_job: tasks that are submitted before the first is waited for; as many may be lost when one fails.
         price_per_task: what AWS charges for each task on a device besides its shots, in USD.
         dry_run: submit nothing to a device; a call ends with what it would send and cost.
-        max_cost_usd: upper bound of all charges of this process together, in USD; a call that may exceed it is refused.
+        max_cost_usd: upper bound of all charges together, earlier runs included, in USD; what may exceed it is refused.
     """
 
     device: str = "auto"

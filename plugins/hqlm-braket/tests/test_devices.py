@@ -9,7 +9,7 @@ import torch
 from fake_aws import ARN, OPERATIONS, FakeDevice, _OnFakeDevice
 from hqlm_braket import BraketBackend, devices
 
-from hqlm.backends import StatevectorBackend, paid, remote
+from hqlm.backends import StatevectorBackend, remote
 from hqlm.circuits import Circuit, Gate, Input, PauliString, Weight
 from hqlm.errors import ConfigError, NotSubmitted, RemoteError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -27,7 +27,6 @@ PRICE = 0.3 + 500 * 0.08
 def device(monkeypatch, tmp_path):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
     monkeypatch.setattr(remote, "DELAYS", (0.0,) * 4)
-    paid._budget.cache_clear()  # a new process
     found = FakeDevice()
     monkeypatch.setattr(_OnFakeDevice, "fake", staticmethod(lambda: found))
     return found

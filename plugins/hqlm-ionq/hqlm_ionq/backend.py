@@ -36,7 +36,7 @@ class IonQBackend(PaidBackend):
         price_minimum: of a circuit, in USD; added to that of its gates, which bounds either reading of a minimum.
         rows_per_job: circuits that are submitted before the first is waited for; as many may be lost when one fails.
         dry_run: submit nothing; a call ends with what it would send and cost.
-        max_cost_usd: upper bound of all charges of this process together, in USD; a call that may exceed it is refused.
+        max_cost_usd: upper bound of all charges together, earlier runs included, in USD; what may exceed it is refused.
     """
 
     device: str = "qpu.forte-1"

@@ -10,7 +10,7 @@ import torch
 from fake_ionq import KEY, Service, _OnFakeService
 from hqlm_ionq import IonQBackend, service
 
-from hqlm.backends import StatevectorBackend, paid, remote
+from hqlm.backends import StatevectorBackend, remote
 from hqlm.circuits import Circuit, Gate, Input, PauliString, RepeatedUpload, RingAnsatz, Weight
 from hqlm.errors import ConfigError, NotSubmitted, RemoteError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -29,7 +29,6 @@ def ionq(monkeypatch, tmp_path):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
     monkeypatch.setenv("IONQ_API_KEY", KEY)
     monkeypatch.setattr(remote, "DELAYS", (0.0,) * 4)
-    paid._budget.cache_clear()  # a new process
     found = Service()
     monkeypatch.setattr(fake_ionq, "SERVICE", found)
     return found

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hqlm.callbacks.wandb_run import WandbRun
-from hqlm.callbacks.wandb_session import Session, page
+from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
+from hqlm.callbacks.wandb_report import page
 from hqlm.studies.formatting import plain
 from hqlm.studies.reporting.contents import Drawing, Figure, Report
 from hqlm.studies.reporting.page import html
@@ -40,23 +40,21 @@ def publish_study(folder: Path, report: Report, results: pandas.DataFrame, logge
         MissingDependency: without wandb.
     """
     name = folder.resolve().name
-    session = Session(
-        folder.resolve(),
-        logger.mode,
-        logger.timeout,
-        unharmed="the study is complete all the same",
-        project=logger.project,
-        entity=logger.entity,
+    contents = _contents(report, results)
+    counts = {f"trials/{status}": int(count) for status, count in results["status"].value_counts().items()}
+    logger.unharmed = "the study is complete all the same"
+    logger.begin(
+        folder,
         group=logger.group or name,
         job_type="summary",
         name=f"{name}-summary",
         notes="\n\n".join(map(plain, [report.progress, *(report.findings.summary if report.findings else ())])),
-        config=yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")),
     )
-    session.try_to(lambda: session.log(_contents(report, results)))
-    session.summarize({f"trials/{status}": int(count) for status, count in results["status"].value_counts().items()})
-    recorded = session.id is not None
-    session.finish(failed=False)
+    logger.log_hyperparams(yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")))
+    logger.attempt(lambda run: run.log(contents))
+    logger.attempt(lambda run: run.summary.update(counts))
+    recorded = logger.version is not None
+    finish_open_run()
     return recorded
 
 

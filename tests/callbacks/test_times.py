@@ -1,6 +1,7 @@
-"""What training and an evaluation will take is said before it starts."""
+"""What training and an evaluation will take is said before it starts; what it took is measured over all sittings."""
 
 import re
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
@@ -10,8 +11,9 @@ import torch
 
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.backends.paid import PaidBackend, Plan
-from hqlm.callbacks import time_estimate
+from hqlm.callbacks import StepTime, TrainingTime, times
 from hqlm.circuits import Circuit, Gate, Input, PauliString
+from hqlm.cost import seconds
 from hqlm.layer import QuantumLayer
 from tests.commands.conftest import fit, run, trained  # noqa: F401 (fixtures)
 
@@ -22,7 +24,7 @@ CLOCK = SimpleNamespace(seconds=0.0)
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     """A clock that only backends move."""
-    monkeypatch.setattr(time_estimate, "time", SimpleNamespace(perf_counter=lambda: CLOCK.seconds))
+    monkeypatch.setattr(seconds, "time", SimpleNamespace(perf_counter=lambda: CLOCK.seconds))
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def layer(backend):
 @pytest.mark.parametrize(("call", "row"), [(0.02, 0.03), (0.0, 1.1)])
 def test_calls_and_rows_are_told_apart(call, row):
     backend = _Timed(call, row)
-    found = time_estimate.circuit_seconds(layer(backend), rows=100, batches=10)
+    found = seconds.circuit_seconds(layer(backend), rows=100, batches=10)
     assert found == pytest.approx(10 * call + 100 * row)
 
 
@@ -76,7 +78,7 @@ class CompilingBackend(_Timed):
 
 def test_compiling_is_not_counted():
     COMPILED.clear()
-    found = time_estimate.circuit_seconds(layer(CompilingBackend()), rows=100, batches=10)
+    found = seconds.circuit_seconds(layer(CompilingBackend()), rows=100, batches=10)
     assert found == pytest.approx(10 * 0.02 + 100 * 0.03)
 
 
@@ -113,10 +115,10 @@ def test_few_rows_get_no_hint(run, trained, caplog):  # noqa: F811
 
 def test_layers_add_up(monkeypatch):
     said = []
-    monkeypatch.setattr(time_estimate, "rank_zero_info", said.append)
+    monkeypatch.setattr(times, "rank_zero_info", said.append)
     module = torch.nn.ModuleList([layer(_Timed(0.0, 0.3)), layer(_Timed(0.0, 0.3))])
     rows = torch.utils.data.DataLoader(range(10), batch_size=5)
-    time_estimate._tell(module, [2], rows, "limit_test")
+    times._tell(module, [2], rows, "limit_test")
     assert said[0].startswith("about 6 s for 10 rows")
 
 
@@ -152,3 +154,33 @@ def test_all_rows_must_be_paid_for_before_the_first_is_submitted(run, trained): 
     assert few.code == 2
     assert "0.00 may be spent already. Set it to 40.00 or more" in few.err
     assert run(*words, "--model.backend.dry_run=false", "--model.backend.max_cost_usd=40").code == 0
+
+
+def test_the_median_of_the_steps_and_of_the_sitting_before():
+    first = StepTime()
+    assert first.seconds is None
+    for pause in (0.0, 0.01, 0.1):
+        first.on_train_batch_start(None, None, None, 0)
+        time.sleep(pause)
+        first.on_train_batch_end(None, None, None, None, 0)
+    assert 0.01 <= first.seconds < 0.03
+    second = StepTime()
+    second.load_state_dict(first.state_dict())
+    assert second.seconds == first.seconds
+
+
+def test_seconds_add_up_over_sittings():
+    first = TrainingTime()
+    assert first.seconds == 0.0
+    first.on_train_start(None, None)
+    time.sleep(0.02)
+    assert first.seconds >= 0.02  # a checkpoint is written before the end
+    first.on_train_end(None, None)
+    stopped = first.seconds
+    time.sleep(0.01)
+    assert first.seconds == stopped
+    second = TrainingTime()
+    second.load_state_dict(first.state_dict())
+    second.on_train_start(None, None)
+    second.on_train_end(None, None)
+    assert stopped <= second.seconds < stopped + 0.01

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from hqlm.callbacks.predictions_file import prediction_header, prediction_rows, write_table
+from hqlm.data.predictions import prediction_header, prediction_rows, write_table
 
 TEXTS = ["=1+1", "+1", "-1", "@SUM(A1)", '"quoted"', "a, b; c", "\U0001f600 \u2028 \x85 \x0b", "=cmd|' /C calc'!A0"]
 

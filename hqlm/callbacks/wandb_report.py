@@ -1,0 +1,115 @@
+"""What a run shows on W&B beside its metrics: circuits, confusion matrix, tags."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jsonargparse import get_loader
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from hqlm.callbacks.files import MetricsFile
+from hqlm.callbacks.stages import BeforeBatches
+from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
+from hqlm.files import parse_yaml
+from hqlm.io import run_folder
+from hqlm.models import HqlmModule, TextClassifier
+from hqlm.studies.store import read_record
+
+_TAG: Final = 64  # characters that W&B allows
+
+
+class WandbReport(BeforeBatches):
+    """Starts the run of a `WandbRun` and describes it.
+
+    Args:
+        logger: of the same trainer.
+    """
+
+    def __init__(self, logger: WandbRun) -> None:
+        self.logger = logger
+
+    def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the run, before any logger gets its configuration."""
+        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+            return
+        trains = trainer.state.fn == TrainerFn.FITTING
+        file = next((each for each in trainer.loggers if isinstance(each, MetricsFile)), None)
+        folder = file.folder if file is not None else run_folder(Path(str(trainer.ckpt_path)))
+        before = (file or MetricsFile(folder, sys.maxsize)).rows
+        record = read_record(folder)  # of a trial; empty for other runs
+        is_new = self.logger.begin(
+            folder,
+            group=self.logger.group or (folder.resolve().parent.parent.name if record else None),
+            job_type="trial" if record else "run",
+            name=folder.resolve().name,
+            tags=[*dict.fromkeys([*self.logger.tags, *_tags(pl_module.hparams, record.get("overrides", {}))])],
+        )
+        if is_new:
+            self._describe(pl_module)
+            for step, metrics in before:
+                self.logger.log_metrics(metrics, step)
+            if not trains and (config := folder / "config.yaml").is_file():
+                text = config.read_text(encoding="utf-8")
+                self.logger.log_hyperparams(parse_yaml(text, str(config), get_loader("yaml")))
+        if not trains:
+            self.logger.takes_config = False
+            self.logger.step = before[-1][0] if before else None
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Send the confusion matrix."""
+        if not isinstance(pl_module, TextClassifier) or pl_module.evaluation is None:
+            return
+        found, names = pl_module.evaluation, list(pl_module.class_names or ())
+        actual, predicted = found.labels.tolist(), found.logits.argmax(1).tolist()
+        self.logger.attempt(lambda run: run.log({"test/confusion_matrix": _matrix(actual, predicted, names)}))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """End the run as a failed one."""
+        finish_open_run(failed=True)
+
+    def _describe(self, module: LightningModule) -> None:
+        if not isinstance(module, HqlmModule):
+            return
+        drawings = {f"circuit/{name}": circuit.to_svg() for name, circuit in module.circuits().items()}
+        if drawings:
+            self.logger.attempt(lambda run: run.log({name: page(svg) for name, svg in drawings.items()}))
+        counts = {f"parameters/{kind}": count for kind, count in module.parameter_counts().items()}
+        self.logger.attempt(lambda run: run.summary.update(counts))
+
+
+def page(content: str) -> Any:
+    """Return elements of HTML, such as a vector drawing, as a picture of W&B."""
+    import wandb
+
+    return wandb.Html(f"<!doctype html><meta charset='utf-8'>{content}", inject=False)
+
+
+def _matrix(actual: list[int], predicted: list[int], names: list[str]) -> Any:
+    import wandb
+
+    return wandb.plot.confusion_matrix(y_true=actual, preds=predicted, class_names=names, title="test")
+
+
+def _tags(hparams: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is ablated, then what else a trial varies."""
+    for word in _ablated(hparams):
+        yield f"without {word}"[:_TAG]
+    for key, value in overrides.items():
+        name = key.rpartition(".")[2]
+        if name != "ablate":
+            shown = value.rpartition(".")[2] if isinstance(value, str) else json.dumps(value)
+            yield f"{name}={shown}"[:_TAG]
+
+
+def _ablated(hparams: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of `ablate`, at whatever depth it stands."""
+    for key, value in hparams.items():
+        if key == "ablate":
+            yield from value or ()
+        elif isinstance(value, Mapping):
+            yield from _ablated(value)
