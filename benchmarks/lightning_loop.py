@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from hqlm.backends.kernels import engine
 from hqlm.circuits import RepeatedUpload, RingAnsatz
-from hqlm.commands.quiet import quiet
+from hqlm.quiet import quiet
 from hqlm.data import FileData
 from hqlm.encoders import QuantumFeatureEncoder
 from hqlm.models import HybridClassifier

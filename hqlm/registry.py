@@ -38,11 +38,13 @@ class Component(PlainFields, Contracted, ABC):
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them, for example `hqlm[qiskit]`.
         imports: options that are dotted paths of what it imports; a saved model from elsewhere may not set them.
+        paths: options that name files or folders; those in a configuration file are looked up beside it first.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
     imports: ClassVar[tuple[str, ...]] = ()
+    paths: ClassVar[tuple[str, ...]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}

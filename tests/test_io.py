@@ -13,7 +13,8 @@ import torch
 import hqlm
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text
-from hqlm.io import CheckpointFiles, find_checkpoint, run_folder
+from hqlm.io import CheckpointFiles
+from hqlm.run import find_checkpoint, run_folder
 from tests.commands.conftest import ROOT, fit, run, trained  # noqa: F401 (fixtures)
 
 

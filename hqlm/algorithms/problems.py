@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.contracts import returns
@@ -51,6 +51,7 @@ class HamiltonianFile(Problem):
         path: of a mapping of terms, or of one that has it under the key `terms`.
     """
 
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     path: str
 
     def hamiltonian(self) -> Hamiltonian:

@@ -9,22 +9,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hqlm.callbacks.checkpoints import BestCheckpoint
 from hqlm.encoders import Stage
-from hqlm.io import read_checkpoint
 from hqlm.models import TextClassifier
+from hqlm.models.reading import read_checkpoint
 from hqlm.models.restoring import restored
-from hqlm.models.text_model import BODY
 
 
 class BodyFolder(Callback):
     """`body/`: the text encoder after its contrastive stage, or that of the best checkpoint after end-to-end training.
 
     Args:
-        folder: of the run.
+        folder: where it goes.
         best: the callback that knows the best checkpoint.
     """
 
     def __init__(self, folder: Path, best: BestCheckpoint) -> None:
-        self.folder = folder / BODY
+        self.folder = folder
         self.best = best
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -40,7 +39,8 @@ class BodyFolder(Callback):
             best = self.best.best_model_path
             if best:  # with the settings of this run, which are the user's own
                 model = cast(
-                    TextClassifier, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
+                    TextClassifier,
+                    restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best), self.folder),
                 )
             model.save_body(self.folder)
 

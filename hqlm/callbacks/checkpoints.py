@@ -7,7 +7,6 @@ from pathlib import Path
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hqlm.io import BEST, CHECKPOINTS, LAST
 from hqlm.models import HqlmModule
 
 # Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
@@ -18,14 +17,14 @@ class BestCheckpoint(ModelCheckpoint):
     """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc` or by what else is the score of the model.
 
     Args:
-        folder: of the run.
+        path: where it goes, without what the name tells of it.
         model: class of the model.
     """
 
-    def __init__(self, folder: Path, model: type[HqlmModule]) -> None:
+    def __init__(self, path: Path, model: type[HqlmModule]) -> None:
         super().__init__(
-            dirpath=folder / CHECKPOINTS,
-            filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
+            dirpath=path.parent,
+            filename=path.name + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
             auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
             monitor=model.score,
             mode=model.score_mode,
@@ -45,10 +44,10 @@ class LastCheckpoint(ModelCheckpoint):
     """`last.ckpt` after every epoch; `save_last` of Lightning writes it only when the best one changes.
 
     Args:
-        folder: of the run.
+        path: where it goes, without its suffix.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(
-            dirpath=folder / CHECKPOINTS, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False
+            dirpath=path.parent, filename=path.name, save_on_train_epoch_end=True, enable_version_counter=False
         )

@@ -16,12 +16,12 @@ class ConfigFile(Callback):
 
     Args:
         text: the configuration as YAML.
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, text: str, folder: Path) -> None:
+    def __init__(self, text: str, path: Path) -> None:
         self.text = text
-        self.folder = folder
+        self.path = path
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file, on rank 0."""
@@ -42,7 +42,7 @@ class ConfigFile(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         if trainer.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.folder / "config.yaml", self.text)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, self.text)
             for logger in trainer.loggers:
                 logger.log_hyperparams(get_loader("yaml")(self.text))

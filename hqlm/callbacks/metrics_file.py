@@ -19,15 +19,15 @@ class MetricsFile(Logger):
     """`metrics.csv`: a row for every logged step and for every validation, a column for every metric.
 
     Args:
-        folder: of the run.
+        path: of the file, in the folder of the run.
         resumed_at: step of the checkpoint that a run is continued from; rows of later steps, which will be run
             again, are dropped.
     """
 
-    def __init__(self, folder: Path, resumed_at: int | None = None) -> None:
+    def __init__(self, path: Path, resumed_at: int | None = None) -> None:
         super().__init__()
-        self.folder = folder
-        self.path = folder / "metrics.csv"
+        self.folder = path.parent
+        self.path = path
         self._rows: list[dict[str, Any]] = []
         self._appends = False  # to a file that holds these rows and no others
         if resumed_at is not None and self.path.is_file():

@@ -21,11 +21,11 @@ class PredictionsFile(Callback):
     would take a text that starts with `=` for a formula.
 
     Args:
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "predictions.tsv"
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""

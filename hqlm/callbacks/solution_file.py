@@ -16,11 +16,11 @@ class SolutionFile(Callback):
     """`solution.json`, when a `QAOA` is tested: the best bits, and the energies of `hqlm.algorithms.Solution`.
 
     Args:
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "solution.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""

@@ -15,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.wandb_session import Mode, Session, ask_server, check, is_online, page
-from hqlm.io import run_folder
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.studies.store import RUNNING, read_record
 
@@ -169,14 +168,18 @@ def finish_open_run(failed: bool = False) -> None:
 def _folder(trainer: Trainer) -> Path:
     """Of the run: that of the checkpoint which is measured, or the one which a training fills."""
     if trainer.state.fn != TrainerFn.FITTING:
+        from hqlm.run import run_folder  # which imports this module
+
         return run_folder(Path(str(trainer.ckpt_path))).resolve()
     return next(logger.folder for logger in trainer.loggers if isinstance(logger, MetricsFile)).resolve()
 
 
 def _metrics_file(trainer: Trainer, folder: Path) -> MetricsFile:
     """That of the training at hand, which goes on from a checkpoint; in a test that of the training before it."""
+    from hqlm.run import Run
+
     found = (logger for logger in trainer.loggers if isinstance(logger, MetricsFile))
-    return next(found, None) or MetricsFile(folder, sys.maxsize)
+    return next(found, None) or MetricsFile(Run.at(folder).files["metrics"], sys.maxsize)
 
 
 def _tags(config: Any, overrides: Mapping[str, Any]) -> list[str]:

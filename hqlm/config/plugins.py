@@ -6,7 +6,7 @@ import warnings
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from hqlm.commands.slots import SLOTS
+from hqlm.config.slots import SLOTS
 from hqlm.errors import ConfigError, describe
 from hqlm.models.restoring import import_plugin
 from hqlm.models.trust import PLUGINS
