@@ -27,7 +27,7 @@ from hqlm.callbacks import (
 )
 from hqlm.config.build import Parts, Resolved, interruptible, resolve
 from hqlm.config.merge import differences
-from hqlm.config.plugins import load_named
+from hqlm.config.plugins import load_named, named
 from hqlm.config.sources import Config, Sources
 from hqlm.data import HqlmDataModule
 from hqlm.errors import CheckpointError, ConfigError, RunError
@@ -47,8 +47,8 @@ _STATE: Final = ("epoch", "global_step", "loops", "callbacks", "optimizer_states
 class Experiment:
     """A model, data and a trainer, as one configuration.
 
-    The objects are recipes: `fit` makes model and data anew from the configuration, with the seed, so that two trainings
-    share nothing.
+    The objects are recipes: `fit` makes model and data anew from the configuration, with the seed, so that no two
+    trainings share anything.
 
     Args:
         model: a model of hqlm or of a plugin.
@@ -183,8 +183,7 @@ class Experiment:
         """
         if self._resolved.fast_dev_run:
             raise ConfigError("trainer.fast_dev_run keeps nothing of a training: call try_out(), or leave it out")
-        for note in self._resolved.notes:
-            print(note)
+        self._tell_notes()
         if not resume:
             self._build()  # what is wrong with it leaves no folder behind
             with new_run(name, self._stem) as folder:
@@ -194,7 +193,7 @@ class Experiment:
         run = Run(given)
         if name not in (None, run.name):
             raise RunError(f"--name={name}: {given} resumes in its own run {run.name}. Leave the name out")
-        run.plugins = tuple(self._resolved.config["plugins"])
+        run.plugins = tuple(named(self._resolved.config))
         progress = _read_progress(given, run.plugins) if self._progress is None else self._progress[1]
         own = run.config
         self._check_seed(own)
@@ -220,6 +219,7 @@ class Experiment:
 
     def try_out(self) -> None:
         """Run a few steps as `trainer.fast_dev_run` has it, and keep nothing."""
+        self._tell_notes()
         parts = self._build()
         with quiet():
             _warm_start(parts.model)
@@ -227,7 +227,7 @@ class Experiment:
         self._parts = None
 
     def fit_or_resume(self, folder: Path) -> dict[str, Any]:
-        """Train into a folder, from its last finished epoch where a training was interrupted, and return its summary."""
+        """Train into a folder, from its last finished epoch if there is one, and return the summary."""
         run = Run.at(folder)
         return self.fit_into(folder, run.last if run.has_begun else None)
 
@@ -285,8 +285,12 @@ class Experiment:
             "config": str(Run.at(folder).files["config"].resolve()),
         }
 
+    def _tell_notes(self) -> None:
+        for note in self._resolved.notes:
+            print(note)
+
     def _check_seed(self, own: Config) -> None:
-        """Refuse another seed, of which only the order of the rows would take notice: the generators go on as they were."""
+        """Refuse another seed, which would change nothing but the order of rows: generators keep their state."""
         old, new = own.get("seed_everything"), self._resolved.config["seed_everything"]
         if old not in (None, new):
             raise ConfigError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import html
 import importlib.util
 import inspect
 import sys
@@ -108,6 +109,17 @@ class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"<{self.title} components: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of names with the first line of what each is."""
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape((inspect.getdoc(kind) or '').partition(chr(10))[0])}</td></tr>"
+            for name, kind in self.items()
+        )
+        return f"<table>{rows}</table>"
 
     def _components(self) -> list[type[ComponentT]]:
         return [component for component in _descendants(self.slot) if _is_public(component)]

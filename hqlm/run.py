@@ -278,13 +278,14 @@ class Run:
         run = {key: found[key] for key in ("plugins", "seed_everything", "data") if found.get(key) is not None}
         if not keeps_data:
             run.pop("data", None)
-        options = found.get("trainer") if isinstance(found.get("trainer"), dict) else {}
+        trainer = found.get("trainer")
+        options = trainer if isinstance(trainer, dict) else {}
         kept = {key: options[key] for key in _MEASURES_WITH if options.get(key) is not None}
         check_run({**run, "trainer": kept}, path, self.plugins)
         hparams = read_checkpoint(checkpoint)["hyper_parameters"]
         check_model(hparams, checkpoint, self.plugins)
-        trainer = {**kept, "devices": 1}  # starting processes takes longer than most evaluations
-        return {"plugins": [], "seed_everything": 0, **run, "model": model_settings(hparams), "trainer": trainer}
+        kept["devices"] = 1  # starting processes takes longer than most evaluations
+        return {"plugins": [], "seed_everything": 0, **run, "model": model_settings(hparams), "trainer": kept}
 
     def _find(self, choose: str) -> Path:
         recover_folder(self.folder)

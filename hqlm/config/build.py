@@ -16,11 +16,12 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
 from hqlm.config.merge import Merger, Options, import_class
+from hqlm.config.messages import innermost
 from hqlm.config.parser import experiment_parser
 from hqlm.config.slots import SLOTS
 from hqlm.config.sources import Config, Sources, load_yaml
 from hqlm.data import HqlmDataModule
-from hqlm.errors import ConfigError, refusal
+from hqlm.errors import ConfigError, MissingDependency, refusal
 from hqlm.io import CheckpointFiles
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.models.preparation import check_callbacks
@@ -61,7 +62,8 @@ class Resolved:
         Raises:
             ConfigError: for a value that an option cannot have.
         """
-        return experiment_parser().parse_object(self.config)
+        parsed: Namespace = experiment_parser().parse_object(self.config)
+        return parsed
 
     @property
     def fast_dev_run(self) -> bool:
@@ -130,10 +132,15 @@ class Parts:
         try:
             made = experiment_parser().instantiate(resolved.parsed)
         except Exception as err:  # whatever the constructor of a class raises that the user has named
-            mistake = refusal(err, _refusing_class(err))
+            absent = _absent_package(err)
+            if absent:
+                raise MissingDependency(f"the configuration needs a package that is not installed: {absent}") from err
+            option = _refusing_class(err)
+            mistake = refusal(err, option)
             if mistake is None:
                 raise
-            raise mistake from err
+            said = innermost(str(err))
+            raise (ConfigError(f"{option}: {said}") if said else mistake) from err
         self.model, self.data, self._trainer = made["model"], made.get("data"), dict(made["trainer"])
         if isinstance(self.model, TextClassifier) and self.data is None:
             raise ConfigError(f"{type(self.model).__name__} needs a data set of texts, for example --data=ReviewsData")
@@ -192,12 +199,22 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
+def _absent_package(error: BaseException | None) -> str:
+    """Return what a class of Lightning says of a package that it cannot import; nothing for any other exception."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    is_ours = isinstance(error, MissingDependency) or error is None
+    return "" if is_ours else str(error).partition("\n")[0]
+
+
 def _refusing_class(error: BaseException) -> str:
     """Return the name of the class whose constructor raised an exception."""
     names = [
         type(frame.f_locals["self"]).__name__
         for frame, _ in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_name in ("__init__", "__post_init__") and "self" in frame.f_locals
+        if frame.f_code.co_name in ("__init__", "__post_init__")
+        and "self" in frame.f_locals
+        and not isinstance(frame.f_locals["self"], Parts)
     ]
     return names[-1] if names else "the configuration"
 

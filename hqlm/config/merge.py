@@ -25,15 +25,17 @@ from hqlm.errors import ConfigError, describe
 from hqlm.files import parse_argument
 from hqlm.models import HqlmModule
 from hqlm.models.recipes import to_primitives
-from hqlm.models.trust import option_types, union_members
+from hqlm.models.trust import NAMED, option_types, union_members
 from hqlm.registry import Component, Registry, suggestion
 
 _ABSENT: Final = object()
 _OPTIMIZER_KEEPS: Final = "lr"  # weight decay or betas of one optimiser mean something else to another
 _OURS: Final = (HqlmModule, HqlmDataModule, Component)
 _TEXT: Final = (str, Path)
-_PLAIN: Final = (str, int, float, bool, complex, bytes, object, Path, NoneType, dict, list, tuple, set, frozenset)
-_SUPPLIED: Final = {Optimizer: "params", LRScheduler: "optimizer"}  # what options that make one of these are called with
+_SUPPLIED: Final = {
+    Optimizer: "params",
+    LRScheduler: "optimizer",
+}  # what options that make one of these are called with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Merger:
         component = self._find_class(path, classes, where)
         was_set, before = below is not _ABSENT, _node(below if below is not _ABSENT else default)
         kept = self._kept(before, component, where) if before is not None else {}
-        node: Config = {"class_path": _path(component), "init_args": kept, **spec}
+        node: Config = {"class_path": path if "." in path else _path(component), "init_args": kept, **spec}
         for key, value in (options or {}).items():
             node = self._set_option(node, [str(key)], value, component, where)
         if before is not None and import_class(before["class_path"]) is not component:
@@ -174,7 +176,8 @@ class Merger:
         types, _ = option_types(component) if isinstance(component, type) else ({}, False)
         kept = {key: value for key, value in options.items() if key in types}
         if isinstance(component, type) and issubclass(component, Optimizer):
-            kept = {key: value for key, value in kept.items() if key == _OPTIMIZER_KEEPS}
+            # spelled out, or jsonargparse 4.53 hands on what the default of the option says of these to its own class
+            kept = {key: options[key] if key == _OPTIMIZER_KEEPS else _default(component, key) for key in kept}
         for option in getattr(component, "imports", ()) if self.source is not None else ():
             if kept.get(option) not in (None, getattr(component, option)):
                 raise ConfigError(
@@ -192,7 +195,9 @@ class Merger:
             for key in sorted(set(old) - explicit)
             if key in given and given[key] != _default(component, key)
         ]
-        dropped = sorted(set(old) - set(given)) if was_set else []
+        before_it = import_class(before["class_path"])
+        lost = sorted(set(old) - set(given)) if was_set else []
+        dropped = [key for key in lost if old[key] != _default(before_it, key)]
         if kept or dropped:
             self.notes.append(
                 f"{where}: {_name(before)} -> {_name(node)}, keeps {', '.join(kept) or 'nothing'}, drops "
@@ -353,8 +358,8 @@ def _read(value: Any, hint: Any, where: str) -> Any:
         return value
     members = list(union_members(hint))
     parsed = parse_argument(str(value), where, load_yaml)
-    takes_text = any(each in _TEXT or get_origin(each) is Literal for each in members)
-    if not takes_text or Any in members:
+    takes_text = any(each in _TEXT for each in members)
+    if Any in members or (not takes_text and (parsed is None or not any(get_origin(m) is Literal for m in members))):
         return parsed
     if isinstance(parsed, list):
         return parsed if _elements(members) else str(value)
@@ -382,7 +387,7 @@ def _classes(members: Sequence[Any]) -> list[type]:
     for each in members:
         if get_origin(each) is collections.abc.Callable:
             found += _classes(list(union_members(get_args(each)[-1])))
-        elif isinstance(each, type) and get_origin(each) is None and each not in _PLAIN and _options(each) is None:
+        elif isinstance(each, type) and get_origin(each) is None and issubclass(each, NAMED):
             found.append(each)
     return found
 
@@ -449,19 +454,10 @@ def _default(component: Any, option: str) -> Any:
 
 
 def _default_node(component: Any, option: str) -> Any:
-    """Return the default of an option as a configuration has it, without what its own class says by default."""
+    """Return the default of an option as a configuration has it; None for a plain value."""
     default = _default(component, option)
-    if default is _ABSENT or default is None or isinstance(default, bool | int | float | str):
-        return None
-    if not isinstance(default, Component) and not dataclasses.is_dataclass(default):
-        is_class = isinstance(default, type | functools.partial)
-        return to_primitives(default, option) if is_class else None
-    changed = {
-        field.name: to_primitives(getattr(default, field.name), field.name)
-        for field in dataclasses.fields(default)
-        if getattr(default, field.name) != _default(type(default), field.name)
-    }
-    return {"class_path": _path(type(default)), "init_args": changed} if isinstance(default, Component) else changed
+    is_named = isinstance(default, type | functools.partial) or dataclasses.is_dataclass(default)
+    return to_primitives(default, option) if is_named else None
 
 
 def _required(component: Any) -> list[str]:

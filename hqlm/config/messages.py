@@ -12,6 +12,7 @@ from typing import Final
 from hqlm.registry import suggestion
 
 _KEY: Final = re.compile(r'Parser key "([^"]+)"')
+_TRIED: Final = ("- Expected", "- Does not validate", "- Not a valid")  # what says nothing of the value
 _NAMES: Final = {
     "NoneType": "null",
     "str": "text",
@@ -40,6 +41,15 @@ def explain(message: str, options: Iterable[str]) -> str:
             return found
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[0] if len(lines) == 1 else f"{'.'.join(keys) or lines[0]}: {lines[-1]}"
+
+
+def innermost(message: str) -> str:
+    """Return what a class refused among the types that jsonargparse tried for a value; nothing where none did."""
+    lines = [line.strip() for line in message.splitlines()]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line.startswith("- ") and not line.startswith(_TRIED):
+            return following if line.startswith("- Problem with given class_path") else line[2:]
+    return ""
 
 
 def _unknown_flag(message: str, key: str, options: list[str]) -> str:

@@ -101,7 +101,8 @@ def read_options(options: Collection[Option], sources: Sources) -> Namespace:
     parser = _with_options(HqlmParser(prog="hqlm"), options)
     merger = Merger(Options({option.name: option.type for option in options}))
     merger.add(sources)
-    return parser.instantiate(parser.parse_object(merger.finish()))
+    values: Namespace = parser.instantiate(parser.parse_object(merger.finish()))
+    return values
 
 
 def print_help(command: str, description: str, options: Collection[Option], asked: Collection[str]) -> None:

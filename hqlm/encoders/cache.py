@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.encoders.text import TextModule

@@ -199,7 +199,7 @@ class TextClassifier(TextModel):
             CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
             PluginError: when a plugin cannot be imported.
         """
-        from hqlm.models.pretrained import CONFIG, WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.pretrained import BODY, CONFIG, WEIGHTS, find_pretrained, read_pretrained
         from hqlm.models.restoring import check_model, restored
 
         folder = find_pretrained(os.fspath(path), revision, plugins)

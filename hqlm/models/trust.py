@@ -39,7 +39,7 @@ from hqlm.registry import Component
 set_parsing_settings(instantiate_subclass_spec_in_any=False)
 
 PLUGINS: Final = "hqlm.plugins"  # entry points of installed packages
-_KNOWN: Final = (
+NAMED: Final = (  # bases of the classes that a configuration names
     Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
 )  # fmt: skip
 _PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike, timedelta)
@@ -63,7 +63,7 @@ def check_trusted(spec: Any, source: Path, plugins: Sequence[str] = (), slot: ty
         CheckpointError: naming what is unknown, and how to allow it.
     """
     check_plain(spec, str(source))
-    _check_class(spec, _KNOWN if slot is object else (slot,), _Place(source, tuple(plugins)))
+    _check_class(spec, NAMED if slot is object else (slot,), _Place(source, tuple(plugins)))
 
 
 def check_class_options(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
@@ -172,7 +172,7 @@ def _check_any(value: Any, place: _Place) -> None:
     elif isinstance(value, Mapping):
         path = value.get("class_path")
         if path is not None and not (isinstance(path, str) and path.isidentifier()):  # a short name imports nothing
-            _check_class(value, _KNOWN, place)
+            _check_class(value, NAMED, place)
         else:
             for item in value.values():
                 _check_any(item, place)
@@ -279,7 +279,7 @@ def _bases(members: Sequence[Any]) -> Iterator[type]:
 
 
 def _is_known(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, _KNOWN)
+    return isinstance(hint, type) and issubclass(hint, NAMED)
 
 
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:

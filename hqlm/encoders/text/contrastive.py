@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.encoders.text.base import TrainedBody
 from hqlm.errors import ConfigError, DataError, TrainingError
