@@ -116,13 +116,17 @@ class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
     def _repr_html_(self) -> str:
         """Return a table of names with the first line of what each is."""
         rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape((inspect.getdoc(kind) or '').partition(chr(10))[0])}</td></tr>"
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(_first_line(kind))}</td></tr>"
             for name, kind in self.items()
         )
         return f"<table>{rows}</table>"
 
     def _components(self) -> list[type[ComponentT]]:
         return [component for component in _descendants(self.slot) if _is_public(component)]
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _descendants(parent: type[ComponentT]) -> list[type[ComponentT]]:

@@ -7,7 +7,7 @@ This is the only module that knows the names of the files in a run folder:
                 metrics.csv      a row for every logged step and every validation
                 summary.json     what was reached
                 body/            the text encoder, where it was trained
-                <command>-<k>/   config.yaml, metrics.json and predictions.tsv of each later test, validation, prediction
+                <command>-<k>/   config.yaml, metrics.json and predictions.tsv of each later test or prediction
 """
 
 from __future__ import annotations

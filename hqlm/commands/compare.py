@@ -56,8 +56,7 @@ def main(args: list[str]) -> int:
     """Train, test, and print and write the table."""
     sources = Sources.from_arguments(args)
     if sources.wants_help:
-        sources.load_plugins()
-        print_help("compare", _DESCRIPTION, _OPTIONS, sources.wants_help)
+        print_help("compare", _DESCRIPTION, _OPTIONS, sources)
         return 0
     own, sources = sources.split([option.name for option in _OPTIONS])
     options = read_options(_OPTIONS, _listed(own))

@@ -80,8 +80,7 @@ def main(args: list[str]) -> int:
     """Estimate, and print tables or JSON."""
     sources = Sources.from_arguments(args)
     if sources.wants_help:
-        sources.load_plugins()
-        print_help("cost", _DESCRIPTION, _OPTIONS, sources.wants_help)
+        print_help("cost", _DESCRIPTION, _OPTIONS, sources)
         return 0
     own, sources = sources.split([option.name for option in _OPTIONS])
     options = read_options(_OPTIONS, own)

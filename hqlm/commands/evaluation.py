@@ -42,7 +42,7 @@ def evaluate(command: Command, purpose: str, args: list[str]) -> int:
     sources = Sources.from_arguments(args)
     if sources.wants_help:
         more = _TEXTS if command == "predict" else ""
-        print_help(command, _DESCRIPTION.format(command=command, purpose=purpose, more=more), RUN, sources.wants_help)
+        print_help(command, _DESCRIPTION.format(command=command, purpose=purpose, more=more), RUN, sources)
         return 0
     if sources["ckpt_path"] is None:
         raise CheckpointError(f"--ckpt_path is missing: which run? hqlm {command} --ckpt_path NAME")

@@ -40,8 +40,7 @@ def main(args: list[str]) -> int:
     """Train, and say where everything lies."""
     sources = Sources.from_arguments(args)
     if sources.wants_help:
-        sources.load_plugins()
-        print_help("fit", _DESCRIPTION, RUN, sources.wants_help)
+        print_help("fit", _DESCRIPTION, RUN, sources)
         return 0
     own, sources = sources.split(("name", "ckpt_path"))
     name, given = own["name"], own["ckpt_path"]

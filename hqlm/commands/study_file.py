@@ -14,7 +14,7 @@ from jsonargparse import Namespace
 
 from hqlm.config.build import Resolved
 from hqlm.config.merge import Merger, Options
-from hqlm.config.parser import HqlmParser, Option
+from hqlm.config.parser import HqlmParser, Option, print_class_help
 from hqlm.config.slots import SLOTS
 from hqlm.config.sources import Config, Sources, find_config, load_yaml, locate, read_config
 from hqlm.errors import ConfigError, DocumentError, HqlmError
@@ -89,14 +89,17 @@ def read_study(
     parser.add_class_arguments(Study)
     for option in options:
         parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+    types = {**option_types(Study)[0], "plugins": list[str] | str, **{each.name: each.type for each in options}}
+    if sources.asks_for_class:
+        print_class_help(Options(types), sources)
+        return None
     if sources.wants_help:
-        parser.parse_args(sources.wants_help)
+        parser.print_help()
         return None
     for _, config in sources.files:
         _check_places(config)
     if not sources.files:
         raise ConfigError("--config is missing: give the file of a study, such as studies/ablation")
-    types = {**option_types(Study)[0], "plugins": list[str] | str, **{each.name: each.type for each in options}}
     merger = Merger(Options(types))
     merger.add(replace(sources, files=tuple((path, _with_base(path, config)) for path, config in sources.files)))
     parsed = parser.parse_object(merger.finish())

@@ -15,9 +15,9 @@ from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
-from hqlm.config.merge import Merger, Options, import_class
+from hqlm.config.merge import Merger, import_class
 from hqlm.config.messages import innermost
-from hqlm.config.parser import experiment_parser
+from hqlm.config.parser import EXPERIMENT, experiment_parser
 from hqlm.config.slots import SLOTS
 from hqlm.config.sources import Config, Sources, load_yaml
 from hqlm.data import HqlmDataModule
@@ -27,15 +27,6 @@ from hqlm.models import HqlmModule, TextClassifier
 from hqlm.models.preparation import check_callbacks
 from hqlm.processes import watch_processes
 
-_ROOT: Final = Options(
-    {
-        "plugins": list[str] | str,
-        "seed_everything": int,
-        "trainer": Options.of(Trainer),
-        "model": HqlmModule,
-        "data": HqlmDataModule | None,
-    }
-)
 _LOWEST: Final = {  # of the options that Lightning does not check itself
     "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "num_nodes": 1,
     "reload_dataloaders_every_n_epochs": 0,
@@ -85,7 +76,7 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
         PluginError: for a plugin that cannot be imported.
     """
     sources.load_plugins()
-    merger = Merger(_ROOT, source)
+    merger = Merger(EXPERIMENT, source)
     if base:
         merger.add_layer(base)
     merger.add(sources)

@@ -242,7 +242,7 @@ class Merger:
         types, takes_more = option_types(component) if isinstance(component, type) else ({}, True)
         key, *rest = keys
         if not takes_more:
-            known = {name: hint for name, hint in types.items() if name not in _supplied(component)}
+            known = {name: hint for name, hint in types.items() if name not in supplied(component)}
             self._known(key.removesuffix("+"), known, where, component.__name__)
         options = dict(node.get("init_args") or {})
         appends, key = key.endswith("+") and not rest, key.removesuffix("+")
@@ -292,7 +292,7 @@ class Merger:
         flags = dict(sources.flags)
         for key in flags:
             parent = key.rpartition(".")[0]
-            preset = flags.get(parent, _at(self.config, parent.split(".")))
+            preset = flags.get(parent, at(self.config, parent.split(".")))
             if parent.endswith(".noise") and isinstance(preset, str) and not isinstance(_read_any(preset), Mapping):
                 raise ConfigError(
                     f"{key} is given beside the preset {parent}={preset}: a preset is a whole noise model. "
@@ -471,16 +471,17 @@ def _required(component: Any) -> list[str]:
         for each in parameters
         if each.default is each.empty
         and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-        and each.name not in _supplied(component)
+        and each.name not in supplied(component)
     ]
 
 
-def _supplied(component: Any) -> list[str]:
+def supplied(component: Any) -> list[str]:
     """Return the options of a class that whoever makes it supplies."""
     return [name for base, name in _SUPPLIED.items() if isinstance(component, type) and issubclass(component, base)]
 
 
-def _at(config: Any, keys: Sequence[str]) -> Any:
+def at(config: Any, keys: Sequence[str]) -> Any:
+    """Return what stands at a dotted key of a configuration; None where nothing does."""
     for key in keys:
         config = config.get("init_args", config) if isinstance(config, Mapping) else None
         config = config.get(key) if isinstance(config, Mapping) else None

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from lightning.pytorch import Trainer
 
-from hqlm.config.merge import Merger, Options
+from hqlm.config.merge import Merger, Options, at, import_class, supplied
 from hqlm.config.messages import explain
 from hqlm.config.sources import Sources
 from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError, user_mistake
 from hqlm.models import HqlmModule
 
+EXPERIMENT: Final = Options(
+    {
+        "plugins": list[str] | str,
+        "seed_everything": int,
+        "trainer": Options.of(Trainer),
+        "model": HqlmModule,
+        "data": HqlmDataModule | None,
+    }
+)
 _TRAINER_DEFAULTS: Final = {
     "max_epochs": 8,
     "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would log nothing
@@ -105,20 +114,20 @@ def read_options(options: Collection[Option], sources: Sources) -> Namespace:
     return values
 
 
-def print_help(command: str, description: str, options: Collection[Option], asked: Collection[str]) -> None:
-    """Print what a command can be given: what is set most, everything (`--help=all`), or options of a class.
+def print_help(command: str, description: str, options: Collection[Option], sources: Sources) -> None:
+    """Print what a command can be given: what is set most, everything (`--help=all`), or the options of a class.
 
     Args:
         command: what it is called.
         description: what its help starts with.
         options: of the command beside those of an experiment.
-        asked: the flags that ask for help.
-
-    Raises:
-        SystemExit: after the help of a class.
+        sources: files and flags, among them those that ask for help.
     """
-    of_class = [flag for flag in asked if ".help" in flag]
-    is_short = not of_class and "--help=all" not in asked
+    sources.load_plugins()
+    if sources.asks_for_class:
+        print_class_help(EXPERIMENT, sources)
+        return
+    is_short = "all" not in dict(sources.flags).values()
     parser = HqlmParser(
         prog=f"hqlm {command}",
         usage=f"hqlm {command} [--config FILE ...] [--key=value ...]",
@@ -126,13 +135,35 @@ def print_help(command: str, description: str, options: Collection[Option], aske
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="A configuration file, or the name of a shipped one.")
     _with_experiment(_with_options(parser, options))
-    if of_class:
-        parser.parse_args(of_class)
     if is_short:
         shown = _MOST_USED | {option.name for option in options}
         for action in parser._actions:
-            if action.dest.partition(".")[0] not in shown and action.dest not in shown:
+            if action.dest not in shown and action.dest.partition(".")[0] not in shown - {"model", "data"}:
                 action.help = argparse.SUPPRESS
+    parser.print_help()
+
+
+def print_class_help(root: Options, sources: Sources) -> None:
+    """Print the options of the class that stands at a key, or would if it were named: `--model.ansatz.help=RingAnsatz`.
+
+    Args:
+        root: types of the top-level keys.
+        sources: files and flags, among them the one that asks.
+
+    Raises:
+        ConfigError: for a class that there is not.
+    """
+    asked, name = next((key, value) for key, value in sources.flags if key.endswith(".help"))
+    key = asked.removesuffix(".help")
+    others = tuple((other, value) for other, value in sources.flags if not other.endswith(".help"))
+    merger = Merger(root)
+    merger.add(Sources(sources.files, (*others, *([(key, name)] if name else []))))
+    node = at(merger.config, key.split("."))
+    if not isinstance(node, Mapping) or "class_path" not in node:
+        raise ConfigError(f"--{asked}: name the class, such as --{asked}=NAME. `hqlm components` lists them")
+    component = import_class(node["class_path"])
+    parser = HqlmParser(prog="hqlm", usage=argparse.SUPPRESS, add_help=False)
+    parser.add_class_arguments(component, key, fail_untyped=False, skip=set(supplied(component)))
     parser.print_help()
 
 

@@ -92,10 +92,14 @@ class Sources:
         return replace(self, files=(*files, *self.files))
 
     @property
-    def wants_help(self) -> list[str]:
-        """The flags that ask for help, as the parser takes them."""
-        asked = ((key, value) for key, value in self.flags if key in ("h", "help") or key.endswith(".help"))
-        return [f"--{key}={value}" if value else f"--{key}" for key, value in asked]
+    def wants_help(self) -> bool:
+        """Whether a flag asks for help."""
+        return self.has("h", "help") or self.asks_for_class
+
+    @property
+    def asks_for_class(self) -> bool:
+        """Whether a flag such as `--model.ansatz.help=RingAnsatz` asks for the options of a class."""
+        return any(key.endswith(".help") for key, _ in self.flags)
 
     @property
     def stem(self) -> str | None:

@@ -64,8 +64,9 @@ FLAGS = {
     "--trainer.logger=CSVLoger": "there is no such class. Did you mean 'CSVLogger'?",
     "--trainer.callbacks=EarlyStoping": "there is no such class. Did you mean 'EarlyStopping'?",
     "--trainer.callbacks=EarlyStopping": "--trainer.callbacks.monitor is missing",
-    "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.patience=abc": "patience=abc is not possible: it must be a "
-    "whole number\n",
+    "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.patience=abc": (
+        "patience=abc is not possible: it must be a whole number\n"
+    ),
     "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.mode=up": "`mode` can be",
     "--model..x=1": "'--model..x=1' is no flag",
     "--=1": "'--=1' is no flag",
