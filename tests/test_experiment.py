@@ -117,7 +117,7 @@ def test_a_run_resumes_from_its_last_epoch(run):  # noqa: F811
     assert resumed.metrics.equals(whole.metrics)
     with pytest.raises(RunError, match="exists"):
         small(**flat).fit(name="a")
-    with pytest.raises(CheckpointError, match="no epoch to resume from|no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"no epoch to resume from|no checkpoint"):
         small(**flat).fit(name="nobody", resume=True)
 
 
@@ -144,9 +144,9 @@ def test_names_are_resolved_by_the_type_of_their_option(run):  # noqa: F811
 
 
 def test_a_mistake_in_python_is_told_as_at_the_command_line():
-    with pytest.raises(ConfigError, match="no option model.bakend of HybridClassifier. Did you mean 'backend'"):
+    with pytest.raises(ConfigError, match=r"no option model.bakend of HybridClassifier. Did you mean 'backend'"):
         small(**{"model.bakend": "StatevectorBackend"})
-    with pytest.raises(ConfigError, match="there is no such class. Did you mean 'EarlyStopping'"):
+    with pytest.raises(ConfigError, match=r"there is no such class. Did you mean 'EarlyStopping'"):
         small(**{"trainer.callbacks": "EarlyStoping"})
 
 

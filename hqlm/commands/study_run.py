@@ -19,6 +19,7 @@ from hqlm.config.plugins import named
 from hqlm.config.sources import Sources
 from hqlm.files import write_text
 from hqlm.models.base import show_score
+from hqlm.notices import hides_bars
 from hqlm.quiet import quiet
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import MANY_TRIALS, Study, check_trials
@@ -123,7 +124,7 @@ class _Progress:
 
     def run(self) -> None:
         """Run everything; what another process is at is waited for when all else is done."""
-        with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=None) as bar:
+        with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=hides_bars()) as bar:
             while self.todo:
                 self._run_free(bar)
                 for run in list(self.todo.values()):

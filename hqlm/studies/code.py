@@ -14,7 +14,8 @@ from hqlm.models.restoring import class_paths
 
 # what the figures of a trained model depend on; commands, studies and reports may change without a trial being repeated
 _PARTS: Final = (
-    "backends", "callbacks", "circuits", "data", "encoders", "execution", "models", "io.py", "layer.py", "registry.py",
+    "backends", "callbacks", "circuits", "data", "encoders", "execution", "models", "experiment.py", "io.py",
+    "layer.py", "registry.py", "run.py",
 )  # fmt: skip
 _KNOWN: Final = ("hqlm", "torch", "lightning", "builtins")
 
