@@ -3,7 +3,7 @@
     python benchmarks/lightning_loop.py
 
 needs the folder sst2/ here or below HQLM_DATA, and embeds its texts first unless the cache has them. Epochs alternate:
-the model of configs/sst2.yaml, the same without its kernels, and a linear head with the same loader
+the model of sst2.yaml, the same without its kernels, and a linear head with the same loader
 and the same logging. The ratio of the last two is what everything outside the kernels costs.
 """
 
@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from hqlm.backends.kernels import engine
 from hqlm.circuits import RepeatedUpload, RingAnsatz
-from hqlm.commands.quiet import quiet
 from hqlm.data import FileData
 from hqlm.encoders import QuantumFeatureEncoder
 from hqlm.models import HybridClassifier
+from hqlm.quiet import quiet
 
 CONFIG = Path(__file__).parents[2] / "configs" / "sst2.yaml"
 ROUNDS = 3

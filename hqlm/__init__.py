@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hqlm.estimator import QuantumHeadClassifier
-    from hqlm.io import load
+    from hqlm.experiment import Experiment
+    from hqlm.run import Run, load
 
 __version__ = "0.1.0"
 
-__all__ = ["QuantumHeadClassifier", "__version__", "load"]
+__all__ = ["Experiment", "QuantumHeadClassifier", "Run", "__version__", "load"]
 
 # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
-_HOMES = {"QuantumHeadClassifier": "hqlm.estimator", "load": "hqlm.io"}
+_MODULES = {
+    "Experiment": "hqlm.experiment",
+    "QuantumHeadClassifier": "hqlm.estimator",
+    "Run": "hqlm.run",
+    "load": "hqlm.run",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'hqlm' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Ansatz, RepeatedUpload, Reuploading, RingAnsatz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,3 +30,8 @@ def say_if_slow(message: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def hides_bars() -> bool:
+    """Return whether progress bars are left out: where neither a terminal nor a notebook shows them."""
+    return not (sys.stderr.isatty() or "ipykernel" in sys.modules)

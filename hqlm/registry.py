@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import html
 import importlib.util
 import inspect
 import sys
@@ -38,11 +39,13 @@ class Component(PlainFields, Contracted, ABC):
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them, for example `hqlm[qiskit]`.
         imports: options that are dotted paths of what it imports; a saved model from elsewhere may not set them.
+        paths: options that name files or folders; those in a configuration file are looked up beside it first.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
     imports: ClassVar[tuple[str, ...]] = ()
+    paths: ClassVar[tuple[str, ...]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}
@@ -107,8 +110,23 @@ class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def __repr__(self) -> str:
+        return f"<{self.title} components: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of names with the first line of what each is."""
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(_first_line(kind))}</td></tr>"
+            for name, kind in self.items()
+        )
+        return f"<table>{rows}</table>"
+
     def _components(self) -> list[type[ComponentT]]:
         return [component for component in _descendants(self.slot) if _is_public(component)]
+
+
+def _first_line(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _descendants(parent: type[ComponentT]) -> list[type[ComponentT]]:

@@ -1,16 +1,14 @@
 """Every configuration that is shipped can be parsed and trained."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from hqlm.commands import main
-from hqlm.commands.request import Request
-from hqlm.commands.study_file import plan, read_study, study_parser
+from hqlm.commands.study_file import plan, read_study
+from hqlm.config.sources import SHIPPED, Sources
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = SHIPPED
 KERNEL = CONFIGS / "algorithms" / "kernel_sst2.yaml"
 WHOLE = [*sorted(CONFIGS.glob("*.yaml")), KERNEL]
 ALGORITHMS = sorted(set(CONFIGS.glob("algorithms/*.yaml")) - {KERNEL})
@@ -64,7 +62,6 @@ def test_an_overlay_runs(run, path):  # noqa: F811
 
 @pytest.mark.parametrize("path", ALGORITHMS, ids=name)
 def test_a_configuration_of_an_algorithm_runs_without_data(run, path):  # noqa: F811
-    Path("configs").symlink_to(CONFIGS)  # where data files of problems lie
     assert run("fit", f"--config={path}", *DRY).code == 0
 
 
@@ -85,10 +82,9 @@ def test_a_configuration_says_what_it_is_for(path):
     ("study", "trials"),
     [("ablation", 27), ("kernel_ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)],
 )
-def test_every_trial_of_a_study_is_sound(monkeypatch, study, trials):
-    monkeypatch.chdir(CONFIGS.parent)
-    request = Request.read([f"--config=configs/studies/{study}.yaml"])
-    planned = plan(read_study(study_parser("run", ""), request)[0])
+def test_every_trial_of_a_study_is_sound(monkeypatch, tmp_path, study, trials):
+    monkeypatch.chdir(tmp_path)
+    planned = plan(read_study("run", "", Sources.from_arguments([f"--config=studies/{study}"]))[0])
     assert len({each.key for each in planned}) == len(planned) == trials
 
 

@@ -13,7 +13,8 @@ import torch
 import hqlm
 from hqlm.errors import CheckpointError
 from hqlm.files import write_text
-from hqlm.io import CheckpointFiles, find_checkpoint, run_folder
+from hqlm.io import CheckpointFiles
+from hqlm.run import find_checkpoint, run_folder
 from tests.commands.conftest import ROOT, fit, run, trained  # noqa: F401 (fixtures)
 
 
@@ -144,7 +145,7 @@ def test_only_checkpoints_of_the_run_or_of_this_process_are_removed(tmp_path, mo
         file.touch()
     (checkpoints / "link.ckpt").symlink_to(elsewhere / "a.ckpt")
     (checkpoints / "way").symlink_to(elsewhere)
-    files = CheckpointFiles(own)
+    files = CheckpointFiles(checkpoints)
     named = [*kept, checkpoints / "link.ckpt", checkpoints / "way/a.ckpt", checkpoints / "../b.ckpt", elsewhere]
     named += [checkpoints / "folder.ckpt", f"local://{elsewhere}/a.ckpt", f"file://{elsewhere}", "missing.ckpt"]
     for path in named:

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import MultiStepLR
 from hqlm import load
 from hqlm.algorithms import VQE, Hamiltonian, MaxCut, PauliTerms, QuantumKernel
 from hqlm.circuits import HardwareEfficientAnsatz, RepeatedUpload
-from hqlm.commands.slots import SLOTS
+from hqlm.config.slots import SLOTS
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError

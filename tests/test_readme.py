@@ -19,8 +19,7 @@ SHORT = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder with the shipped configurations and small files of reviews where the README has data."""
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    """A folder with small files of reviews where the README has data."""
     for folder, header in (("sst2", "text\tlabel"), ("my_data", "sentence\ttopic")):
         (tmp_path / folder).mkdir()
         for split in ("train", "dev", "test"):
@@ -44,13 +43,13 @@ def commands(text):
 
 def test_the_set_up_commands_are_those_of_continuous_integration():
     consoles = [text.strip() for kind, text in BLOCKS if kind == "console"]
-    assert consoles[0].endswith("hqlm fit --config configs/quickstart.yaml")
+    assert consoles[0].endswith("hqlm fit --config quickstart")
     assert consoles[1] in (ROOT / ".ci" / "run").read_text()
 
 
 @pytest.mark.slow
 def test_commands_and_python_blocks_run_in_order(desk):
-    assert main(["fit", "--config", "configs/quickstart.yaml", *SHORT]) == 0
+    assert main(["fit", "--config", "quickstart", *SHORT]) == 0
     for kind, text in BLOCKS:
         if kind == "python":
             run_python(text)

@@ -162,3 +162,11 @@ def test_of_many_names_the_nearest_are_listed():
 
 def test_of_no_names_none_are_listed():
     assert suggestion("x", []) == "There are none"
+
+
+def test_a_registry_shows_names_and_purposes_in_a_notebook():
+    from hqlm.circuits import ANSATZE
+
+    shown = ANSATZE._repr_html_()
+    assert "<th>RingAnsatz</th>" in shown
+    assert "RingAnsatz" in repr(ANSATZE)

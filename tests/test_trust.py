@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 import hqlm
 from hqlm.commands import main
-from hqlm.commands.request import read_config
+from hqlm.config.sources import read_config
 from hqlm.data import HubData
 from hqlm.errors import DataError, HqlmError
 from hqlm.models import HybridClassifier, TextClassifier

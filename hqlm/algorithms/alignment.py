@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
-from tqdm import trange
+from tqdm.auto import trange
 
 from hqlm.algorithms.kernel import QuantumKernel, check_vectors
 from hqlm.errors import ConfigError, DataError, TrainingError

@@ -58,6 +58,7 @@ class MolecularDataFile(Problem):
         active_orbitals: spatial orbitals they may take; null for all.
     """
 
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     path: str
     active_electrons: int | None = None
     active_orbitals: int | None = None

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from hqlm.algorithms.hamiltonian import Hamiltonian
 from hqlm.contracts import returns
@@ -62,6 +62,7 @@ class HamiltonianFile(Problem):
         path: of the file, `.json` for JSON and anything else for YAML.
     """
 
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     path: str
 
     def hamiltonian(self) -> Hamiltonian:

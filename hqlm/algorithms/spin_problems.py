@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as short
+from typing import ClassVar
 
 import networkx as nx
 import numpy as np
@@ -61,6 +62,7 @@ class GraphProblem(SpinProblem):
         ConfigError: for a graph of networkx with a node that no edge touches.
     """
 
+    paths: ClassVar[tuple[str, ...]] = ("graph",)
     graph: str | Edges = field(default_factory=_petersen, hash=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +150,7 @@ class Qubo(SpinProblem):
         matrix: Q as rows, or a file of numbers that `numpy.loadtxt` reads, with commas between them in a `.csv`.
     """
 
+    paths: ClassVar[tuple[str, ...]] = ("matrix",)
     matrix: str | list[list[float]] = field(default_factory=lambda: [[-1.0, 2.0], [0.0, -1.0]], hash=False)
 
     def ising(self) -> Ising:

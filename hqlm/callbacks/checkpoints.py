@@ -13,10 +13,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from hqlm.encoders import Stage
-from hqlm.io import BEST, CHECKPOINTS, LAST, read_checkpoint
 from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models.reading import read_checkpoint
 from hqlm.models.restoring import restored
-from hqlm.models.text_model import BODY
 
 # Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
 # without a counter, so that it overwrites what the killed one left.
@@ -26,14 +25,14 @@ class BestCheckpoint(ModelCheckpoint):
     """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc` or by what else is the score of the model.
 
     Args:
-        folder: of the run.
+        path: where it goes, without what the name tells of it.
         model: class of the model.
     """
 
-    def __init__(self, folder: Path, model: type[HqlmModule]) -> None:
+    def __init__(self, path: Path, model: type[HqlmModule]) -> None:
         super().__init__(
-            dirpath=folder / CHECKPOINTS,
-            filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
+            dirpath=path.parent,
+            filename=path.name + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
             auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
             monitor=model.score,
             mode=model.score_mode,
@@ -53,12 +52,12 @@ class LastCheckpoint(ModelCheckpoint):
     """`last.ckpt` after every epoch; `save_last` of Lightning writes it only when the best one changes.
 
     Args:
-        folder: of the run.
+        path: where it goes, without its suffix.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(
-            dirpath=folder / CHECKPOINTS, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False
+            dirpath=path.parent, filename=path.name, save_on_train_epoch_end=True, enable_version_counter=False
         )
 
 
@@ -66,12 +65,12 @@ class BodyFolder(Callback):
     """`body/`: the text encoder after its contrastive stage, or that of the best checkpoint after end-to-end training.
 
     Args:
-        folder: of the run.
+        folder: where it goes.
         best: the callback that knows the best checkpoint.
     """
 
     def __init__(self, folder: Path, best: BestCheckpoint) -> None:
-        self.folder = folder / BODY
+        self.folder = folder
         self.best = best
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -87,7 +86,8 @@ class BodyFolder(Callback):
             best = self.best.best_model_path
             if best:  # with the settings of this run, which are the user's own
                 model = cast(
-                    TextClassifier, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
+                    TextClassifier,
+                    restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best), self.folder),
                 )
             model.save_body(self.folder)
 

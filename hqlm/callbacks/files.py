@@ -28,18 +28,18 @@ class ConfigFile(BeforeBatches):
 
     Args:
         text: the configuration as YAML.
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, text: str, folder: Path) -> None:
+    def __init__(self, text: str, path: Path) -> None:
         self.text = text
-        self.folder = folder
+        self.path = path
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file, on rank 0."""
         if trainer.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.folder / "config.yaml", self.text)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, self.text)
             for logger in trainer.loggers:
                 logger.log_hyperparams(get_loader("yaml")(self.text))
 
@@ -48,15 +48,15 @@ class MetricsFile(Logger):
     """`metrics.csv`: a row for every logged step and for every validation, a column for every metric.
 
     Args:
-        folder: of the run.
+        path: of the file, in the folder of the run.
         resumed_at: step of the checkpoint that a run is continued from; rows of later steps, which will be run
             again, are dropped.
     """
 
-    def __init__(self, folder: Path, resumed_at: int | None = None) -> None:
+    def __init__(self, path: Path, resumed_at: int | None = None) -> None:
         super().__init__()
-        self.folder = folder
-        self.path = folder / "metrics.csv"
+        self.folder = path.parent
+        self.path = path
         self._rows: list[dict[str, Any]] = []
         self._appends = False  # to a file that holds these rows and no others
         if resumed_at is not None and self.path.is_file():
@@ -124,11 +124,11 @@ class PredictionsFile(Callback):
     would take a text that starts with `=` for a formula.
 
     Args:
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "predictions.tsv"
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
@@ -156,11 +156,11 @@ class SolutionFile(Callback):
     """`solution.json`, when a `QAOA` is tested: the best bits, and the energies of `hqlm.algorithms.Solution`.
 
     Args:
-        folder: where the file goes.
+        path: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "solution.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,6 @@ from hqlm.callbacks.files import MetricsFile
 from hqlm.callbacks.stages import BeforeBatches
 from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
 from hqlm.files import parse_yaml
-from hqlm.io import run_folder
 from hqlm.models import HqlmModule, TextClassifier
 from hqlm.studies.store import read_record
 
@@ -28,19 +26,21 @@ class WandbReport(BeforeBatches):
 
     Args:
         logger: of the same trainer.
+        metrics: the file of the metrics of the run, which it trains or tests.
+        config: the file of its configuration.
     """
 
-    def __init__(self, logger: WandbRun) -> None:
+    def __init__(self, logger: WandbRun, metrics: MetricsFile, config: Path) -> None:
         self.logger = logger
+        self.metrics = metrics
+        self.config = config
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the run, before any logger gets its configuration."""
         if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
         trains = trainer.state.fn == TrainerFn.FITTING
-        file = next((each for each in trainer.loggers if isinstance(each, MetricsFile)), None)
-        folder = file.folder if file is not None else run_folder(Path(str(trainer.ckpt_path)))
-        before = (file or MetricsFile(folder, sys.maxsize)).rows
+        folder, before = self.metrics.folder, self.metrics.rows
         record = read_record(folder)  # of a trial; empty for other runs
         is_new = self.logger.begin(
             folder,
@@ -53,9 +53,9 @@ class WandbReport(BeforeBatches):
             self._describe(pl_module)
             for step, metrics in before:
                 self.logger.log_metrics(metrics, step)
-            if not trains and (config := folder / "config.yaml").is_file():
-                text = config.read_text(encoding="utf-8")
-                self.logger.log_hyperparams(parse_yaml(text, str(config), get_loader("yaml")))
+            if not trains and self.config.is_file():
+                text = self.config.read_text(encoding="utf-8")
+                self.logger.log_hyperparams(parse_yaml(text, str(self.config), get_loader("yaml")))
         if not trains:
             self.logger.takes_config = False
             self.logger.step = before[-1][0] if before else None

@@ -154,6 +154,10 @@ class Circuit:
         """Return a text drawing, one line per qubit, wrapped at `width` characters."""
         return drawing.draw(self.n_qubits, self.gates, width)
 
+    def _repr_svg_(self) -> str:
+        """Return the drawing that a notebook shows."""
+        return self.to_svg()
+
     def to_svg(self, width: float = 960.0) -> str:
         """Return an SVG drawing, an `<svg>` element wrapped at `width` pixels.
 

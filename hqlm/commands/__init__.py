@@ -18,13 +18,14 @@ from hqlm.files import parse_argument
 from hqlm.registry import suggestion
 
 COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, and what it does
-    "fit": "train a model: hqlm fit --config configs/quickstart.yaml",
+    "fit": "train a model: hqlm fit --config quickstart",
     "validate": "measure a checkpoint on the validation data: hqlm validate --ckpt_path RUN",
     "test": "measure a checkpoint on the test data: hqlm test --ckpt_path RUN",
-    "predict": "classes and probabilities of texts: hqlm predict --ckpt_path RUN",
-    "compare": "a hybrid model beside classical rivals: hqlm compare --config configs/sst2.yaml",
+    "predict": 'classes and probabilities of texts: hqlm predict --ckpt_path RUN "a gorgeous film"',
+    "compare": "a hybrid model beside classical rivals: hqlm compare --config sst2",
     "study": "ablations, screening and scaling as designed experiments: hqlm study --help",
-    "cost": "gates, circuits, time and energy on hardware: hqlm cost --config configs/sst2.yaml",
+    "cost": "gates, circuits, time and energy on hardware: hqlm cost --config sst2",
+    "configs": "list the configurations that come with hqlm: hqlm configs; hqlm configs copy quickstart",
     "components": "list all that can be chosen by name: encoders, ansatze, backends, models, data sets",
 }
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count

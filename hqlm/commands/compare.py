@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Final
 
 import yaml
-from lightning.pytorch.cli import LightningArgumentParser
 
-from hqlm.commands.layers import Layer, differences
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
-from hqlm.commands.runs import comparison_folder
-from hqlm.commands.training_cli import HqlmCLI
 from hqlm.commands.trials import Trial, Workshop
+from hqlm.config.merge import differences, leaves
+from hqlm.config.parser import Option, print_help, read_options
+from hqlm.config.sources import Config, Sources, Text, read_config
 from hqlm.errors import ConfigError, RunError
+from hqlm.experiment import Experiment
 from hqlm.files import LOCK, write_text
 from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.quiet import quiet
+from hqlm.run import comparison_folder
 from hqlm.studies.comparison import report
 from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare
 from hqlm.studies.comparison.records import read_outcome, write_all_predictions
@@ -28,9 +28,9 @@ from hqlm.studies.study import MANY_TRIALS, check_trials
 
 _DESCRIPTION: Final = """Train a hybrid model and classical rivals on the same embeddings and rows; print one table.
 
-  hqlm compare --config configs/sst2.yaml
-  hqlm compare --config configs/sst2.yaml --seeds=0,1,2,3,4 --rivals=logistic_regression,rbf_svc
-  hqlm compare --config configs/sst2.yaml --data.samples_per_class=64 --draws=10
+  hqlm compare --config sst2
+  hqlm compare --config sst2 --seeds=0,1,2,3,4 --rivals=logistic_regression,rbf_svc
+  hqlm compare --config sst2 --data.samples_per_class=64 --draws=10
 
 The table has accuracy, macro-F1, calibration error, parameters, times, and for each rival the paired difference to the
 hybrid model with 95 % intervals and p-values: over test rows (permutation test, adjusted for the number of rivals), and
@@ -42,21 +42,32 @@ Epochs, and of rivals the learning rate or C, are chosen on the validation rows;
 Rivals:
 """ + "\n".join(f"  {name:<20} {purpose}" for name, purpose in RIVALS.items())
 _CONFIG: Final = "compare.yaml"
+_OPTIONS: Final = (
+    Option("name", str | None, None, "Name of the folder; by default that of the file, -compare."),
+    Option("seeds", list[int], [0, 1, 2], "One training run each."),
+    Option("yes", bool, False, f"Train more than {MANY_TRIALS:,} times."),
+    Option("rivals", list[str], list(RIVALS), f"Of {', '.join(RIVALS)}."),
+    Option("draws", int, 1, "Repeat all on as many draws of the training rows: data.seed, data.seed + 1, ..."),
+)
 
 
 @quiet()
 def main(args: list[str]) -> int:
     """Train, test, and print and write the table."""
-    request = _listed(Request.read(args))
-    request.load_plugins()
-    cli = CompareCLI("compare", _DESCRIPTION, request.on({"trainer": {"devices": 1}}))
-    config = load_yaml(cli.config_text())
-    plan = Plan(*(config.pop(key) for key in ("seeds", "rivals", "draws")))
-    is_confirmed = config.pop("yes")
+    sources = Sources.from_arguments(args)
+    if sources.wants_help:
+        print_help("compare", _DESCRIPTION, _OPTIONS, sources)
+        return 0
+    own, sources = sources.split([option.name for option in _OPTIONS])
+    options = read_options(_OPTIONS, _listed(own))
+    plan = Plan(options["seeds"], options["rivals"], options["draws"])
+    experiment = Experiment.from_sources(sources, {"trainer": {"devices": 1}})
+    print("\n".join(experiment.resolved.notes), end="\n" if experiment.resolved.notes else "")
+    config = experiment.config
     config.pop("seed_everything")
-    _check(cli, plan, config)
-    check_trials(plan.n_trials, is_confirmed)
-    with comparison_folder(request) as folder:
+    _check(experiment, plan, config)
+    check_trials(plan.n_trials, options["yes"])
+    with comparison_folder(options["name"] or f"{sources.stem or 'run'}-compare") as folder:
         _check_folder(folder, config)
         workshop = Workshop(folder, config)
         check_draws({draw: workshop.check_rows(draw) for draw in range(plan.draws)})
@@ -68,25 +79,6 @@ def main(args: list[str]) -> int:
         write_all_predictions(folder / "predictions.tsv", folders, outcomes)
         _publish(folder, comparison, plan)
     return 0
-
-
-class CompareCLI(HqlmCLI):
-    """The parser of `hqlm fit` with what is compared in place of a checkpoint."""
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Name, seeds, rivals and draws."""
-        parser.add_argument(
-            "--name", type=str | None, default=None, help="Name of the folder; by default that of the file, -compare."
-        )
-        parser.add_argument("--seeds", type=list[int], default=[0, 1, 2], help="One training run each.")
-        parser.add_argument("--yes", action="store_true", help=f"Train more than {MANY_TRIALS:,} times.")
-        parser.add_argument("--rivals", type=list[str], default=list(RIVALS), help=f"Of {', '.join(RIVALS)}.")
-        parser.add_argument(
-            "--draws",
-            type=int,
-            default=1,
-            help="Repeat all on as many draws of the training rows: data.seed, data.seed + 1, ...",
-        )
 
 
 @dataclass(frozen=True)
@@ -115,40 +107,38 @@ class Plan:
         return self.draws * (len(self.seeds) + tuned + len(self.rivals) - len(self.heads))
 
 
-def _listed(request: Request) -> Request:
-    """The request with `--seeds=0,1` and `--rivals=mlp` as lists."""
-    flags = [
-        Flag(flag.key, f"[{flag.value}]")
-        if flag.key in ("--seeds", "--rivals") and flag.value and not flag.value.startswith("[")
-        else flag
-        for flag in request.flags
-    ]
-    return replace(request, flags=flags)
+def _listed(sources: Sources) -> Sources:
+    """Return the sources with `--seeds=0,1` and `--rivals=mlp` as lists."""
+    flags = tuple(
+        (key, Text(f"[{value}]") if key in ("seeds", "rivals") and not value.startswith("[") else value)
+        for key, value in sources.flags
+    )
+    return replace(sources, flags=flags)
 
 
-def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
+def _check(experiment: Experiment, plan: Plan, config: Config) -> None:
     """Refuse what would fail or mislead only after hours of training."""
     if not plan.seeds or min(plan.seeds) < 0 or len(set(plan.seeds)) < len(plan.seeds):
         raise ConfigError(f"--seeds={_joined(plan.seeds):.80}: give one or more different seeds, 0 or larger")
+    model = experiment.model
     check_rivals(plan.rivals)
     if not plan.rivals:
         raise ConfigError(f"--rivals is empty: give some of {', '.join(RIVALS)}")
     if plan.draws < 1:
         raise ConfigError(f"--draws={plan.draws}: give 1 or more")
     if plan.draws > 1 and "seed" not in config["data"]["init_args"]:
-        raise ConfigError(f"--draws={plan.draws}: {type(cli.datamodule).__name__} has no option seed to draw by")
-    if not isinstance(cli.model, TextClassifier) or isinstance(cli.model, ClassicalClassifier):
+        raise ConfigError(f"--draws={plan.draws}: {type(experiment.data).__name__} has no option seed to draw by")
+    if not isinstance(model, TextClassifier) or isinstance(model, ClassicalClassifier):
         raise ConfigError(
-            f"--model={type(cli.model).__name__}: the rivals stand beside a hybrid model of texts, such as "
-            "HybridClassifier"
+            f"--model={type(model).__name__}: the rivals stand beside a hybrid model of texts, such as HybridClassifier"
         )
-    if cli.model.stage == "end_to_end":
+    if model.stage == "end_to_end":
         raise ConfigError(
             "model.text_encoder.stage=end_to_end: every model would train a text encoder of its own, so there are no "
             "embeddings to compare heads on. Compare with stage=frozen or stage=contrastive, or train and test both "
             "models end to end: hqlm fit --model=ClassicalClassifier ..."
         )
-    if cli.fast_dev_run:
+    if experiment.resolved.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")
 
 
@@ -161,11 +151,11 @@ def _check_folder(folder: Path, config: Config) -> None:
         raise RunError(f"the folder {folder} exists and holds no comparison. Give another --name")
     before = read_config(path)
     if before != config:
-        old, new = Layer.of(before), Layer.of(config)
-        lacking = [f"{key}: only in one of the two" for key in sorted(set(old.options) ^ set(new.options))]
+        old, new = dict(leaves(before, "")), dict(leaves(config, ""))
+        lacking = [f"{key}: only in one of the two" for key in sorted(set(old) ^ set(new))]
         raise RunError(
             f"the comparison {folder} was made with another configuration "
-            f"({'; '.join(differences(old, new) or lacking)}). Give another --name, or remove that folder"
+            f"({'; '.join(differences(before, config) or lacking)}). Give another --name, or remove that folder"
         )
     print(f"the comparison {folder} goes on")
 

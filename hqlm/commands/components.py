@@ -9,9 +9,9 @@ import json
 from typing import Any, Final
 
 from hqlm.commands import contract
-from hqlm.commands.plugins import check_names, load_installed, load_named
-from hqlm.commands.request import load_yaml
-from hqlm.commands.slots import SLOTS
+from hqlm.config.plugins import check_names, load_installed, load_named
+from hqlm.config.slots import SLOTS
+from hqlm.config.sources import load_yaml
 from hqlm.files import parse_yaml
 
 _DESCRIPTION: Final = """List all that can be chosen by name, with the packages it needs, or check one of them.

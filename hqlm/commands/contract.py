@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.backends import QuantumBackend
 from hqlm.circuits import GATES
-from hqlm.commands.parser import HqlmParser
-from hqlm.commands.slots import SLOTS
+from hqlm.config.parser import Option, read_options
+from hqlm.config.slots import SLOTS
+from hqlm.config.sources import Sources
 from hqlm.errors import ConfigError, MissingDependency, UnknownComponent
 from hqlm.registry import Component, check_installed, suggestion
 
@@ -65,10 +66,10 @@ def _component(slot: str, name: str, options: list[str]) -> Component:
     """The component with the options of the command line, checked as everywhere."""
     kind: type[Component] = SLOTS[slot][name]
     check_installed(kind)
-    parser = HqlmParser(prog=f"hqlm components --check {name}")
-    parser.add_class_arguments(kind, slot)
-    given = [f"--{slot}.{option.removeprefix('--')}" if option.startswith("--") else option for option in options]
-    component: Component = parser.instantiate_classes(parser.parse_args(given))[slot]
+    flags = [(f"{slot}.{key}", value) for key, value in Sources.from_arguments(options).flags]
+    component: Component = read_options(
+        [Option(slot, SLOTS[slot].slot, None, "")], Sources(flags=((slot, name), *flags))
+    )[slot]
     return component
 
 

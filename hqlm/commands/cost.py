@@ -9,25 +9,24 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Final
 
-from lightning.pytorch.cli import LightningArgumentParser
-
 from hqlm.circuits import Circuit
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Request
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.parser import Option, print_help, read_options
+from hqlm.config.sources import Sources
 from hqlm.cost import DEVICES, SUPERCONDUCTING, TRAPPED_ION, Device, Rows, Simulator, estimate, plot, table, workload
 from hqlm.data import TextDataModule
 from hqlm.errors import ConfigError
+from hqlm.experiment import Experiment
 from hqlm.models import HybridClassifier
 from hqlm.models.composition import Composition
+from hqlm.quiet import quiet
 from hqlm.registry import suggestion
 
 _DESCRIPTION: Final = """What the quantum circuit of an experiment costs; nothing is trained and nothing is submitted.
 
-  hqlm cost --config configs/sst2.yaml
-  hqlm cost --config configs/sst2.yaml --model.execution.shots=1000 --plot cost.svg
-  hqlm cost --config configs/sst2.yaml --devices=[trapped_ion] --trapped_ion.watts=5000
-  hqlm cost --config configs/sst2.yaml --model.feature_encoder.n_qubits=20 --json
+  hqlm cost --config sst2
+  hqlm cost --config sst2 --model.execution.shots=1000 --plot cost.svg
+  hqlm cost --config sst2 --devices=[trapped_ion] --trapped_ion.watts=5000
+  hqlm cost --config sst2 --model.feature_encoder.n_qubits=20 --json
 
 Shown are the gates of the second module's circuit (the part that a device runs; the first module is always simulated),
 as written and compiled by Qiskit into the native gates of trapped ions, where every pair of qubits is connected, and of
@@ -60,67 +59,67 @@ _WHOLE_EPOCHS: Final[dict[str, tuple[object, ...]]] = {
 }
 
 
+_OPTIONS: Final = (
+    Option("devices", list[str], list(DEVICES), f"Of {', '.join(DEVICES)}; [] needs no Qiskit."),
+    Option(
+        "qubits",
+        list[int] | None,
+        None,
+        f"Sizes of the feature encoder to compare; by default its own and every {_STEP}th up to {_LARGEST}.",
+    ),
+    Option("plot", Path | None, None, "Draw energy and gates against qubits."),
+    Option("json", bool, False, "Print JSON instead of tables."),
+    Option("trapped_ion", Device, TRAPPED_ION.device, "Times and power."),
+    Option("superconducting", Device, SUPERCONDUCTING.device, "Times and power."),
+    Option("simulation", Simulator, Simulator(), "What devices stand beside."),
+)
+
+
 @quiet()
 def main(args: list[str]) -> int:
     """Estimate, and print tables or JSON."""
-    request = Request.read(args)
-    request.load_plugins()
-    cli = CostCLI("cost", _DESCRIPTION, request)
-    config = cli.config_init
-    for name in config["devices"]:
+    sources = Sources.from_arguments(args)
+    if sources.wants_help:
+        print_help("cost", _DESCRIPTION, _OPTIONS, sources)
+        return 0
+    own, sources = sources.split([option.name for option in _OPTIONS])
+    options = read_options(_OPTIONS, own)
+    for name in options["devices"]:
         if name not in DEVICES:
             raise ConfigError(f"--devices: there is no '{name}'. {suggestion(name, list(DEVICES))}")
-    if config["plot"] is not None:
-        plot.check(config["plot"])
-    model = _model(cli)
-    rows, n_classes = _rows(cli)
-    circuits = list(_circuits(model.composition, config["qubits"], n_classes))
+    if options["plot"] is not None:
+        plot.check(options["plot"])
+    experiment = Experiment.from_sources(sources)
+    model = _model(experiment)
+    rows, n_classes = _rows(experiment)
+    circuits = list(_circuits(model.composition, options["qubits"], n_classes))
     shots = model.execution.shots or _SHOTS
     work = workload(circuits[0], rows, model.execution, _trains_inputs(model.composition), shots)
-    cost = estimate(circuits, work, {name: config[name] for name in config["devices"]}, config["simulation"])
-    if config["json"]:
-        assumed = {name: asdict(config[name]) for name in (*config["devices"], "simulation")}
+    cost = estimate(circuits, work, {name: options[name] for name in options["devices"]}, options["simulation"])
+    if options["json"]:
+        assumed = {name: asdict(options[name]) for name in (*options["devices"], "simulation")}
         print(json.dumps(asdict(cost) | {"assumptions": assumed}, indent=2))
     else:
         print(table.text(cost, model.execution.shots is not None))
-    if config["plot"] is not None:
-        plot.draw(cost, config["plot"])
-        print(f"{config['plot']} shows it", file=sys.stderr)
+    if options["plot"] is not None:
+        plot.draw(cost, options["plot"])
+        print(f"{options['plot']} shows it", file=sys.stderr)
     return 0
 
 
-class CostCLI(HqlmCLI):
-    """The parser of `hqlm fit` with devices and assumptions in place of a checkpoint."""
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """What is estimated, and on which assumptions."""
-        names = ", ".join(DEVICES)
-        parser.add_argument("--devices", type=list[str], default=list(DEVICES), help=f"Of {names}; [] needs no Qiskit.")
-        parser.add_argument(
-            "--qubits",
-            type=list[int] | None,
-            default=None,
-            help=f"Sizes of the feature encoder to compare; by default its own and every {_STEP}th up to {_LARGEST}.",
-        )
-        parser.add_argument("--plot", type=Path | None, default=None, help="Draw energy and gates against qubits.")
-        parser.add_argument("--json", action="store_true", help="Print JSON instead of tables.")
-        parser.add_argument("--trapped_ion", type=Device, default=TRAPPED_ION.device, help="Times and power.")
-        parser.add_argument("--superconducting", type=Device, default=SUPERCONDUCTING.device, help="Times and power.")
-        parser.add_argument("--simulation", type=Simulator, default=Simulator(), help="What devices stand beside.")
-
-
-def _model(cli: HqlmCLI) -> HybridClassifier:
-    if not isinstance(cli.model, HybridClassifier) or cli.model.composition.circuit(2) is None:
+def _model(experiment: Experiment) -> HybridClassifier:
+    model = experiment.model
+    if not isinstance(model, HybridClassifier) or model.composition.circuit(2) is None:
         raise ConfigError(
-            f"--model={type(cli.model).__name__}: there is no circuit of a second module to cost. Give a "
+            f"--model={type(model).__name__}: there is no circuit of a second module to cost. Give a "
             "HybridClassifier that does not ablate it"
         )
-    return cli.model
+    return model
 
 
-def _rows(cli: HqlmCLI) -> tuple[Rows, int]:
+def _rows(experiment: Experiment) -> tuple[Rows, int]:
     """What a training run passes through the circuit, and the number of classes."""
-    data, trainer = cli.datamodule, cli.config["trainer"]
+    data, trainer = experiment.data, experiment.config["trainer"]
     if not isinstance(data, TextDataModule):
         raise ConfigError(f"--data={type(data).__name__}: rows are counted for data sets that derive TextDataModule")
     for key, harmless in _WHOLE_EPOCHS.items():

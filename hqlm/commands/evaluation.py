@@ -1,26 +1,22 @@
-"""What validate, test and predict share: a checkpoint, its settings under the flags, and a folder of results."""
+"""`hqlm validate`, `test` and `predict`: a checkpoint over a split, or over texts of the command line."""
 
 from __future__ import annotations
 
-import json
+import csv
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
-from lightning.pytorch import Callback
-
-from hqlm.callbacks import ConfigFile, PredictionsFile, SolutionFile, TimeEstimate, finish_open_run
-from hqlm.commands.layers import Layer, differences
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Config, Request, load_yaml, read_config
-from hqlm.commands.runs import numbered_folder
-from hqlm.commands.training_cli import HqlmCLI, interruptible
-from hqlm.errors import CheckpointError
-from hqlm.files import write_text, yaml_line
-from hqlm.io import find_checkpoint, read_checkpoint, restoring, run_folder
+from hqlm.callbacks import finish_open_run
+from hqlm.config.parser import RUN, print_help
+from hqlm.config.sources import Sources
+from hqlm.data.predictions import prediction_header, prediction_rows
+from hqlm.errors import CheckpointError, ConfigError
 from hqlm.models.base import show_score
-from hqlm.models.pretrained import WEIGHTS
-from hqlm.models.restoring import check_model, model_settings
-from hqlm.models.trust import check_run
+from hqlm.quiet import quiet
+from hqlm.run import PREDICTIONS, Command, Run
+from hqlm.studies.formatting import aligned
 
 _DESCRIPTION: Final = """{purpose}
 
@@ -28,72 +24,81 @@ _DESCRIPTION: Final = """{purpose}
   hqlm {command} --ckpt_path runs/quickstart/checkpoints/last.ckpt
   hqlm {command} --ckpt_path saved --data=FileData --data.folder=my_data      a folder that save_pretrained wrote
   hqlm {command} --ckpt_path quickstart --model.execution.shots=100 --data.limit_test=50
-
-Model and data are those of the run; configuration files win over them, flags over both. What differs is printed.
+{more}
+Model, data and trainer (precision, accelerator, limits) are those of the run, on one device; configuration files win
+over them, flags over both. What differs is printed.
 """
+_TEXTS: Final = """  hqlm predict --ckpt_path quickstart "a gorgeous, witty film" "two hours of nothing"
+  hqlm predict --ckpt_path quickstart --data=FileData --data.folder=. --data.predict=texts.txt     one text a line
+"""
+_SHOWN: Final = 8  # predictions that are printed
+_WIDTH: Final = 60  # of a text that is printed
 
 
 @quiet()
-def evaluate(command: Literal["validate", "test", "predict"], purpose: str, args: list[str]) -> int:
+def evaluate(command: Command, purpose: str, args: list[str]) -> int:
     """Run a checkpoint over a split; print the metrics and write them, with every prediction."""
-    request = Request.read(args)
-    request.load_plugins()
-    description = _DESCRIPTION.format(command=command, purpose=purpose)
-    if request.wants_help:
-        HqlmCLI(command, description, request)
-    if request["ckpt_path"] is None:
+    texts, args = _texts(args) if command == "predict" else ([], args)
+    sources = Sources.from_arguments(args)
+    if sources.wants_help:
+        more = _TEXTS if command == "predict" else ""
+        print_help(command, _DESCRIPTION.format(command=command, purpose=purpose, more=more), RUN, sources)
+        return 0
+    if sources["ckpt_path"] is None:
         raise CheckpointError(f"--ckpt_path is missing: which run? hqlm {command} --ckpt_path NAME")
-    checkpoint = find_checkpoint(str(request["ckpt_path"]))
-    base = _settings(checkpoint, request)
-    cli = HqlmCLI(command, description, request.on(base, checkpoint))
-    print(f"checkpoint {checkpoint}")
-    for line in differences(Layer.of(base), Layer.of(load_yaml(cli.config_text()))):
-        print(f"other than in the run: {line}")
-    if cli.fast_dev_run:
-        measure(cli, command, checkpoint, None)
+    path, sources = str(sources["ckpt_path"]), sources.without("ckpt_path", "name")
+    if texts:
+        return _predict(path, texts, sources)
+    metrics, folder = Run(path).evaluate(command, sources)
+    finish_open_run()
+    if folder is None:
         print("fast_dev_run: nothing was kept")
         return 0
-    with numbered_folder(run_folder(checkpoint), command) as folder:
-        metrics = measure(cli, command, checkpoint, folder)
-    finish_open_run()
     width = 1 + max((len(name) for name in metrics), default=0)
     for name, value in metrics.items():
         print(f"{name:<{width}} {show_score(value)}")
+    if command == "predict":
+        _show(folder / PREDICTIONS)
     print(f"results in {folder}")
     return 0
 
 
-def _settings(checkpoint: Path, request: Request) -> Config:
-    """The model of the checkpoint and, unless the request brings its own, the data of its run."""
-    path = run_folder(checkpoint) / "config.yaml"
-    found = read_config(path) if path.is_file() and checkpoint.name != WEIGHTS else {}  # a saved model names no plugins
-    run = {key: found[key] for key in ("plugins", "seed_everything", "data") if found.get(key) is not None}
-    if request.brings_data:
-        run.pop("data", None)
-    trainer: Config = {"devices": 1}  # starting processes takes longer than most evaluations
-    if isinstance(found.get("trainer"), dict) and found["trainer"].get("logger"):
-        trainer["logger"] = found["trainer"]["logger"]  # a test is part of the run that it tests
-    check_run({**run, "trainer": trainer}, path, request.plugins)
-    hparams = read_checkpoint(checkpoint)["hyper_parameters"]
-    check_model(hparams, checkpoint, request.plugins)
-    return {"plugins": [], "seed_everything": 0, **run, "model": model_settings(hparams), "trainer": trainer}
+def _texts(args: list[str]) -> tuple[list[str], list[str]]:
+    """Return the texts to predict, which stand behind all flags, and the flags."""
+    first = len(args)
+    while first and not args[first - 1].startswith("-"):
+        first -= 1
+    if first and first < len(args) and "=" not in args[first - 1]:  # the value of a flag
+        first += 1
+    return args[first:], args[:first]
 
 
-def measure(cli: HqlmCLI, command: str, checkpoint: Path, folder: Path | None) -> dict[str, float]:
-    """Run a checkpoint over the split of a command; the metrics, which are written with all predictions to `folder`.
+def _predict(path: str, texts: list[str], sources: Sources) -> int:
+    sources.load_plugins()
+    others = sorted({key for key, _ in sources.flags} - {"plugins"})
+    if others or sources.files:
+        raise ConfigError(
+            f"--{(others or ['config'])[0]} does not go with texts on the command line, which the model predicts as it "
+            "was trained. Put the texts into a file: --data=FileData --data.predict=texts.txt"
+        )
+    found = Run(path, sources.plugins).predict(texts)
+    names = list(found[0].probabilities)
+    rows = prediction_rows(names, texts, [-1] * len(texts), [list(each.probabilities.values()) for each in found])
+    _print_rows(prediction_header(names), rows)
+    return 0
 
-    Of several processes rank 0 alone has a folder, and so cannot but be the one that writes.
-    """
-    callbacks: list[Callback] = [TimeEstimate()]
-    if folder is not None:
-        config = cli.config_text() + f"ckpt_path: {yaml_line(str(checkpoint))}\n"
-        callbacks += [PredictionsFile(folder), SolutionFile(folder), ConfigFile(config, folder)]
-    trainer = cli.make_trainer(callbacks, None)
-    cli.model.find_body(checkpoint)
-    options: dict[str, Any] = {"return_predictions": False} if command == "predict" else {"verbose": False}
-    with restoring(trainer, checkpoint), interruptible(trainer):
-        getattr(trainer, command)(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, **options)
-    metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if folder is not None and metrics and trainer.is_global_zero:
-        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    return metrics
+
+def _show(path: Path) -> None:
+    """Print the first rows of a table of predictions, and how many more there are."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        header = next(lines)
+        _print_rows(header, list(islice(lines, _SHOWN)))
+        more = sum(1 for _ in lines)
+    if more:
+        print(f"and {more:,} more")
+
+
+def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    cut = [[text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}...", *rest] for text, *rest in rows]
+    print(aligned([list(header), *cut]))

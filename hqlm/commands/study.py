@@ -9,10 +9,10 @@ from hqlm.errors import HqlmError
 from hqlm.registry import suggestion
 
 SUBCOMMANDS: Final[dict[str, str]] = {
-    "run": "run the trials of a study, or go on with them: hqlm study run --config configs/studies/ablation.yaml",
+    "run": "run the trials of a study, or go on with them: hqlm study run --config studies/ablation",
     "report": "what it shows, as a page, Markdown and CSV: hqlm study report studies/ablation",
     "publish": "tables and report of a study on W&B: hqlm study publish ablation",
-    "sweep": "write a study as a W&B sweep, for wandb agent: hqlm study sweep --config configs/studies/ablation.yaml",
+    "sweep": "write a study as a W&B sweep, for wandb agent: hqlm study sweep --config studies/ablation",
 }
 
 

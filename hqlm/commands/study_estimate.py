@@ -16,9 +16,9 @@ from filelock import FileLock
 from lightning.pytorch import Callback
 
 from hqlm.cache import make_cache_folder
-from hqlm.commands.request import Config, Request
 from hqlm.commands.study_trial import COUNTS, TIMES, reason
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.sources import Config
+from hqlm.experiment import Experiment
 from hqlm.models import TextClassifier
 from hqlm.notices import say_if_slow
 from hqlm.studies.study import Study
@@ -83,17 +83,18 @@ def embed_all(configs: Sequence[Config]) -> None:
         if texts in seen:
             continue
         seen.add(texts)
-        cli = HqlmCLI("study", "", Request([], [], config))
-        if isinstance(cli.model, TextClassifier) and cli.datamodule is not None:
-            cli.datamodule.prepare_data()
-            cli.datamodule.setup("fit")
-            cli.datamodule.setup("test")
+        experiment = Experiment.from_config(config)
+        model, data = experiment.model, experiment.data
+        if isinstance(model, TextClassifier) and data is not None:
+            data.prepare_data()
+            data.setup("fit")
+            data.setup("test")
             lock = FileLock(make_cache_folder() / "study.lock")
             with say_if_slow(f"waiting for {lock.lock_file}, which another study holds while it embeds its texts"):
                 held = lock.acquire()
             with held:  # of two processes one embeds, the other reads
                 for split in _SPLITS:
-                    cli.model.embed(cli.datamodule.texts(split))
+                    model.embed(data.texts(split))
 
 
 def words(seconds: float) -> str:
@@ -112,14 +113,14 @@ def _try_out(config: Config) -> tuple[float, set[str]]:
     trainer |= {f"limit_{split}_batches": _BATCHES for split in _SPLITS} | {"num_sanity_val_steps": 0}
     trainer |= {"check_val_every_n_epoch": 1, "val_check_interval": None}
     start = time.perf_counter()
-    cli = HqlmCLI("study", "", Request([], [], short))
+    parts = Experiment.from_config(short).parts
     clock = _BatchTimes()
-    runner = cli.make_trainer([clock], None)
-    runner.fit(cli.model, datamodule=cli.datamodule)
-    runner.test(cli.model, datamodule=cli.datamodule, verbose=False)
-    measured = {*runner.callback_metrics, cli.model.score, *TIMES, *COUNTS}
+    runner = parts.make_trainer([clock], None, None)
+    runner.fit(parts.model, datamodule=parts.data)
+    runner.test(parts.model, datamodule=parts.data, verbose=False)
+    measured = {*runner.callback_metrics, parts.model.score, *TIMES, *COUNTS}
     before = clock.first - start
-    data: Any = cli.datamodule or cli.model  # a model that reads no texts says itself how many steps it takes
+    data: Any = parts.data or parts.model  # a model that reads no texts says itself how many steps it takes
     loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
     train, val, test = (_limited(len(loader), limit) for loader, limit in zip(loaders, limits, strict=True))
     a_step, a_batch = statistics.median(clock.train), statistics.median(clock.val)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +12,17 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from hqlm.commands.names import expand
-from hqlm.commands.parser import HqlmParser
-from hqlm.commands.request import Config, Flag, Request, load_yaml, read_config
-from hqlm.commands.runs import check_name
-from hqlm.commands.slots import SLOTS
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.build import Resolved
+from hqlm.config.merge import Merger, Options
+from hqlm.config.parser import HqlmParser, Option, print_class_help
+from hqlm.config.slots import SLOTS
+from hqlm.config.sources import Config, Sources, find_config, load_yaml, locate, read_config
 from hqlm.errors import ConfigError, DocumentError, HqlmError
+from hqlm.experiment import Experiment
 from hqlm.files import yaml_line
+from hqlm.models.trust import option_types
 from hqlm.registry import field_names
+from hqlm.run import check_name
 from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.code import code_version, data_version
 from hqlm.studies.designs import Trial
@@ -32,7 +32,7 @@ _BELOW: Config = {"trainer": {"devices": 1, "enable_progress_bar": False}}  # th
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedTrial:
     """A trial and the resolved configuration of its run.
 
     Args:
@@ -63,38 +63,68 @@ class Run:
         return ", ".join([*values, f"seed {self.trial.seed}"])
 
 
-def study_parser(command: str, description: str) -> HqlmParser:
-    """A parser of study files; subcommands add their own options."""
-    parser = HqlmParser(
-        prog=f"hqlm study {command}",
-        usage=f"hqlm study {command} --config FILE [--key=value ...]",
-        description=description,
-        allow_abbrev=False,
-    )
-    parser.add_argument("-c", "--config", action="config", help="The file of the study.")
-    parser.add_argument("--plugins", type=list[str] | str, default=[], help="Modules to import first.")
-    parser.add_class_arguments(Study)
-    return parser
+def read_study(
+    command: str, description: str, sources: Sources, options: Sequence[Option] = ()
+) -> tuple[Study, Namespace, Config] | None:
+    """Return the study that files and flags describe, the options of the command, and the study as plain values.
 
+    Args:
+        command: what the help calls it.
+        description: what the help starts with.
+        sources: files and flags.
+        options: of the command.
 
-def read_study(parser: HqlmParser, request: Request) -> tuple[Study, Namespace]:
-    """The study that a command line asks for, with all options as they were parsed.
+    Returns:
+        None after help.
 
     Raises:
         ConfigError: for what is no study.
     """
-    request.load_plugins()
-    for _, config in request.files:
+    sources.load_plugins()
+    parser = HqlmParser(
+        prog=f"hqlm study {command}",
+        usage=f"hqlm study {command} --config FILE [--key=value ...]",
+        description=description,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="The file of the study, or the name of a shipped one.")
+    parser.add_argument("--plugins", type=list[str] | str, default=[], help="Modules to import first.")
+    parser.add_class_arguments(Study)
+    for option in options:
+        parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+    types = {**option_types(Study)[0], "plugins": list[str] | str, **{each.name: each.type for each in options}}
+    if sources.asks_for_class:
+        print_class_help(Options(types), sources)
+        return None
+    if sources.wants_help:
+        parser.print_help()
+        return None
+    for _, config in sources.files:
         _check_places(config)
-    if not request.files and not request.wants_help:
-        raise ConfigError("--config is missing: give the file of a study, such as configs/studies/ablation.yaml")
-    options = parser.parse_args(request.arguments())
-    made = parser.instantiate_classes(options)
+    if not sources.files:
+        raise ConfigError("--config is missing: give the file of a study, such as studies/ablation")
+    merger = Merger(Options(types))
+    merger.add(replace(sources, files=tuple((path, _with_base(path, config)) for path, config in sources.files)))
+    parsed = parser.parse_object(merger.finish())
+    made = parser.instantiate(parsed)
     names = Study.__dataclass_fields__
     study = Study(**{name: value for name, value in _plain(made).items() if name in names})
-    study = replace(study, name=study.name or request.stem)
+    study = replace(study, name=study.name or sources.stem)
     check_name(study.name)
-    return study, options
+    written: Config = load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml"))
+    return study, made, {key: written[key] for key in ("plugins", *names)} | {"name": study.name}
+
+
+def _with_base(path: Path, config: Config) -> Config:
+    """Return a study file with its base files looked up beside it first; shipped ones keep their names."""
+    base = config.get("base")
+    if isinstance(base, str | list):
+        folder = path.parent
+        found = [
+            str(folder / each) if isinstance(each, str) and (folder / each).is_file() else each
+            for each in ([base] if isinstance(base, str) else base)
+        ]
+        return {**config, "base": found[0] if isinstance(base, str) else found}
+    return config
 
 
 def _plain(value: Any) -> Any:
@@ -120,26 +150,37 @@ def _check_places(config: Config) -> None:
                 )
 
 
-def trial_request(study: Study, overrides: Mapping[str, Any]) -> Request:
-    """The command line of `hqlm fit` that a trial is, seed apart: files of the experiment, and values as flags."""
-    flags = [Flag(f"--{key}", flag_value(key, value)) for key, value in overrides.items()]
-    return Request(_base_files(study), flags, _BELOW)
+def trial_experiment(study: Study, overrides: Mapping[str, Any], files: Sequence[tuple[Path, Config]]) -> Experiment:
+    """Return the experiment that a trial is, seed apart: files of the experiment, and values on top.
+
+    Args:
+        study: of the trial.
+        overrides: dotted keys with values.
+        files: `base_files` of the study.
+    """
+    return Experiment.from_sources(Sources(tuple(files), tuple(overrides.items())), _BELOW)
 
 
-def _base_files(study: Study) -> list[tuple[Path, Config]]:
+def base_files(study: Study) -> list[tuple[Path, Config]]:
+    """Return the configuration files of the experiment of a study.
+
+    Raises:
+        ConfigError: for one that is missing or no configuration.
+    """
     try:
-        return [(path, read_config(path)) for path in study.bases]
+        paths = [find_config(locate(str(path), Path())) for path in study.bases]
+        return [(path, read_config(path)) for path in paths]
     except (ConfigError, DocumentError) as err:
         raise ConfigError(f"base: {err}") from err
 
 
-def plan(study: Study) -> list[Run]:
+def plan(study: Study) -> list[PlannedTrial]:
     """All trials of a study, resolved, made and checked as `hqlm fit` does, before any of them runs.
 
     Raises:
         ConfigError: for a key that the experiment does not have, or a value it refuses, naming both.
     """
-    _base_files(study)  # what is wrong with them is no fault of the first trial
+    files = base_files(study)
     known: dict[str, tuple[Config, str]] = {}  # seeds share what is resolved
     told: dict[str, None] = {}  # what changed classes keep of their options, once
     planned = []
@@ -147,19 +188,19 @@ def plan(study: Study) -> list[Run]:
         overrides = study.overrides_of(trial)
         text = json.dumps(overrides)
         if text not in known:
-            with redirect_stdout(io.StringIO()) as said:
-                known[text] = _resolve(study, overrides)
-            told.update(dict.fromkeys(said.getvalue().splitlines()))
+            resolved, data = _resolve(study, overrides, files)
+            known[text] = resolved.config, data
+            told.update(dict.fromkeys(resolved.notes))
         config, data = known[text]
-        planned.append(Run(trial, {**config, "seed_everything": trial.seed}, data))
+        planned.append(PlannedTrial(trial, {**config, "seed_everything": trial.seed}, data))
     _check_distinct(planned)
     print("\n".join(told), end="\n" if told else "")
     return planned
 
 
-def _check_distinct(planned: Sequence[Run]) -> None:
+def _check_distinct(planned: Sequence[PlannedTrial]) -> None:
     """Refuse settings that differ in words only: the design would take one run for two."""
-    seen: dict[str, Run] = {}
+    seen: dict[str, PlannedTrial] = {}
     for run in planned:
         other = seen.setdefault(run.key, run)
         if other.trial.overrides != run.trial.overrides:
@@ -168,37 +209,26 @@ def _check_distinct(planned: Sequence[Run]) -> None:
             )
 
 
-def _resolve(study: Study, overrides: Mapping[str, Any]) -> tuple[Config, str]:
-    """Return the configuration of a trial, and the hash of its data."""
+def _resolve(study: Study, overrides: Mapping[str, Any], files: Sequence[tuple[Path, Config]]) -> tuple[Resolved, str]:
+    """Return the resolved configuration of a trial, and the hash of its data."""
     try:
-        request = trial_request(study, overrides)
-        request.load_plugins()
-        cli = HqlmCLI("study", "", request)
-        data = data_version([*(cli.datamodule.data_files() if cli.datamodule else ()), *cli.model.data_files()])
+        experiment = trial_experiment(study, overrides, files)
+        parts = experiment.parts  # what is wrong with it is told before any trial runs
+        data = data_version([*(parts.data.data_files() if parts.data else ()), *parts.model.data_files()])
     except HqlmError as err:
         given = ", ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
         raise ConfigError(f"the trial with {given or 'nothing changed'} cannot run: {err}") from err
-    if cli.fast_dev_run:
+    if experiment.resolved.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try trainer.max_epochs: 1")
-    config: Config = load_yaml(cli.config_text())
-    devices = config["trainer"]["devices"]
+    devices = experiment.resolved.config["trainer"]["devices"]
     if devices != 1:  # Lightning would start the command of the study again for each further process
         raise ConfigError(
             f"trainer.devices={devices}: a trial trains in one process, and the executor runs several trials at a "
             "time. Leave it out"
         )
-    return config, data
+    return experiment.resolved, data
 
 
-def study_text(parser: HqlmParser, options: Namespace, study: Study) -> str:
-    """The resolved study as YAML."""
-    own = options.clone()
-    for key in set(vars(own)) - set(Study.__dataclass_fields__) - {"plugins"}:
-        own.pop(key)
-    own["name"] = study.name
-    return str(parser.dump(own, skip_none=False, skip_validation=True, format="yaml"))
-
-
-def flag_value(key: str, value: Any) -> str:
-    """A value as a flag has it, short names of components within it made into class paths."""
-    return value if isinstance(value, str) else yaml_line(expand(value, key.rpartition(".")[2]))
+def flag_value(value: Any) -> str:
+    """Return a value as a flag has it."""
+    return value if isinstance(value, str) else yaml_line(value)

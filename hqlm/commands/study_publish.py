@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
-from jsonargparse import ArgumentParser
 
 from hqlm.callbacks import WandbRun
 from hqlm.callbacks.wandb_logger import Mode
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Config, Flag, Request, read_config
 from hqlm.commands.study_report import make_report, study_folder
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.parser import HqlmParser
+from hqlm.config.plugins import named
+from hqlm.config.sources import Config, Sources, read_config
+from hqlm.experiment import Experiment
 from hqlm.models.trust import check_run
+from hqlm.quiet import quiet
+from hqlm.run import Run
 from hqlm.studies.reporting.wandb import publish_study
 
 _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run in the study's group.
@@ -24,7 +25,7 @@ _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run
   hqlm study publish ablation
 
 These are the words, tables, plots and circuits of `hqlm study report`, its page, and all trials as a table. Given
-again, it renews the same run. Where the trials are reported to W&B (configs/logger/wandb.yaml among the base files of
+again, it renews the same run. Where the trials are reported to W&B (logger/wandb among the base files of
 the study), `hqlm study run` does this itself when it is through. Without an account, or while the server does not
 answer, records are kept in the folders of the study and its trials, until this sends them:
 
@@ -36,7 +37,7 @@ _LOCK: Final = "wandb.lock"
 @quiet()
 def main(args: list[str]) -> int:
     """Send it."""
-    parser = ArgumentParser(prog="hqlm study publish", description=_DESCRIPTION)
+    parser = HqlmParser(prog="hqlm study publish", description=_DESCRIPTION)
     parser.add_argument("folder", type=Path, help="of a study, or its name below studies/")
     parser.add_argument("--project", type=str | None, default=None, help="on W&B; by default that of the trials")
     parser.add_argument("--entity", type=str | None, default=None, help="user or team; by default that of the trials")
@@ -44,24 +45,24 @@ def main(args: list[str]) -> int:
     parser.add_argument("--plugins", type=list[str] | str, default=[], help="Modules to import first.")
     options = parser.parse_args(args)
     folder = study_folder(options.folder)
-    request = Request([], [Flag("--plugins", json.dumps(options["plugins"]))])
-    request.load_plugins()
-    trained = next(folder.glob("trials/*/config.yaml"), None)
+    plugins = named({"plugins": options["plugins"]})
+    Sources(flags=(("plugins", plugins),)).load_plugins()
+    configs = (Run.at(trial).files["config"] for trial in folder.glob("trials/*"))
+    trained = next((path for path in configs if path.is_file()), None)
     config = {} if trained is None else read_config(trained)
     if trained is not None:
-        check_run(config, trained, request.plugins)
+        check_run(config, trained, plugins)
     logger = (config and wandb_logger(config)) or WandbRun()
     for name in ("project", "entity", "mode"):
         if options[name] is not None:
             setattr(logger, name, options[name])
-    publish(folder, logger, request.plugins)
+    publish(folder, logger, plugins)
     return 0
 
 
 def wandb_logger(config: Config) -> WandbRun | None:
     """Return the W&B logger of a resolved configuration, which is the user's word; None where there is none."""
-    loggers = HqlmCLI("study", "", Request([], [], config)).loggers
-    return next((each for each in loggers if isinstance(each, WandbRun)), None)
+    return next(iter(Experiment.from_config(config).parts.wandb_loggers), None)
 
 
 def publish(folder: Path, logger: WandbRun, plugins: Sequence[str]) -> None:

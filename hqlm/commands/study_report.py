@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hqlm.commands.names import expand
-from hqlm.commands.plugins import named
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Flag, Request, load_yaml, read_config
-from hqlm.commands.study_file import read_study, study_parser
+from hqlm.commands.study_file import read_study
+from hqlm.config.plugins import named
+from hqlm.config.sources import Sources, load_yaml, read_config
 from hqlm.errors import MissingDependency, RunError
 from hqlm.models.trust import check_class_options, check_plugins
+from hqlm.quiet import quiet
 from hqlm.studies.reporting.build import build
 from hqlm.studies.reporting.contents import Report
 from hqlm.studies.reporting.page import write
@@ -93,10 +91,12 @@ def make_report(folder: Path, plugins: Sequence[str] = ()) -> tuple[Report, pand
     if missing:
         raise MissingDependency(f"a report needs {', '.join(missing)}: pip install 'hqlm[study]'")
     path = folder / STUDY
-    Request([], [Flag("--plugins", json.dumps(list(plugins)))]).load_plugins()
-    config = expand(read_config(path))
+    Sources(flags=(("plugins", list(plugins)),)).load_plugins()
+    config = read_config(path)
     check_plugins(config.pop("plugins", None), path, plugins)
     check_class_options(config, Study, path, plugins)
-    study, _ = read_study(study_parser("report", ""), Request([(path, config)], []))
+    asked = read_study("report", "", Sources(((path, config),)))
+    assert asked is not None
+    study = asked[0]
     results = read_results(folder)
     return build(study, folder, results, plugins), results

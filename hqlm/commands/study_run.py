@@ -7,30 +7,33 @@ import time
 from contextlib import closing
 from typing import Any, Final
 
-from tqdm import tqdm
+import yaml
+from tqdm.auto import tqdm
 
-from hqlm.commands.plugins import named
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Request
 from hqlm.commands.study_estimate import embed_all, estimate, words
-from hqlm.commands.study_file import Run, plan, read_study, study_parser, study_text
+from hqlm.commands.study_file import PlannedTrial, plan, read_study
 from hqlm.commands.study_publish import publish, wandb_logger
 from hqlm.commands.study_trial import LOG, Record, Task, reason, record_death, run_trial, wait_for_other
+from hqlm.config.parser import Option
+from hqlm.config.plugins import named
+from hqlm.config.sources import Sources
 from hqlm.files import write_text
 from hqlm.models.base import show_score
+from hqlm.notices import hides_bars
+from hqlm.quiet import quiet
 from hqlm.studies.store import DESIGN, DONE, STUDY, read_record, trial_folder, write_design
 from hqlm.studies.study import MANY_TRIALS, Study, check_trials
 
 _DESCRIPTION: Final = """Run all trials of a study, each an ordinary `hqlm fit` and `hqlm test` in a folder of its own.
 
-  hqlm study run --config configs/studies/ablation.yaml --dry-run     the trials, what they can show, how long it takes
-  hqlm study run --config configs/studies/ablation.yaml
-  hqlm study run --config configs/studies/ablation.yaml --seeds=[0,1,2,3,4]     two seeds more; the others are there
+  hqlm study run --config studies/ablation --dry-run     the trials, what they can show, how long it takes
+  hqlm study run --config studies/ablation
+  hqlm study run --config studies/ablation --seeds=[0,1,2,3,4]     two seeds more; the others are there
   hqlm study run --config my_study.yaml --executor=RayExecutor --executor.address=auto
 
 A study file:
 
-  base: configs/quickstart.yaml             # the experiment, as for `hqlm fit --config`; or a list, later ones on top
+  base: quickstart.yaml                     # the experiment, as for `hqlm fit --config`; or a list, later ones on top
   design: FullFactorial                     # `hqlm components --slot design` lists them; class_path and init_args too
   factors:                                  # any dotted key of the experiment
     model.feature_encoder.n_layers: [2, 4]  # any number of levels
@@ -47,16 +50,20 @@ give the same command again; a second one at the same time shares the work. A tr
 go on, and the next `hqlm study run` tries it again.
 """
 _FAILED_TRIALS: Final = 1
+_OPTIONS: Final = (
+    Option("dry_run", bool, False, "Print the trials, aliasing and the time; run nothing."),
+    Option("yes", bool, False, f"Run more than {MANY_TRIALS:,} trials."),
+)
 
 
 @quiet()
 def main(args: list[str]) -> int:
     """Run what is not finished; 1 when a trial failed, or would by the dry run."""
-    parser = study_parser("run", _DESCRIPTION)
-    parser.add_argument("--dry-run", action="store_true", help="Print the trials, aliasing and the time; run nothing.")
-    parser.add_argument("--yes", action="store_true", help=f"Run more than {MANY_TRIALS:,} trials.")
-    request = Request.read(args)
-    study, options = read_study(parser, request)
+    sources = Sources.from_arguments(args)
+    asked = read_study("run", _DESCRIPTION, sources, _OPTIONS)
+    if asked is None:
+        return 0
+    study, options, written = asked
     check_trials(study.n_trials, options["yes"])
     runs = plan(study)
     todo = {run.key: run for run in runs if not _is_done(study, run)}
@@ -68,7 +75,7 @@ def main(args: list[str]) -> int:
     if options["dry_run"]:
         return _show(study, runs, todo)
     study.folder.mkdir(parents=True, exist_ok=True)
-    write_text(study.folder / STUDY, study_text(parser, options, study))
+    write_text(study.folder / STUDY, yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
     write_design(study.folder, [(run.trial, run.key) for run in runs])
     embed_all([run.config for run in todo.values()])
     logger = wandb_logger(next(iter(todo.values())).config) if todo else None
@@ -76,11 +83,11 @@ def main(args: list[str]) -> int:
         logger.ask_server("the study goes on, and what would be sent is written to its folder")
     _Progress(study, n_done, todo).run()
     code = _summary(study, runs)
-    _publish(study, runs, request.plugins)
+    _publish(study, runs, sources.plugins)
     return code
 
 
-def _publish(study: Study, runs: list[Run], plugins: list[str]) -> None:
+def _publish(study: Study, runs: list[PlannedTrial], plugins: list[str]) -> None:
     """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
     try:
         logger = wandb_logger(runs[0].config) if runs else None
@@ -90,11 +97,11 @@ def _publish(study: Study, runs: list[Run], plugins: list[str]) -> None:
         print(f"no summary run on W&B: {reason(err)}. `hqlm study publish {study.name}` makes it", file=sys.stderr)
 
 
-def _is_done(study: Study, run: Run) -> bool:
+def _is_done(study: Study, run: PlannedTrial) -> bool:
     return bool(read_record(trial_folder(study.folder, run.key)).get("status") == DONE)
 
 
-def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> int:
+def _show(study: Study, runs: list[PlannedTrial], todo: dict[str, PlannedTrial]) -> int:
     for order, run in enumerate(runs):
         state = "to run" if run.key in todo else "done"
         print(f"{order:>4}  {run.key}  {state:<6}  block {run.trial.block}  {run}")
@@ -108,7 +115,7 @@ def _show(study: Study, runs: list[Run], todo: dict[str, Run]) -> int:
 class _Progress:
     """Runs what is to do and says how far it is."""
 
-    def __init__(self, study: Study, n_done: int, todo: dict[str, Run]) -> None:
+    def __init__(self, study: Study, n_done: int, todo: dict[str, PlannedTrial]) -> None:
         self.study = study
         self.todo = dict(todo)
         self.n_before = n_done
@@ -117,7 +124,7 @@ class _Progress:
 
     def run(self) -> None:
         """Run everything; what another process is at is waited for when all else is done."""
-        with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=None) as bar:
+        with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=hides_bars()) as bar:
             while self.todo:
                 self._run_free(bar)
                 for run in list(self.todo.values()):
@@ -133,11 +140,11 @@ class _Progress:
                     record = record_death(tasks[outcome.place], outcome.error)
                 self._settle(runs[outcome.place], record, bar)
 
-    def _task(self, run: Run) -> Task:
+    def _task(self, run: PlannedTrial) -> Task:
         folder = trial_folder(self.study.folder, run.key).absolute()
         return {"folder": str(folder), "config": run.config, "record": run.record, "since": self.since}
 
-    def _settle(self, run: Run, record: Record | None, bar: Any) -> None:
+    def _settle(self, run: PlannedTrial, record: Record | None, bar: Any) -> None:
         if record is None:  # another process is at it, or died while we waited for it
             return
         del self.todo[run.key]
@@ -162,7 +169,7 @@ def _said(record: Record, response: str) -> str:
     return f"{response} {show_score(record['metrics'][response])}, {record['seconds']:.1f} s"
 
 
-def _summary(study: Study, runs: list[Run]) -> int:
+def _summary(study: Study, runs: list[PlannedTrial]) -> int:
     failed = [run for run in runs if not _is_done(study, run)]
     print(f"\n{len(runs) - len(failed)} of {len(runs)} trials are done; {study.folder / DESIGN} lists them")
     for run in failed:

@@ -9,18 +9,19 @@ from typing import Any, Final, Literal
 import yaml
 
 from hqlm.callbacks import WandbRun
-from hqlm.commands.quiet import quiet
-from hqlm.commands.request import Request
-from hqlm.commands.study_file import flag_value, read_study, study_parser, trial_request
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.commands.study_file import base_files, flag_value, read_study, trial_experiment
+from hqlm.config.build import Parts
+from hqlm.config.parser import Option
+from hqlm.config.sources import Sources
 from hqlm.errors import ConfigError
 from hqlm.files import write_text
+from hqlm.quiet import quiet
 from hqlm.studies.factors import Factor
 from hqlm.studies.study import Study
 
 _DESCRIPTION: Final = """Write a study as a sweep of Weights & Biases, for machines that W&B hands trials to.
 
-  hqlm study sweep --config configs/studies/ablation.yaml
+  hqlm study sweep --config studies/ablation
   hqlm study sweep --config my_study.yaml --method=bayes --output=sweep.yaml
   wandb sweep studies/ablation/sweep.yaml           # prints the id of the sweep
   wandb agent --count 10 ENTITY/hqlm/ID             # in this folder, on as many machines as you like
@@ -33,6 +34,10 @@ combinations itself; the design is then not used, and `hqlm study report` does n
 W&B optimises what `hqlm fit` chooses the best checkpoint by: `val/acc` of classifiers, `val/energy` of models without
 data. Test data are for the study, not for the search.
 """
+_OPTIONS: Final = (
+    Option("method", Literal["grid", "random", "bayes"], "grid", "How W&B goes on."),
+    Option("output", Path | None, None, "The file; by default sweep.yaml of the study."),
+)
 _LOGGER: Final = "hqlm.callbacks.WandbRun"
 _FILE: Final = "sweep.yaml"
 _HEAD: Final = """\
@@ -45,10 +50,10 @@ _HEAD: Final = """\
 @quiet()
 def main(args: list[str]) -> int:
     """Write the file, and say how to start it."""
-    parser = study_parser("sweep", _DESCRIPTION)
-    parser.add_argument("--method", type=Literal["grid", "random", "bayes"], default="grid", help="How W&B goes on.")
-    parser.add_argument("--output", type=Path | None, default=None, help=f"The file; by default {_FILE} of the study.")
-    study, options = read_study(parser, Request.read(args))
+    asked = read_study("sweep", _DESCRIPTION, Sources.from_arguments(args), _OPTIONS)
+    if asked is None:
+        return 0
+    study, options, _ = asked
     path = options["output"] or study.folder / _FILE
     sweep = sweep_config(study, options["method"])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,27 +77,25 @@ def sweep_config(study: Study, method: str) -> dict[str, Any]:
             cannot run with the overrides of the study.
     """
     parameters = _grid(study) if method == "grid" else _drawn(study)
-    request = trial_request(study, study.overrides)
-    request.load_plugins()
-    cli = HqlmCLI("study", "", request)
+    parts = trial_experiment(study, dict(sorted(study.overrides.items())), base_files(study)).parts
     files = [word for path in study.bases for word in ("--config", str(path))]
-    fixed = [f"--{key}={flag_value(key, value)}" for key, value in sorted(study.overrides.items())]
+    fixed = [f"--{key}={flag_value(value)}" for key, value in sorted(study.overrides.items())]
     return {
         "name": study.name,
         "program": "hqlm",
         "method": method,
-        "metric": {"name": cli.model.score, "goal": f"{cli.model.score_mode}imize"},
+        "metric": {"name": parts.model.score, "goal": f"{parts.model.score_mode}imize"},
         "parameters": parameters,
-        "command": ["${env}", "hqlm", "fit", *files, *_logger(cli, study), *fixed, "${args}"],
+        "command": ["${env}", "hqlm", "fit", *files, *_logger(parts, study), *fixed, "${args}"],
     }
 
 
-def _logger(cli: HqlmCLI, study: Study) -> list[str]:
+def _logger(parts: Parts, study: Study) -> list[str]:
     """W&B as the logger unless the experiment has others, and the study as its group unless it names one."""
-    given, group = cli.config_init["trainer"]["logger"], f"--trainer.logger.group={study.name}"
-    if isinstance(given, WandbRun):
-        return [group] if given.group is None else []
-    return [] if cli.loggers else [f"--trainer.logger={_LOGGER}", group]
+    given, group = parts.loggers, f"--trainer.logger.group={study.name}"
+    if len(given) == 1 and isinstance(given[0], WandbRun):
+        return [group] if given[0].group is None else []
+    return [] if given else [f"--trainer.logger={_LOGGER}", group]
 
 
 def _grid(study: Study) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _grid(study: Study) -> dict[str, Any]:
     values: dict[str, dict[Any, None]] = {}
     settings = set()
     for trial in study.trials:
-        encoded = {key: _encoded(key, value) for key, value in trial.overrides} | {"seed_everything": trial.seed}
+        encoded = {key: _encoded(value) for key, value in trial.overrides} | {"seed_everything": trial.seed}
         settings.add(tuple(sorted(encoded.items())))
         for key, value in encoded.items():
             values.setdefault(key, {})[value] = None
@@ -125,7 +128,7 @@ def _drawn(study: Study) -> dict[str, Any]:
 
 def _distribution(factor: Factor) -> dict[str, Any]:
     if not factor.is_range:
-        return {"values": [_encoded(factor.key, level) for level in factor.levels]}
+        return {"values": [_encoded(level) for level in factor.levels]}
     whole = isinstance(factor.low, int) and isinstance(factor.high, int)
     kinds = {
         (False, False): "uniform", (False, True): "log_uniform_values", (True, False): "int_uniform",
@@ -134,9 +137,9 @@ def _distribution(factor: Factor) -> dict[str, Any]:
     return {"distribution": kinds[whole, factor.log], "min": factor.low, "max": factor.high}
 
 
-def _encoded(key: str, value: Any) -> Any:
+def _encoded(value: Any) -> Any:
     """A value as the agent can pass it: its `str` must read as YAML, which that of None and of lists does not."""
-    return value if isinstance(value, bool | int | float | str) else flag_value(key, value)
+    return value if isinstance(value, bool | int | float | str) else flag_value(value)
 
 
 def _order(value: Any) -> tuple[bool, Any]:

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from hqlm.callbacks import finish_open_run
-from hqlm.commands.evaluation import measure
-from hqlm.commands.fit import train_or_go_on
-from hqlm.commands.plugins import load_named
-from hqlm.commands.quiet import printed_to, quiet
-from hqlm.commands.request import Config, Request
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.sources import Config
 from hqlm.errors import FolderInUse, user_mistake
+from hqlm.experiment import Experiment
 from hqlm.files import clear_folder, lock_folder
-from hqlm.io import find_checkpoint
 from hqlm.notices import say_once
+from hqlm.quiet import printed_to, quiet
+from hqlm.run import Run, measure
 from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
@@ -104,11 +101,11 @@ def _failure(error: str) -> Record:
 
 
 def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
-    load_named(config)
-    request = Request([], [], config)
-    cli = HqlmCLI("study", "", request)
-    summary, score = train_or_go_on(cli, folder), cli.model.score
-    metrics = measure(HqlmCLI("study", "", request), "test", find_checkpoint(folder), folder / "test")
+    experiment = Experiment.from_config(config)
+    score = experiment.model.score
+    summary = experiment.fit_or_resume(folder)
+    run = Run.at(folder)
+    metrics = measure(experiment.resolved, "test", run.checkpoint, run.folder / "test")
     finish_open_run()
     counts = summary["parameters"]
     own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in TIMES}}

@@ -16,16 +16,15 @@ import torch
 from lightning.pytorch import seed_everything
 from numpy.typing import NDArray
 
-from hqlm.commands.fit import train_or_go_on
-from hqlm.commands.request import Config, Request
-from hqlm.commands.runs import hold_run
-from hqlm.commands.training_cli import HqlmCLI
+from hqlm.config.sources import Config
 from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
+from hqlm.experiment import Experiment
 from hqlm.files import write_text
-from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.models.reading import read_checkpoint
 from hqlm.models.restoring import restored
+from hqlm.run import SUMMARY, Run, hold_run
 from hqlm.studies.comparison.compare import HYBRID
 from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome
 from hqlm.studies.comparison.rivals import HEADS, Fitted, head_shape
@@ -90,7 +89,7 @@ class Workshop:
 
     def is_trained(self, trial: Trial) -> bool:
         """Whether a head of torch is trained."""
-        return (self.folder / trial.folder / "summary.json").is_file()
+        return Run.at(self.folder / trial.folder).files["summary"].is_file()
 
     def is_tested(self, trial: Trial) -> bool:
         """Whether the predictions of a trial are written."""
@@ -135,11 +134,11 @@ class Workshop:
             KeyboardInterrupt: after Ctrl-C.
         """
         folder = self.folder / trial.folder
-        cli = self._cli(trial)
-        rows = _read(cli, "train").hashes("train") | _read(cli, "val").hashes("val")
+        experiment = self._experiment(trial)
+        rows = _read(experiment, "train").hashes("train") | _read(experiment, "val").hashes("val")
         with hold_run(folder):
             write_text(folder / _ROWS, json.dumps(rows, indent=2) + "\n")
-            train_or_go_on(cli, folder)
+            experiment.fit_or_resume(folder)
 
     def test(self, trial: Trial) -> None:
         """Predict the test rows with the best checkpoint of a head of torch."""
@@ -157,11 +156,12 @@ class Workshop:
 
     def _best(self, trial: Trial) -> TextClassifier:
         """The best checkpoint of a head of torch, with the settings of the comparison, which are the user's own."""
-        file = find_checkpoint(self.folder / trial.folder)
+        run = Run(self.folder / trial.folder)
+        file = run.checkpoint
         checkpoint = read_checkpoint(file)
         learned = {name: checkpoint["hyper_parameters"].get(name) for name in ("class_names", "embedding_dim")}
-        settings = {**self._cli(trial).model.hparams, **learned}
-        return cast(TextClassifier, restored({**checkpoint, "hyper_parameters": settings}, file))
+        settings = {**self._experiment(trial).model.hparams, **learned}
+        return cast(TextClassifier, restored({**checkpoint, "hyper_parameters": settings}, file, run.files["body"]))
 
     def test_classifier(self, trial: Trial, fitted: Fitted) -> None:
         """Predict the test rows with a rival of scikit-learn."""
@@ -174,13 +174,13 @@ class Workshop:
         write_outcome(self.folder / trial.folder, record, draw.class_names, draw.test, probabilities)
 
     def _draw(self, number: int) -> Draw:
-        cli = self._cli(Trial(HYBRID, number, 0))
-        train_rows, val, test = (_read(cli, split) for split in ("train", "val", "test"))
-        assert cli.datamodule is not None
-        check_classes(train_rows, cli.datamodule.class_names, f"draw {number}")
-        return Draw(cli.datamodule.class_names, train_rows, val, test)
+        experiment = self._experiment(Trial(HYBRID, number, 0))
+        train_rows, val, test = (_read(experiment, split) for split in ("train", "val", "test"))
+        assert experiment.data is not None
+        check_classes(train_rows, experiment.data.class_names, f"draw {number}")
+        return Draw(experiment.data.class_names, train_rows, val, test)
 
-    def _cli(self, trial: Trial) -> HqlmCLI:
+    def _experiment(self, trial: Trial) -> Experiment:
         """Model and data of a trial, as `hqlm fit` makes them."""
         config = copy.deepcopy(self.config)
         config["seed_everything"] = trial.seed
@@ -188,7 +188,7 @@ class Workshop:
             config["data"]["init_args"]["seed"] += trial.draw
         if trial.model in HEADS:
             config["model"] = self._head(trial)
-        return HqlmCLI("compare", "", Request([], [], config))
+        return Experiment.from_config(config)
 
     def _head(self, trial: Trial) -> Config:
         draw, hybrid = self.draw(trial.draw), self.config["model"]["init_args"]
@@ -202,7 +202,7 @@ class Workshop:
 
     def _hybrid_parameters(self, draw: int) -> int:
         """Trainable parameters of the hybrid model, which was trained before its rivals."""
-        trained = sorted((self.folder / HYBRID).glob(f"draw{draw}-*/summary.json"))
+        trained = sorted((self.folder / HYBRID).glob(f"draw{draw}-*/{SUMMARY}"))
         counts = _summary(trained[0].parent)["parameters"]
         return _head_parameters(counts)
 
@@ -235,7 +235,7 @@ def _rows(folder: Path) -> dict[str, str]:
 
 def _summary(folder: Path) -> dict[str, Any]:
     """Return what `summary.json` of a training run that is finished holds."""
-    path = folder / "summary.json"
+    path = Run.at(folder).files["summary"]
     found = read_json(
         path, {"val_acc": NUMBER + NOTHING, "training_seconds": NUMBER, "parameters": (dict,)}, _again(folder)
     )
@@ -264,8 +264,8 @@ def _forward(model: TextClassifier) -> Predict:
     return predict
 
 
-def _read(cli: HqlmCLI, split: Split) -> Rows:
-    data, model = cli.datamodule, cli.model
+def _read(experiment: Experiment, split: Split) -> Rows:
+    data, model = experiment.data, experiment.model
     assert data is not None
     assert isinstance(model, TextClassifier)
     data.prepare_data()

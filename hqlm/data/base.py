@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from lightning.pytorch import LightningDataModule
 
@@ -23,10 +24,22 @@ class HqlmDataModule(LightningDataModule, Contracted, ABC):
     Attributes:
         requires: optional packages, by import name, that it needs to run.
         install: what `pip install` takes to bring them.
+        paths: options that name files or folders; those in a configuration file are looked up beside it first.
+        options: what it was made with, by name.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
+    paths: ClassVar[tuple[str, ...]] = ()
+    options: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep what it is made with, from which an `Experiment` makes it anew."""
+        data = super().__new__(cls)
+        given = inspect.signature(cls).bind_partial(*args, **kwargs)
+        given.apply_defaults()
+        data.options = dict(given.arguments)
+        return data
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hqlm.data.base import Split
 from hqlm.data.table import Table, label_column, text_column
@@ -25,6 +25,8 @@ csv.field_size_limit(2**31 - 1)  # texts may be longer than the 128 KiB that the
 
 class FileData(TextDataModule):
     """One file a split, `.tsv` (tab-separated, never quoted), `.csv` (quoted as usual) or `.jsonl`, in UTF-8.
+
+    Texts to predict may also come from a `.txt` file, one text a line.
 
     Args:
         folder: folder of the files; a relative one is looked up here, then below the folder that the environment
@@ -48,6 +50,8 @@ class FileData(TextDataModule):
             them in place of the test rows.
         fold: number of that part, from 0.
     """
+
+    paths: ClassVar[tuple[str, ...]] = ("folder", "predict")
 
     def __init__(
         self,
@@ -106,6 +110,9 @@ class FileData(TextDataModule):
         return _found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
 
     def _read_file(self, path: Path, split: Split) -> Table:
+        if split == "predict" and path.suffix.lower() == ".txt":
+            given = (line for line in _read_text(path).splitlines() if line.strip())
+            return Table(text_column(given, str(path), 1, "line"), None, str(path), 1)
         reader = _READERS.get(path.suffix.lower())
         # as in the other places, the function of os.path: that of Path raises for names that are too long
         if os.path.isfile(path) and reader is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.cache import cache_folder, make_cache_folder
 from hqlm.encoders.text import TextModule
 from hqlm.errors import CacheError
 from hqlm.memory import check_fits
-from hqlm.notices import say_if_slow, say_once
+from hqlm.notices import hides_bars, say_if_slow, say_once
 
 _BATCH = 64  # texts encoded at a time
 _CHUNK = 1024  # texts between two writes to disk
@@ -177,7 +176,7 @@ def _encoded(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[s
         return
     lengths = encoder.lengths(texts)
     order = sorted(range(len(texts)), key=lambda place: -lengths[place])  # the slowest first: the bar only speeds up
-    with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=hides_bars()) as bar:
         for start in range(0, len(order), _CHUNK):
             places = order[start : start + _CHUNK]
             chunk = [texts[place] for place in places]

@@ -126,8 +126,8 @@ class HqlmModule(LightningModule, Contracted, ABC):
             ) from err
         return model
 
-    def find_body(self, checkpoint: Path) -> None:
-        """Take what the run of a checkpoint keeps beside it, before the first text; most models keep nothing."""
+    def find_body(self, body: Path) -> None:
+        """Take the folder of a tuned text encoder, before the first text; most models have none."""
 
     def initialize(self) -> None:
         """Set what a fresh fit estimates from the training data, before any callback sees the model."""

@@ -20,11 +20,16 @@ from hqlm.notices import say_if_slow
 _PARTS: Final = {"algorithms", "backends", "circuits", "encoders", "models"}  # packages that components live in
 
 
-def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
+def restored(checkpoint: Mapping[str, Any], file: Path, body: Path) -> HqlmModule:
     """Return the model that was read from a file, on the CPU and ready for `predict`.
 
     Neither its optimizer nor its schedule is made: they remain settings. What is not the user's own must have passed
     `check_model` before.
+
+    Args:
+        checkpoint: what the file holds.
+        file: for messages.
+        body: folder of the text encoder, where that was tuned.
 
     Raises:
         CheckpointError: when its settings or weights are none that this version knows.
@@ -42,7 +47,7 @@ def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:
             f"{file} holds settings that {model_class.__name__} of this version refuses: {describe(err)}"
         ) from err
     model.hparams.update({name: value for name, value in hparams.items() if name in ("optimizer", "schedule")})
-    model.find_body(file)
+    model.find_body(body)
     try:
         model.on_load_checkpoint(dict(checkpoint))
         model.configure_model()

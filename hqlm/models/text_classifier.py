@@ -199,13 +199,13 @@ class TextClassifier(TextModel):
             CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
             PluginError: when a plugin cannot be imported.
         """
-        from hqlm.models.pretrained import CONFIG, WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.pretrained import BODY, CONFIG, WEIGHTS, find_pretrained, read_pretrained
         from hqlm.models.restoring import check_model, restored
 
         folder = find_pretrained(os.fspath(path), revision, plugins)
         checkpoint = read_pretrained(folder)
         check_model(checkpoint["hyper_parameters"], folder / CONFIG, plugins)
-        model = restored(checkpoint, folder / WEIGHTS)
+        model = restored(checkpoint, folder / WEIGHTS, folder / BODY)
         if not isinstance(model, cls):
             raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
         return model
@@ -251,7 +251,7 @@ class TextClassifier(TextModel):
         """
         if self.init_from is not None and not self._is_started and self.trainer.ckpt_path is None:
             raise ConfigError(
-                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.io before a fit"
+                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.models.reading before a fit"
             )
         if self.stage == "end_to_end":
             self._embeddings.clear()

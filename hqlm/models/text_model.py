@@ -19,7 +19,6 @@ from hqlm.files import is_storable
 from hqlm.models.base import HqlmModule
 from hqlm.models.schedules import Schedule
 
-BODY: Final = "body"  # folder of a tuned text encoder in that of a run
 _BATCH: Final = 64  # texts that a trained body embeds at a time
 
 
@@ -63,19 +62,17 @@ class TextModel(HqlmModule):
             device = self._trainer.strategy.root_device if self._trainer is not None else torch.device("cpu")
             self._use(self._text_encoder.tuned(texts, labels, device))
 
-    def find_body(self, checkpoint: Path) -> None:
-        """Take the tuned text encoder from the run of a checkpoint, in the stage contrastive.
+    def find_body(self, body: Path) -> None:
+        """Take the tuned text encoder from its folder, in the stage contrastive.
 
         Raises:
             CheckpointError: when it is not there.
         """
         if self.stage != "contrastive":
             return
-        folder = checkpoint.absolute().parent
-        body = (folder.parent if folder.name == "checkpoints" else folder) / BODY
         if not body.is_dir():
             raise CheckpointError(
-                f"{checkpoint} was trained on a tuned text encoder, which is missing: {body}. Keep the folder {BODY} "
+                f"the model was trained on a tuned text encoder, which is missing: {body}. Keep the folder {body.name} "
                 "of the run beside its checkpoints"
             )
         self._use(self._given_text_encoder.at(body))

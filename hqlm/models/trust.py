@@ -39,7 +39,7 @@ from hqlm.registry import Component
 set_parsing_settings(instantiate_subclass_spec_in_any=False)
 
 PLUGINS: Final = "hqlm.plugins"  # entry points of installed packages
-_KNOWN: Final = (
+NAMED: Final = (  # bases of the classes that a configuration names
     Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
 )  # fmt: skip
 _PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike, timedelta)
@@ -63,7 +63,7 @@ def check_trusted(spec: Any, source: Path, plugins: Sequence[str] = (), slot: ty
         CheckpointError: naming what is unknown, and how to allow it.
     """
     check_plain(spec, str(source))
-    _check_class(spec, _KNOWN if slot is object else (slot,), _Place(source, tuple(plugins)))
+    _check_class(spec, NAMED if slot is object else (slot,), _Place(source, tuple(plugins)))
 
 
 def check_class_options(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
@@ -141,7 +141,7 @@ class _Place:
 
 
 def _check(value: Any, hint: Any, place: _Place) -> None:
-    members = list(_members(hint))
+    members = list(union_members(hint))
     if Any in members:
         _check_any(value, place)
     elif isinstance(value, str):
@@ -172,7 +172,7 @@ def _check_any(value: Any, place: _Place) -> None:
     elif isinstance(value, Mapping):
         path = value.get("class_path")
         if path is not None and not (isinstance(path, str) and path.isidentifier()):  # a short name imports nothing
-            _check_class(value, _KNOWN, place)
+            _check_class(value, NAMED, place)
         else:
             for item in value.values():
                 _check_any(item, place)
@@ -183,7 +183,7 @@ def _check_mapping(value: Mapping[Any, Any], members: Sequence[Any], place: _Pla
         _check_class(value, tuple(_bases(members)), place)
         return
     records = [each for each in members if dataclasses.is_dataclass(each)]
-    hints = {name: each for record in records for name, each in _hints(record)[0].items()}
+    hints = {name: each for record in records for name, each in option_types(record)[0].items()}
     values = [get_args(one)[1] for one in members if get_origin(one) in _MAPPINGS and get_args(one)]
     for name, item in value.items():
         _check(item, hints.get(name, values[0] if values else None), place)
@@ -210,7 +210,7 @@ def _check_class(value: Any, bases: tuple[type, ...], place: _Place) -> None:
 
 
 def _check_options(options: Mapping[Any, Any], owner: Any, place: _Place) -> None:
-    hints, takes_more = _hints(owner)
+    hints, takes_more = option_types(owner)
     for option, item in options.items():
         if option not in hints and not takes_more:
             raise CheckpointError(
@@ -238,7 +238,7 @@ class _Names(dict[str, Any]):
         return _Unknown
 
 
-def _hints(owner: Any) -> tuple[dict[str, Any], bool]:
+def option_types(owner: Any) -> tuple[dict[str, Any], bool]:
     """The types of the options of a class, and whether it takes options beyond them."""
     if dataclasses.is_dataclass(owner):
         known = get_type_hints(owner)
@@ -258,13 +258,13 @@ def _hints(owner: Any) -> tuple[dict[str, Any], bool]:
     return found, True
 
 
-def _members(hint: Any) -> Iterator[Any]:
+def union_members(hint: Any) -> Iterator[Any]:
     """The types that a union allows."""
     if get_origin(hint) in (Union, types.UnionType):
         for each in get_args(hint):
-            yield from _members(each)
+            yield from union_members(each)
     elif get_origin(hint) is Annotated:
-        yield from _members(get_args(hint)[0])
+        yield from union_members(get_args(hint)[0])
     else:
         yield hint
 
@@ -273,13 +273,13 @@ def _bases(members: Sequence[Any]) -> Iterator[type]:
     """The classes that may stand where one of these types is wanted, or a callable that makes one."""
     for each in members:
         if get_origin(each) is collections.abc.Callable:
-            yield from (made for made in _members(get_args(each)[-1]) if made is not Any and _is_known(made))
+            yield from (made for made in union_members(get_args(each)[-1]) if made is not Any and _is_known(made))
         elif _is_known(each):
             yield each
 
 
 def _is_known(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, _KNOWN)
+    return isinstance(hint, type) and issubclass(hint, NAMED)
 
 
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:

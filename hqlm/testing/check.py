@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from hypothesis import settings
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.registry import Component
 

@@ -189,7 +189,7 @@ def test_a_term_that_a_file_names_twice_is_refused(tmp_path, name, text):
 
 
 def test_the_file_of_hydrogen_is_what_pennylane_makes():
-    file = Hamiltonian.read(ROOT / "configs/algorithms/h2.json")
+    file = Hamiltonian.read(ROOT / "hqlm/configs/algorithms/h2.json")
     assert Molecule().hamiltonian().is_near(file)
     # full configuration interaction in this basis, e.g. Kandala et al. (2017), arXiv:1704.05018, figure 3
     assert file.ground.energy == pytest.approx(-1.1373, abs=1e-4)
@@ -198,7 +198,7 @@ def test_the_file_of_hydrogen_is_what_pennylane_makes():
 @pytest.mark.slow
 def test_the_file_of_lithium_hydride_is_what_pennylane_makes():
     molecule = Molecule((("Li", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 1.595)), active_electrons=2, active_orbitals=5)
-    assert molecule.hamiltonian().is_near(Hamiltonian.read(ROOT / "configs/algorithms/lih.json"))
+    assert molecule.hamiltonian().is_near(Hamiltonian.read(ROOT / "hqlm/configs/algorithms/lih.json"))
 
 
 def test_an_impossible_molecule_is_refused():

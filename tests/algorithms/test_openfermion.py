@@ -66,7 +66,7 @@ def test_hydrogen_is_that_of_pennylane():
 def test_a_frozen_core_is_that_of_pennylane():
     atoms = (("Li", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 1.595))
     found = OpenFermionMolecule(atoms, active_electrons=2, active_orbitals=5).hamiltonian()
-    theirs = Hamiltonian.read(ROOT / "configs/algorithms/lih.json")
+    theirs = Hamiltonian.read(ROOT / "hqlm/configs/algorithms/lih.json")
     assert found.n_qubits == theirs.n_qubits
     assert found.ground.energy == pytest.approx(theirs.ground.energy, abs=1e-6)
 
@@ -86,7 +86,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
 
 def test_the_eigensolver_takes_a_file_from_the_command_line(run):  # noqa: F811
     problem = ["--model.problem=MolecularDataFile", f"--model.problem.path={DATA}/H2_sto-3g_singlet_0.7414.hdf5"]
-    config = f"--config={ROOT}/configs/algorithms/vqe_h2.yaml"
+    config = f"--config={ROOT}/hqlm/configs/algorithms/vqe_h2.yaml"
     assert run("fit", config, *problem, "--name=file", "--trainer.enable_progress_bar=false").code == 0
     result = run("test", "--ckpt_path=file")
     assert result.code == 0

@@ -38,7 +38,7 @@ def test_the_hamiltonian_is_the_energy_of_the_bits(problem):
 
 def test_the_shipped_configuration_finds_the_largest_cut(run):  # noqa: F811
     quiet = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
-    assert run("fit", f"--config={ROOT}/configs/algorithms/qaoa_maxcut.yaml", *quiet).code == 0
+    assert run("fit", f"--config={ROOT}/hqlm/configs/algorithms/qaoa_maxcut.yaml", *quiet).code == 0
     assert run("test", "--ckpt_path=qaoa_maxcut").code == 0
     folder = Path("runs/qaoa_maxcut/test-1")
     metrics = json.loads((folder / "metrics.json").read_text())

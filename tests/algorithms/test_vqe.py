@@ -25,8 +25,8 @@ from hqlm.execution import Execution, Noise
 from tests.commands.conftest import ROOT
 
 HARTREE = 1.6e-3  # chemical accuracy
-H2 = HamiltonianFile(str(ROOT / "configs/algorithms/h2.json"))
-LIH = HamiltonianFile(str(ROOT / "configs/algorithms/lih.json"))
+H2 = HamiltonianFile(str(ROOT / "hqlm/configs/algorithms/h2.json"))
+LIH = HamiltonianFile(str(ROOT / "hqlm/configs/algorithms/lih.json"))
 PAIRS = functools.partial(VQE, H2, UCCSDAnsatz(2), n_layers=1, initial_bits="1100", spread=0.0)
 OPTIMIZERS = {
     "adam": (functools.partial(torch.optim.Adam, lr=0.1), 40),

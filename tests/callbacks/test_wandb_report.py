@@ -5,14 +5,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from hqlm.callbacks import WandbReport, WandbRun, wandb_report
+from hqlm.callbacks import MetricsFile, WandbReport, WandbRun, wandb_report
 
 
 @pytest.mark.parametrize("changes", [{"is_global_zero": False}, {"fast_dev_run": True}])
-def test_other_ranks_and_trial_runs_begin_nothing(changes, monkeypatch):
+def test_other_ranks_and_trial_runs_begin_nothing(changes, monkeypatch, tmp_path):
     monkeypatch.setattr(WandbRun, "begin", lambda *args, **kwargs: pytest.fail("a run was begun"))
     trainer = SimpleNamespace(**{"fast_dev_run": False, "is_global_zero": True, **changes})
-    WandbReport(WandbRun()).begin(trainer, torch.nn.Linear(1, 1))
+    report = WandbReport(WandbRun(), MetricsFile(tmp_path / "metrics.csv"), tmp_path / "config.yaml")
+    report.begin(trainer, torch.nn.Linear(1, 1))
 
 
 def test_tags_say_what_is_ablated_wherever_it_stands_and_what_is_varied():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hqlm.commands.slots import SLOTS
+from hqlm.config.slots import SLOTS
 from tests.commands.conftest import ROOT
 
 ALL = [(slot, name) for slot, registry in SLOTS.items() for name in registry if "hqlm." in registry[name].__module__]

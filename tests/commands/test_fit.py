@@ -191,4 +191,4 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_where(fit, monkeypatch, tmp_path, 
 def test_a_continued_run_keeps_its_name_and_says_what_changed(run, trained):
     refused = run("fit", "--ckpt_path=tiny", "--name=elsewhere")
     assert refused.code == 2
-    assert "goes on in its own run tiny" in refused.err
+    assert "resumes in its own run tiny" in refused.err

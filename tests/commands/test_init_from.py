@@ -14,8 +14,8 @@ import hqlm
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder
 from hqlm.errors import ConfigError
-from hqlm.io import read_checkpoint
 from hqlm.models import ClassicalClassifier
+from hqlm.models.reading import read_checkpoint
 from tests.commands.test_stages import flags, weights  # noqa: F401
 
 LAST = "runs/a/checkpoints/last.ckpt"

@@ -1,5 +1,6 @@
 """Mistakes in flags and files: one short sentence, what is possible, exit code 2, no traceback."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ FLAGS = {
     "--model.optimizer.lr=nan": "model.optimizer.lr=nan is not possible: it must be a number",
     "--model.optimizer.lr=fast": "model.optimizer.lr=fast is not possible: it must be a number",
     "--model.schedule=onecycle": "Did you mean 'one_cycle'?",
-    "--trainer.max_epoch=3": "Did you mean 'trainer.max_epochs'?",
+    "--trainer.max_epoch=3": "no option trainer.max_epoch of Trainer. Did you mean 'max_epochs'?",
     "--trainer.max_epochs=few": "it must be a whole number or null",
     "--modl=3": "Did you mean 'model'?",
     "--trainer.max_epochs=[3": "max_epochs=[3 is not possible",
@@ -53,7 +54,7 @@ FLAGS = {
     "--seed_everything=100000000000000000000": "give a whole number from 0 to 4294967295",
     "--data.seed=-1": "data.seed must be 0 or more",
     "--model.execution=[1,2]": "model.execution=[1, 2] is not possible: it must be a mapping of options",
-    "--model.execution=some.Class": "model.execution=some.Class is not possible: it must be a mapping of keys",
+    "--model.execution=some.Class": "model.execution=some.Class is not possible: it must be a mapping of options",
     "--model.text_encoder=HashingEncoder --model.text_encoder.dim=1000000000": "a dim of at most 1,048,576",
     "--model.optimizer.foreach=a.b.c": "optimizer.foreach=a.b.c is not possible: it must be true or false or null\n",
     "--model.optimizer.betas=x": "model.optimizer.betas=x is not possible: it must be a list\n",
@@ -62,8 +63,10 @@ FLAGS = {
     "--trainer.strategy.x=1": "trainer.strategy.x: there is no class to have it",
     "--trainer.logger=CSVLoger": "there is no such class. Did you mean 'CSVLogger'?",
     "--trainer.callbacks=EarlyStoping": "there is no such class. Did you mean 'EarlyStopping'?",
-    "--trainer.callbacks=EarlyStopping --trainer.callbacks.patience=abc": "patience=abc is not possible: it must be a "
-    "whole number\n",
+    "--trainer.callbacks=EarlyStopping": "--trainer.callbacks.monitor is missing",
+    "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.patience=abc": (
+        "patience=abc is not possible: it must be a whole number\n"
+    ),
     "--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=x --trainer.callbacks.mode=up": "`mode` can be",
     "--model..x=1": "'--model..x=1' is no flag",
     "--=1": "'--=1' is no flag",
@@ -99,6 +102,10 @@ TRAINING = {
 OPTIONS = ["--model.backend", "--trainer.logger", "--name"]
 PATHS = ["--config", "--ckpt_path", "--name", "--plugins", "--data=FileData --data.folder"]
 FILES = {
+    "trainer: {callbacks: EarlyStoping}": "there is no such class. Did you mean 'EarlyStopping'?",
+    "trainer: {callbacks: [{class_path: EarlyStoping}]}": "there is no such class. Did you mean 'EarlyStopping'?",
+    "trainer: {logger: CSVLoger}": "there is no such class. Did you mean 'CSVLogger'?",
+    "model: {class_path: HybridClassifier, init_args: {optimizer: Adamm}}": "Did you mean 'Adam'?",
     "modl: 3": "no option modl. Did you mean 'model'?",
     "trainer: {max_epoch: 3}": "Did you mean 'max_epochs'?",
     "model: HybridClasifier": "Did you mean 'HybridClassifier'?",
@@ -121,8 +128,8 @@ FILES = {
     "a: " + "{b: " * 20_000 + "1" + "}" * 20_000: "is nested too deep",
     "a: " + "9" * 5000: "more than 4,300 digits",
     'a: "\\ud800"': "the configuration file bad.yaml is not valid YAML",
-    "trainer: []": "options of the trainer stand below it, such as trainer: {max_epochs: 8}",
-    "trainer: null": "options of the trainer stand below it",
+    "trainer: []": "trainer=[] is not possible: it must be a mapping of options to values",
+    "trainer: null": "trainer=null is not possible: it must be a mapping of options to values",
     "model: {class_path: HybridClassifier, init_args: 3}": "model: init_args=3 is not possible: it must be a mapping",
     "model: {class_path: [a]}": "class_path=['a'] is not possible",
     "data: {folds: 3}": "data.folds: there is no class to have it. Name its class, for example --data=",
@@ -213,6 +220,16 @@ def test_many_names_are_listed_as_the_nearest_of_them(run):
     assert_refused(result, "Did you mean 'column77'? Known: ")
     assert "and 4,980 more" in result.err
     assert len(result.err) < 1000
+
+
+@pytest.mark.parametrize(("logger", "package"), [("TensorBoardLogger", "tensorboard"), ("MLFlowLogger", "mlflow")])
+def test_a_logger_without_its_package_says_what_to_install(run, logger, package):
+    options = ["--trainer.logger.save_dir=logs"] if logger == "TensorBoardLogger" else []
+    result = run("fit", *TINY, f"--trainer.logger={logger}", *options)
+    if importlib.util.find_spec(package) is None:
+        assert_refused(result, "needs a package that is not installed")
+        assert package in result.err
+        assert result.err.count("\n") == 1
 
 
 def test_no_model(run):

@@ -9,7 +9,7 @@ import yaml
 
 from hqlm import notices
 from hqlm.circuits import ANSATZE
-from hqlm.commands.plugins import BrokenPlugin
+from hqlm.config.plugins import BrokenPlugin
 from hqlm.models.restoring import import_plugin
 from tests.commands.conftest import ROOT, TINY
 

@@ -16,12 +16,12 @@ from hqlm.commands import study_run, study_trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, SMALL, TINY
 
-OVERLAY = f"--config={ROOT / 'configs/logger/wandb.yaml'}"
+OVERLAY = f"--config={ROOT / 'hqlm/configs/logger/wandb.yaml'}"
 EVERY = "--trainer.log_every_n_steps=1"
 CLASSICAL = ["--model=ClassicalClassifier", *SMALL]
 KEY = "0123456789abcdef" * 3
 STUDY = {
-    "base": ["base.yaml", str(ROOT / "configs/logger/wandb.yaml")],
+    "base": ["base.yaml", str(ROOT / "hqlm/configs/logger/wandb.yaml")],
     "design": {"class_path": "Ablation", "init_args": {"words": ["long_range"]}},
     "seeds": [0, 1],
     "plugins": ["tests.studies.inline"],

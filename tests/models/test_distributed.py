@@ -15,8 +15,9 @@ from hqlm.algorithms import QAOA, VQE, IsingChain, MaxCut
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
-from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import HybridClassifier
+from hqlm.models.reading import read_checkpoint
+from hqlm.run import find_checkpoint
 from tests.commands.conftest import TINY
 from tests.kernels import share_kernels
 

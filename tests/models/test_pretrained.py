@@ -17,7 +17,7 @@ import hqlm
 from hqlm import files
 from hqlm.backends import PennyLaneBackend
 from hqlm.circuits import RingAnsatz
-from hqlm.commands.slots import SLOTS
+from hqlm.config.slots import SLOTS
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder, SentenceTransformerEncoder
 from hqlm.errors import CheckpointError, ConfigError, PluginError, StorageError, user_mistake
 from hqlm.models import ClassicalClassifier, HybridClassifier, TextClassifier

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from hqlm.encoders.text.base import TrainedBody
 from hqlm.errors import ConfigError, DataError, TrainingError
+from hqlm.notices import hides_bars
 from hqlm.plain import PlainFields
 
 _WARM_UP: Final = 0.1  # share of the steps
@@ -69,9 +69,7 @@ def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels:
         optimizer, math.ceil(_WARM_UP * settings.steps), settings.steps
     )
     body.train()
-    steps = tqdm(
-        _batches(len(texts), settings), "tuning the text encoder", settings.steps, disable=not sys.stderr.isatty()
-    )
+    steps = tqdm(_batches(len(texts), settings), "tuning the text encoder", settings.steps, disable=hides_bars())
     for step, rows in enumerate(steps):
         embeddings = body([texts[row] for row in rows])
         loss = loss_of(embeddings, numbers[rows].to(embeddings.device))

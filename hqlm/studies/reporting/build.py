@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hqlm.circuits import Circuit
 from hqlm.errors import HqlmError, RunError
-from hqlm.io import load
 from hqlm.models import HybridClassifier
+from hqlm.run import CONFIG, PREDICTIONS, load
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
 from hqlm.studies.analysis.measures import Measure, measure
@@ -124,7 +124,7 @@ def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) 
 
 def _correct(folder: Path, trial: str) -> Array | None:
     """Which test rows a trial has right `(rows,)`; None where its predictions are missing or labels unknown."""
-    path = trial_folder(folder, trial) / "test" / "predictions.tsv"
+    path = trial_folder(folder, trial) / "test" / PREDICTIONS
     if not path.is_file():
         return None
     try:
@@ -205,7 +205,7 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
 def _experiment(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
     """The resolved configuration of the base if it is done, else of the first trial; the base's file may change."""
     for _, row in _base_first(done).iterrows():
-        path = trial_folder(folder, row["trial"]) / "config.yaml"
+        path = trial_folder(folder, row["trial"]) / CONFIG
         if path.is_file():
             correct = _correct(folder, row["trial"])
             rows = "" if correct is None else f", tested on {len(correct)} rows"

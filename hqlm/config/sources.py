@@ -1,0 +1,233 @@
+"""Where a configuration comes from: files, flags of a command line, and values from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from jsonargparse import get_loader
+
+from hqlm.config.plugins import check_names, load_installed, load_named, named
+from hqlm.errors import ConfigError
+from hqlm.files import YAML_LOADER, parse_argument, parse_yaml
+from hqlm.registry import suggestion
+
+Config = dict[str, Any]
+load_yaml = get_loader("yaml")  # jsonargparse's own: 1e-3 is a number there, a word in plain PyYAML
+SHIPPED: Final = Path(__file__).parents[1] / "configs"
+_HELP: Final = ("help", "h", "print_config")
+
+
+class Text(str):
+    """A value as it was typed: YAML, unless its option takes text."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Configuration files and dotted keys with values, in order.
+
+    Args:
+        files: each file with what it holds.
+        flags: dotted keys with values, which stand above the files; `Text` at the command line.
+    """
+
+    files: tuple[tuple[Path, Config], ...] = ()
+    flags: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def from_arguments(cls, args: list[str]) -> Sources:
+        """Read the files and flags of a command line.
+
+        Raises:
+            ConfigError: for a configuration file that is missing or no YAML mapping, or a word that is no flag.
+        """
+        flags = [(key, value) for key, value in _split(args)]
+        files = [find_config(value) for key, value in flags if key in ("c", "config")]
+        kept = tuple((key, value) for key, value in flags if key not in ("c", "config"))
+        return cls(tuple((path, read_config(path)) for path in files), kept)
+
+    @classmethod
+    def from_python(cls, files: Collection[str | os.PathLike[str]], overrides: Mapping[str, Any]) -> Sources:
+        """Read files, and take the values of dotted keys as they are.
+
+        Raises:
+            ConfigError: as `from_arguments`.
+        """
+        paths = [find_config(os.fspath(file)) for file in files]
+        return cls(tuple((path, read_config(path)) for path in paths), tuple(overrides.items()))
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of a top-level key: of its last flag, else of the last file that has it, else None."""
+        values = [config.get(key) for _, config in self.files]
+        values += [_parsed(value, key) for name, value in self.flags if name == key]
+        return next((value for value in reversed(values) if value is not None), None)
+
+    def has(self, *keys: str) -> bool:
+        """Return whether one of these flags is given, with a value or without."""
+        return any(name in keys for name, _ in self.flags)
+
+    def split(self, keys: Collection[str]) -> tuple[Sources, Sources]:
+        """Return the sources of these top-level keys alone, and of all others."""
+        of_keys, others = (
+            Sources(
+                tuple(
+                    (path, {k: v for k, v in config.items() if (k in keys) == wanted}) for path, config in self.files
+                ),
+                tuple((k, v) for k, v in self.flags if (k.partition(".")[0] in keys) == wanted),
+            )
+            for wanted in (True, False)
+        )
+        return of_keys, others
+
+    def without(self, *keys: str) -> Sources:
+        """Return these sources without some top-level keys."""
+        return self.split(keys)[1]
+
+    def below(self, *files: tuple[Path, Config]) -> Sources:
+        """Return these sources on top of other files."""
+        return replace(self, files=(*files, *self.files))
+
+    @property
+    def wants_help(self) -> bool:
+        """Whether a flag asks for help."""
+        return self.has("h", "help") or self.asks_for_class
+
+    @property
+    def asks_for_class(self) -> bool:
+        """Whether a flag such as `--model.ansatz.help=RingAnsatz` asks for the options of a class."""
+        return any(key.endswith(".help") for key, _ in self.flags)
+
+    @property
+    def stem(self) -> str | None:
+        """What a run is called when no name is given: as its first configuration file, or that file's run."""
+        if not self.files:
+            return None
+        path = self.files[0][0].absolute()
+        return path.parent.name if path.name == "config.yaml" else path.stem
+
+    @property
+    def plugins(self) -> list[str]:
+        """The modules that the user names, in files and by flag.
+
+        Raises:
+            ConfigError: when they are not module names.
+        """
+        configs = [*(config for _, config in self.files), {"plugins": self["plugins"]}]
+        return list(dict.fromkeys(module for config in configs for module in named(config)))
+
+    def load_plugins(self) -> None:
+        """Import the plugins that are installed, then those that files and flags name.
+
+        Raises:
+            PluginError: when a named one cannot be imported.
+            DuplicateComponent: when two classes of a slot have one name.
+        """
+        load_installed()
+        load_named({"plugins": self.plugins})
+        check_names()
+
+
+def find_config(name: str) -> Path:
+    """Return the file that a name means: a path, or a shipped configuration such as `quickstart` or `noise/ionq_forte`.
+
+    A path wins over a shipped configuration.
+    """
+    path = Path(name)
+    shipped = SHIPPED / f"{name}.yaml"
+    is_name = os.path.isfile(shipped) and shipped.resolve().is_relative_to(SHIPPED.resolve())
+    return shipped if is_name and not os.path.lexists(path) else path
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Return the shipped configurations by name."""
+    files = sorted(SHIPPED.rglob("*.yaml"), key=lambda path: (len(path.relative_to(SHIPPED).parts), path))
+    return {str(path.relative_to(SHIPPED).with_suffix("")): path for path in files}
+
+
+def locate(path: str, folder: Path) -> str:
+    """Return where a path that a file names lies: beside the file, in the working directory, or among the shipped ones.
+
+    Args:
+        path: as the file has it; it is returned unchanged where none of the three has it.
+        folder: of the file.
+    """
+    if os.path.isabs(path):
+        return path
+    for place in (folder, Path(), SHIPPED):
+        if os.path.exists(place / path):
+            return str(place / path)
+    return path
+
+
+def read_config(path: Path) -> Config:
+    """Return a YAML file as a dict.
+
+    Raises:
+        ConfigError: when it is missing, unreadable, no mapping, or says a key twice.
+        DocumentError: when it is no YAML, or not plain data.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        config = parse_yaml(text, f"the configuration file {path}", load_yaml)
+        twice = _repeated_key(yaml.compose(text, Loader=YAML_LOADER), set())
+    except FileNotFoundError as err:
+        files = [*sorted(str(file) for file in path.parent.glob("*.yaml")), *shipped_configs()]
+        raise ConfigError(f"there is no configuration file {path}. {suggestion(str(path), files)}") from err
+    except IsADirectoryError as err:
+        raise ConfigError(f"{path} is a folder: name a configuration file in it") from err
+    except OSError as err:
+        raise ConfigError(f"cannot read the configuration file {path}: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"cannot read the configuration file {path}: it is not UTF-8 text: {err}") from err
+    if not isinstance(config, dict):
+        raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
+    if twice is not None:
+        raise ConfigError(f"{path}, line {twice.start_mark.line + 1}: the key '{twice.value}' stands there twice")
+    return config
+
+
+def _repeated_key(node: Any, visited: set[int]) -> Any:
+    """Return the node of the first key that a mapping repeats; YAML itself would let the last one win."""
+    if id(node) in visited:  # by an alias, which may stand in the node itself
+        return None
+    visited.add(id(node))
+    seen: set[object] = set()
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in seen:
+            return key
+        seen.add(key.value)
+        inner = _repeated_key(value, visited)
+        if inner is not None:
+            return inner
+    items = node.value if isinstance(node, yaml.SequenceNode) else ()
+    return next((found for item in items if (found := _repeated_key(item, visited)) is not None), None)
+
+
+def _parsed(value: Any, key: str) -> Any:
+    return parse_argument(str(value), key, load_yaml) if isinstance(value, Text) else value
+
+
+def _split(args: list[str]) -> Iterator[tuple[str, Text]]:
+    """Yield (key, value) of each flag: `--key=value`, `--key value`, or `--key` alone, which means true."""
+    words = iter([*args, None])
+    word = next(words)
+    while word is not None:
+        if not word.startswith("-"):
+            raise ConfigError(f"'{word}' stands where a flag is expected: flags are --key=value or --key value")
+        flag, equals, value = word.partition("=")
+        key = flag.removeprefix("-").removeprefix("-")
+        if "" in key.removesuffix("+").split("."):
+            raise ConfigError(f"'{word}' is no flag: flags are --key=value or --key value")
+        key = key if "." in key else key.replace("-", "_")
+        word = next(words)
+        if equals:
+            yield key, Text(value)
+        elif word is None or word.startswith("--"):
+            yield key, Text("" if key in _HELP else "true")
+        else:
+            yield key, Text(word)
+            word = next(words)
