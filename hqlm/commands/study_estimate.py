@@ -66,7 +66,8 @@ def estimate(study: Study, configs: Sequence[Config]) -> Estimate:
         total = words(mean * -(-len(configs) // workers))
         lasting = (
             f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
-            f"{_BATCHES} steps of {len(seconds)} of them"
+            f"{_BATCHES} steps of {len(seconds)} of them, if the machine stays as busy as it is now and trials side by "
+            "side do not slow each other down"
         )
     return Estimate(lasting, tuple(failures))
 

@@ -284,8 +284,8 @@ def _is_known(hint: Any) -> bool:
 
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:
     """Whether text stays text there: beside a class the parser takes what is no word for a path to import."""
-    if not text:  # names nothing
-        return True
+    if members == [None]:  # an option that the class hands on, of which no type is known
+        return not text  # which names nothing
     if all(map(_is_plain, members)):
         return any(each in _TEXT or get_origin(each) in (Literal, *_TEXT) for each in members)
     word = text in [each for one in members if get_origin(one) is Literal for each in get_args(one)]
