@@ -59,7 +59,7 @@ def test_a_logger_holds_what_the_metrics_file_holds(run, monkeypatch, logger, pa
         assert read(Path("runs/a" if store != "mlruns" else "."), name) == pytest.approx(measured(name))
     assert {path.name for path in Path().iterdir()} <= {"runs", "cache", "mlruns"}
     kept = yaml.safe_load(Path("runs/a/config.yaml").read_text())["trainer"]["logger"]
-    assert kept["class_path"] == f"lightning.pytorch.loggers.{logger}"
+    assert kept["class_path"].endswith(f".{logger}")
     assert run("test", "--ckpt_path=a").code == 0
     assert json.loads(Path("runs/a/test-1/metrics.json").read_text())["test/acc"] > 0.0
 
