@@ -6,15 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hqlm.estimator import QuantumHeadClassifier
+    from hqlm.estimator import HeadClassifier
     from hqlm.io import load
 
 __version__ = "0.1.0"
 
-__all__ = ["QuantumHeadClassifier", "__version__", "load"]
+__all__ = ["HeadClassifier", "__version__", "load"]
 
 # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
-_HOMES = {"QuantumHeadClassifier": "hqlm.estimator", "load": "hqlm.io"}
+_HOMES = {"HeadClassifier": "hqlm.estimator", "load": "hqlm.io"}
 
 
 def __getattr__(name: str) -> Any:

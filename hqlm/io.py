@@ -31,7 +31,7 @@ BEST: Final = "best"  # how names of checkpoints chosen on the validation data s
 
 
 def load(path: str | os.PathLike[str], *, plugins: Sequence[str] = ()) -> Any:
-    """A trained model (a `TextClassifier`, if nothing else was trained), on the CPU and ready for `predict`.
+    """A trained model (a `TextModel`, if nothing else was trained), on the CPU and ready for `predict`.
 
     Args:
         path: a checkpoint, the folder of a run, or the name of a run below `runs/`; of a run its best checkpoint; or a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -49,9 +49,9 @@ class EnergyMinimizer(HqlmModule):
         schedule: learning-rate schedule, per step.
     """
 
-    score: ClassVar[str] = "val/energy"
-    score_title: ClassVar[str] = "energy"
-    score_mode: ClassVar[Literal["max", "min"]] = "min"
+    score = "val/energy"
+    score_title = "energy"
+    score_mode = "min"
 
     def __init__(
         self,

@@ -118,12 +118,12 @@ class Budget:
         if self.dry_run:
             raise NotSubmitted(
                 f"a dry run, nothing was submitted. This would send {plan}; training repeats it at every step. To "
-                "go on set model.backend.dry_run=false and model.backend.max_cost_usd to what all calls together may "
+                "go on set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
         if self._exceeded_by(plan.cost):
             raise NotSubmitted(
-                f"nothing was submitted: this would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
+                f"nothing was submitted: this would send {plan}. backend.max_cost_usd is {self.limit:g}, of "
                 f"which {_dollars(self.spent)} may be spent already. Set it to {_dollars(self.spent + plan.cost)} or "
                 "more, or use fewer rows, shots or trained parameters"
             )
@@ -139,8 +139,8 @@ class Budget:
         check_amount("the cost of a submission", cost)
         if self.dry_run or self._exceeded_by(cost):
             raise NotSubmitted(
-                f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run={self.dry_run}, "
-                f"and {_dollars(self.spent)} of model.backend.max_cost_usd={self.limit:g} may be spent already"
+                f"circuits of at most {_dollars(cost)} USD were not submitted: backend.dry_run={self.dry_run}, "
+                f"and {_dollars(self.spent)} of backend.max_cost_usd={self.limit:g} may be spent already"
             )
         self.spent += cost
 

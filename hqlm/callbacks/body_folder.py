@@ -10,9 +10,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from hqlm.callbacks.checkpoints import BestCheckpoint
 from hqlm.encoders import Stage
 from hqlm.io import read_checkpoint
-from hqlm.models import TextClassifier
+from hqlm.models import EmbeddingModel
 from hqlm.models.restoring import restored
-from hqlm.models.text_model import BODY
+from hqlm.models.embedding import BODY
 
 
 class BodyFolder(Callback):
@@ -40,11 +40,11 @@ class BodyFolder(Callback):
             best = self.best.best_model_path
             if best:  # with the settings of this run, which are the user's own
                 model = cast(
-                    TextClassifier, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
+                    EmbeddingModel, restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best))
                 )
             model.save_body(self.folder)
 
 
-def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> TextClassifier | None:
-    has_it = isinstance(model, TextClassifier) and model.stage == stage
-    return cast(TextClassifier, model) if has_it and trainer.is_global_zero else None
+def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> EmbeddingModel | None:
+    has_it = isinstance(model, EmbeddingModel) and model.stage == stage
+    return cast(EmbeddingModel, model) if has_it and trainer.is_global_zero else None

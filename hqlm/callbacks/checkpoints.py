@@ -19,10 +19,10 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         folder: of the run.
-        model: class of the model.
+        model: what is trained.
     """
 
-    def __init__(self, folder: Path, model: type[HqlmModule]) -> None:
+    def __init__(self, folder: Path, model: HqlmModule) -> None:
         super().__init__(
             dirpath=folder / CHECKPOINTS,
             filename=BEST + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hqlm.files import write_text
-from hqlm.models import TextClassifier
+from hqlm.models import TextModel
 
 
 class PredictionsFile(Callback):
@@ -40,30 +40,13 @@ class PredictionsFile(Callback):
         self._write(trainer, pl_module)
 
     def _write(self, trainer: Trainer, model: LightningModule) -> None:
-        if not isinstance(model, TextClassifier) or model.evaluation is None or not trainer.is_global_zero:
+        if not isinstance(model, TextModel) or model.evaluation is None or not trainer.is_global_zero:
             return
         assert model.class_names is not None
         found, all_texts = model.evaluation, trainer.datamodule.texts(model.evaluation.split)  # type: ignore[attr-defined]
         texts = [all_texts[row] for row in found.index.tolist()]
-        rows = prediction_rows(model.class_names, texts, found.labels.tolist(), found.probabilities.tolist())
-        write_table(self.path, prediction_header(model.class_names), rows)
-
-
-def prediction_header(class_names: Sequence[str]) -> list[str]:
-    """Columns of `predictions.tsv`."""
-    return ["text", "label", "predicted", *(f"p_{_flat(name)}" for name in class_names)]
-
-
-def prediction_rows(
-    class_names: Sequence[str], texts: Sequence[str], labels: Sequence[int], probabilities: Sequence[Sequence[float]]
-) -> list[list[str]]:
-    """Rows of `predictions.tsv`: text, label (empty where it is negative), most probable class, its probabilities."""
-    names = [_flat(name) for name in class_names]
-    rows = []
-    for text, label, row in zip(texts, labels, probabilities, strict=True):
-        predicted = names[max(range(len(names)), key=row.__getitem__)]
-        rows.append([_flat(text), "" if label < 0 else names[label], predicted, *(f"{value:.6f}" for value in row)])
-    return rows
+        rows = model.task.table(texts, found.targets, found.outputs, model.class_names)
+        write_table(self.path, model.task.header(model.class_names), rows)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -74,7 +57,3 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     writer.writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())
-
-
-def _flat(text: str) -> str:
-    return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from hqlm.callbacks.metrics_file import MetricsFile
 from hqlm.callbacks.wandb_session import Mode, Session, ask_server, check, is_online, page
 from hqlm.io import run_folder
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import HqlmModule, TextModel
 from hqlm.studies.store import RUNNING, read_record
 
 _STEP: Final = "trainer/global_step"
@@ -123,10 +123,10 @@ class WandbRun(Logger, Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send the confusion matrix."""
         session = self._session
-        if session is None or not isinstance(pl_module, TextClassifier) or pl_module.evaluation is None:
+        if session is None or not isinstance(pl_module, TextModel) or pl_module.evaluation is None:
             return
         found, names = pl_module.evaluation, list(pl_module.class_names or ())
-        actual, predicted = found.labels.tolist(), found.logits.argmax(1).tolist()
+        actual, predicted = found.targets.tolist(), found.outputs.argmax(1).tolist()
         session.try_to(lambda: session.log({"test/confusion_matrix": _confusion_matrix(actual, predicted, names)}))
 
     def _about(self, config: Any, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class WandbRun(Logger, Callback):
         session.plot_against(_STEP)
         if isinstance(self._module, HqlmModule) and (found := self._module.circuits()):
             session.log({f"circuit/{name}": page(circuit.to_svg()) for name, circuit in found.items()})
-        if isinstance(self._module, TextClassifier):
+        if isinstance(self._module, TextModel):
             counts = self._module.parameter_counts()
             session.summarize({f"parameters/{kind}": count for kind, count in counts.items()})
 
@@ -181,8 +181,9 @@ def _metrics_file(trainer: Trainer, folder: Path) -> MetricsFile:
 
 def _tags(config: Any, overrides: Mapping[str, Any]) -> list[str]:
     """What is ablated, then what else a trial varies."""
-    words = config.get("model", {}).get("init_args", {}).get("ablate") or ()
-    varied = [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in overrides.items() if key != "model.ablate"]
+    options = config.get("model", {}).get("init_args", {})
+    words = ((options.get("head") or {}).get("init_args") or options).get("ablate") or ()
+    varied = [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in overrides.items() if not key.endswith(".ablate")]
     return [*(f"without {word}" for word in words), *varied]
 
 

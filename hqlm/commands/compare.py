@@ -19,7 +19,8 @@ from hqlm.commands.training_cli import HqlmCLI
 from hqlm.commands.trials import Trial, Workshop
 from hqlm.errors import ConfigError, RunError
 from hqlm.files import LOCK, write_text
-from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.heads import KernelHead, QuantumHead
+from hqlm.models import TextModel
 from hqlm.studies.comparison import report
 from hqlm.studies.comparison.compare import HYBRID, Comparison, check_draws, compare
 from hqlm.studies.comparison.records import read_outcome, write_all_predictions
@@ -137,16 +138,16 @@ def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
         raise ConfigError(f"--draws={plan.draws}: give 1 or more")
     if plan.draws > 1 and "seed" not in config["data"]["init_args"]:
         raise ConfigError(f"--draws={plan.draws}: {type(cli.datamodule).__name__} has no option seed to draw by")
-    if not isinstance(cli.model, TextClassifier) or isinstance(cli.model, ClassicalClassifier):
+    if not isinstance(cli.model, TextModel) or not isinstance(cli.model.recipe, QuantumHead | KernelHead):
         raise ConfigError(
-            f"--model={type(cli.model).__name__}: the rivals stand beside a hybrid model of texts, such as "
-            "HybridClassifier"
+            f"--model={type(cli.model).__name__}: the rivals stand beside a model of texts with a quantum head, such as "
+            "model.head=QuantumHead"
         )
     if cli.model.stage == "end_to_end":
         raise ConfigError(
             "model.text_encoder.stage=end_to_end: every model would train a text encoder of its own, so there are no "
             "embeddings to compare heads on. Compare with stage=frozen or stage=contrastive, or train and test both "
-            "models end to end: hqlm fit --model=ClassicalClassifier ..."
+            "models end to end: hqlm fit --model.head=LinearHead ..."
         )
     if cli.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")

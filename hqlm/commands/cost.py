@@ -18,16 +18,16 @@ from hqlm.commands.training_cli import HqlmCLI
 from hqlm.cost import DEVICES, SUPERCONDUCTING, TRAPPED_ION, Device, Rows, Simulator, estimate, plot, table, workload
 from hqlm.data import TextDataModule
 from hqlm.errors import ConfigError
-from hqlm.models import HybridClassifier
-from hqlm.models.composition import Composition
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.registry import suggestion
 
 _DESCRIPTION: Final = """What the quantum circuit of an experiment costs; nothing is trained and nothing is submitted.
 
   hqlm cost --config configs/sst2.yaml
-  hqlm cost --config configs/sst2.yaml --model.execution.shots=1000 --plot cost.svg
+  hqlm cost --config configs/sst2.yaml --head.execution.shots=1000 --plot cost.svg
   hqlm cost --config configs/sst2.yaml --devices=[trapped_ion] --trapped_ion.watts=5000
-  hqlm cost --config configs/sst2.yaml --model.feature_encoder.n_qubits=20 --json
+  hqlm cost --config configs/sst2.yaml --model.head.feature_encoder.n_qubits=20 --json
 
 Shown are the gates of the second module's circuit (the part that a device runs; the first module is always simulated),
 as written and compiled by Qiskit into the native gates of trapped ions, where every pair of qubits is connected, and of
@@ -72,17 +72,17 @@ def main(args: list[str]) -> int:
             raise ConfigError(f"--devices: there is no '{name}'. {suggestion(name, list(DEVICES))}")
     if config["plot"] is not None:
         plot.check(config["plot"])
-    model = _model(cli)
+    head = _head(cli)
     rows, n_classes = _rows(cli)
-    circuits = list(_circuits(model.composition, config["qubits"], n_classes))
-    shots = model.execution.shots or _SHOTS
-    work = workload(circuits[0], rows, model.execution, _trains_inputs(model.composition), shots)
+    circuits = list(_circuits(head, config["qubits"], n_classes))
+    shots = head.execution.shots or _SHOTS
+    work = workload(circuits[0], rows, head.execution, _trains_inputs(head), shots)
     cost = estimate(circuits, work, {name: config[name] for name in config["devices"]}, config["simulation"])
     if config["json"]:
         assumed = {name: asdict(config[name]) for name in (*config["devices"], "simulation")}
         print(json.dumps(asdict(cost) | {"assumptions": assumed}, indent=2))
     else:
-        print(table.text(cost, model.execution.shots is not None))
+        print(table.text(cost, head.execution.shots is not None))
     if config["plot"] is not None:
         plot.draw(cost, config["plot"])
         print(f"{config['plot']} shows it", file=sys.stderr)
@@ -109,13 +109,14 @@ class CostCLI(HqlmCLI):
         parser.add_argument("--simulation", type=Simulator, default=Simulator(), help="What devices stand beside.")
 
 
-def _model(cli: HqlmCLI) -> HybridClassifier:
-    if not isinstance(cli.model, HybridClassifier) or cli.model.composition.circuit(2) is None:
+def _head(cli: HqlmCLI) -> QuantumHead:
+    head = cli.model.recipe if isinstance(cli.model, TextModel) else None
+    if not isinstance(head, QuantumHead) or head.reuploading is None:
         raise ConfigError(
-            f"--model={type(cli.model).__name__}: there is no circuit of a second module to cost. Give a "
-            "HybridClassifier that does not ablate it"
+            f"--model={type(cli.model).__name__}: there is no circuit of a second module to cost. Give a TextModel "
+            "with model.head=QuantumHead that does not ablate it"
         )
-    return cli.model
+    return head
 
 
 def _rows(cli: HqlmCLI) -> tuple[Rows, int]:
@@ -147,19 +148,17 @@ def _limited(rows: int, size: int, limit: float | None) -> int:
     return min(rows, size * batches)
 
 
-def _trains_inputs(composition: Composition) -> bool:
+def _trains_inputs(head: QuantumHead) -> bool:
     """Whether something trainable stands before the circuit."""
-    assert composition.feature_encoder is not None
-    assert composition.reuploading is not None
-    features = composition.feature_encoder.build(1)  # what is trained does not depend on the size of an embedding
-    return composition.reuploading.trains_scale or any(each.requires_grad for each in features.parameters())
+    assert head.reuploading is not None
+    features = head.feature_encoder.build(1)  # what is trained does not depend on the size of an embedding
+    return head.reuploading.trains_scale or any(each.requires_grad for each in features.parameters())
 
 
-def _circuits(composition: Composition, qubits: list[int] | None, n_classes: int) -> Iterator[Circuit]:
+def _circuits(head: QuantumHead, qubits: list[int] | None, n_classes: int) -> Iterator[Circuit]:
     """The circuit as configured, and with other sizes of the feature encoder, ascending."""
-    encoder = composition.feature_encoder
-    own = composition.circuit(n_classes)
-    assert encoder is not None
+    encoder = head.feature_encoder
+    own = head.circuit(n_classes)
     assert own is not None
     yield own
     if "n_qubits" not in {each.name for each in fields(encoder)}:
@@ -174,6 +173,6 @@ def _circuits(composition: Composition, qubits: list[int] | None, n_classes: int
         if number > _MOST:
             raise ConfigError(f"--qubits={qubits}: give {_MOST:,} or less, beyond which no number holds the energy")
         larger = replace(encoder, n_qubits=number)  # type: ignore[call-arg]
-        circuit = replace(composition, feature_encoder=larger).circuit(n_classes)
+        circuit = replace(head, feature_encoder=larger).circuit(n_classes)
         assert circuit is not None
         yield circuit

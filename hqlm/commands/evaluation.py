@@ -27,7 +27,7 @@ _DESCRIPTION: Final = """{purpose}
   hqlm {command} --ckpt_path quickstart                          the best checkpoint of the run
   hqlm {command} --ckpt_path runs/quickstart/checkpoints/last.ckpt
   hqlm {command} --ckpt_path saved --data=FileData --data.folder=my_data      a folder that save_pretrained wrote
-  hqlm {command} --ckpt_path quickstart --model.execution.shots=100 --data.limit_test=50
+  hqlm {command} --ckpt_path quickstart --model.head.execution.shots=100 --data.limit_test=50
 
 Model and data are those of the run; configuration files win over them, flags over both. What differs is printed.
 """

@@ -31,7 +31,7 @@ from hqlm.commands.training_cli import HqlmCLI, interruptible
 from hqlm.errors import CheckpointError, ConfigError, RunError
 from hqlm.files import write_text
 from hqlm.io import CHECKPOINTS, LAST, find_checkpoint, read_checkpoint, restoring, run_folder
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import EmbeddingModel, HqlmModule, TextModel
 from hqlm.models.base import show_score
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.restoring import check_model
@@ -41,11 +41,11 @@ _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configur
 
   hqlm fit --config configs/quickstart.yaml
   hqlm fit --config configs/quickstart.yaml --config configs/noise/depolarizing.yaml --name noisy
-  hqlm fit --config configs/quickstart.yaml --model.ablate=[reuploading] --trainer.max_epochs=3
+  hqlm fit --config configs/quickstart.yaml --model.head.ablate=[offset] --trainer.max_epochs=3
   hqlm fit --config configs/quickstart.yaml --ckpt_path last
 
-Later files win over earlier ones, flags over files. `hqlm components` lists what --model, --model.backend and
-the others can name; `hqlm fit --model.help HybridClassifier` shows the options of one of them.
+Later files win over earlier ones, flags over files. `hqlm components` lists what --model.head, --model.head.backend and
+the others can name; `hqlm fit --model.help TextModel` shows the options of one of them.
 """
 _READS_TEXTS: Final = """  hqlm predict --ckpt_path {run}
   python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
@@ -151,7 +151,7 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
         print(f"going on with {_short(str(folder))} after epoch {progress['epoch']}")
     else:
         _warm_start(cli.model)
-    best, clock, steps = BestCheckpoint(folder, type(cli.model)), TrainingTime(), StepTime()
+    best, clock, steps = BestCheckpoint(folder, cli.model), TrainingTime(), StepTime()
     config = ConfigFile(cli.config_text(), folder)
     # the estimate before the clock starts; the last checkpoint after the others, whose state it keeps
     callbacks: list[Callback] = [TimeEstimate(), best, clock, steps, RandomState(), config, BodyFolder(folder, best)]
@@ -169,7 +169,7 @@ def train(cli: HqlmCLI, folder: Path, checkpoint: Path | None) -> dict[str, Any]
 
 
 def _warm_start(model: HqlmModule) -> None:
-    if isinstance(model, TextClassifier) and model.init_from is not None:
+    if isinstance(model, TextModel) and model.init_from is not None:
         model.warm_start(read_checkpoint(find_checkpoint(model.init_from)))
 
 
@@ -192,7 +192,7 @@ def _interrupted(folder: Path) -> int:
 
 def _summary(cli: HqlmCLI, trainer: Trainer, best: BestCheckpoint, folder: Path) -> dict[str, Any]:
     score = best.best_model_score
-    stage = {"stage": cli.model.stage} if isinstance(cli.model, TextClassifier) else {}
+    stage = {"stage": cli.model.stage} if isinstance(cli.model, EmbeddingModel) else {}
     return {
         "name": folder.name,
         cli.model.score.replace("/", "_"): None if score is None else float(score),
@@ -209,7 +209,7 @@ def _text(model: HqlmModule, summary: dict[str, Any]) -> str:
     run = summary["name"]
     score = summary[model.score.replace("/", "_")]
     shown = "none measured" if score is None else f"{show_score(score)} (best checkpoint)"
-    reads_texts = isinstance(model, TextClassifier)
+    reads_texts = isinstance(model, TextModel)
     text_encoder = f"text encoder          {summary['stage']}\n" if reads_texts else ""
     return f"""
 {model.score_title:<21} {shown}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,6 +194,8 @@ def _at(config: Any, key: str) -> Any:
 def _matters(value: Any, component: type, name: str) -> bool:
     """Whether an inherited value makes a difference to the class that inherits it."""
     default = inspect.signature(component).parameters[name].default
+    if isinstance(value, Namespace) and is_dataclass(default):
+        return Layer.of(value.as_dict()) != Layer.of(to_primitives(default, name))
     return bool(value != default)
 
 

@@ -14,6 +14,8 @@ from torch.optim import Optimizer
 
 from hqlm.commands.layers import import_class
 from hqlm.commands.slots import SLOTS
+from hqlm.models import TextModel
+from hqlm.models.renamed import MOVED
 from hqlm.registry import Registry, suggestion
 
 _KEY: Final = re.compile(r'Parser key "([^"]+)"')
@@ -83,6 +85,8 @@ def _unknown_option(message: str, key: str, options: list[str]) -> str:
     if component is Optimizer:
         optimizer = where.rpartition(".")[0]
         return f"{where}: there is no optimiser to have it. Name its class, for example --{optimizer}=torch.optim.AdamW"
+    if component is TextModel and name in MOVED and not group:
+        return f"there is no option {where} of TextModel: it is {key}.head.{name}"
     if group:
         component = get_type_hints(component.__init__)[group]
     return f"there is no option {where} of {component.__name__}. {suggestion(name, _options(component))}"

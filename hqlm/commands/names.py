@@ -10,6 +10,7 @@ from typing import Any
 
 from hqlm.commands.slots import SLOTS
 from hqlm.errors import ConfigError
+from hqlm.models.renamed import describe_renamed
 
 
 def expand(value: Any, slot: str = "") -> Any:
@@ -43,7 +44,14 @@ def _check_class(value: Mapping[Any, Any], slot: str) -> None:
 
 
 def class_path(name: str, slot: str) -> str:
-    """The class path of a component by its short name; anything else as it is."""
+    """The class path of a component by its short name; anything else as it is.
+
+    Raises:
+        ConfigError: for a model that has been renamed, saying how.
+    """
+    renamed = describe_renamed(name) if slot == "model" else ""
+    if renamed:
+        raise ConfigError(renamed)
     if slot not in SLOTS or not is_short(name):
         return name
     component = SLOTS[slot][name]

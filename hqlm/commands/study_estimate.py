@@ -19,7 +19,7 @@ from hqlm.cache import make_cache_folder
 from hqlm.commands.request import Config, Request
 from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.commands.training_cli import HqlmCLI
-from hqlm.models import TextClassifier
+from hqlm.models import EmbeddingModel
 from hqlm.notices import say_if_slow
 from hqlm.studies.study import Study
 
@@ -84,7 +84,7 @@ def embed_all(configs: Sequence[Config]) -> None:
             continue
         seen.add(texts)
         cli = HqlmCLI("study", "", Request([], [], config))
-        if isinstance(cli.model, TextClassifier) and cli.datamodule is not None:
+        if isinstance(cli.model, EmbeddingModel) and cli.datamodule is not None:
             cli.datamodule.prepare_data()
             cli.datamodule.setup("fit")
             cli.datamodule.setup("test")

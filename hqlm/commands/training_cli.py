@@ -20,7 +20,7 @@ from hqlm.commands.request import Request
 from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError, refusal
 from hqlm.io import CheckpointFiles
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import EmbeddingModel, HqlmModule
 from hqlm.models.preparation import check_callbacks
 from hqlm.processes import watch_processes
 
@@ -84,7 +84,8 @@ class HqlmCLI(LightningCLI):
         """As in LightningCLI, but `--data` may be missing: not every model needs texts."""
         parser.add_lightning_class_args(self.trainer_class, "trainer")
         parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
-        parser.add_lightning_class_args(HqlmModule, "model", subclass_mode=True)
+        parser.add_lightning_class_args(HqlmModule, "model", subclass_mode=True, required=False)
+        parser.set_defaults({"model": {"class_path": "hqlm.models.TextModel"}})
         parser.add_lightning_class_args(HqlmDataModule, "data", subclass_mode=True, required=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -130,7 +131,7 @@ class HqlmCLI(LightningCLI):
             raise mistake from err
         self.model = self.config_init["model"]
         self.datamodule = self.config_init.get("data")
-        if isinstance(self.model, TextClassifier) and self.datamodule is None:
+        if isinstance(self.model, EmbeddingModel) and self.datamodule is None:
             raise ConfigError(f"{type(self.model).__name__} needs a data set of texts, for example --data=ReviewsData")
 
     @property

@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hqlm.algorithms import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, align
 from hqlm.algorithms.kernel_classifier import QuantumKernelClassifier
-from hqlm.algorithms.support_vectors import best_temperature
+from hqlm.kernels.support_vectors import best_temperature
 from hqlm.errors import ConfigError, DataError
 from hqlm.execution import Execution
 

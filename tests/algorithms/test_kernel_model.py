@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from sklearn.svm import SVC
 
 from hqlm.algorithms import AmplitudeMap, KernelClassifier, QuantumKernel, UploadMap, ZZFeatureMap, alignment
-from hqlm.algorithms.support_vectors import best_temperature
+from hqlm.kernels.support_vectors import best_temperature
 from hqlm.backends import StatevectorBackend
 from hqlm.circuits import InterleavedUpload, RingAnsatz
 from hqlm.data import ReviewsData

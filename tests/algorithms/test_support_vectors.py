@@ -10,7 +10,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.svm import SVC
 
-from hqlm.algorithms.support_vectors import SupportVectorMachine, best_temperature
+from hqlm.kernels.support_vectors import SupportVectorMachine, best_temperature
 from hqlm.errors import DataError, MissingDependency
 
 

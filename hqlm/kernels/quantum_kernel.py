@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from hqlm.algorithms.feature_maps import AmplitudeMap, FeatureMap
+from hqlm.kernels.feature_maps import AmplitudeMap, FeatureMap
 from hqlm.backends import QuantumBackend, StatevectorBackend
 from hqlm.circuits import Circuit, PauliString
 from hqlm.errors import ConfigError, DataError, UnsupportedExecution, abbreviate

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import trange
 
-from hqlm.algorithms.kernel import QuantumKernel, check_vectors
+from hqlm.kernels.quantum_kernel import QuantumKernel, check_vectors
 from hqlm.errors import ConfigError, DataError, TrainingError
 
 
