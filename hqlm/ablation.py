@@ -42,8 +42,10 @@ def remove_modules(
         structure: what is equal for two of them that compute the same.
 
     Raises:
-        ConfigError: for an unknown word, or one that changes nothing beside the others.
+        ConfigError: for a text in place of several, an unknown word, or one that changes nothing beside the others.
     """
+    if isinstance(words, str):
+        raise ConfigError(f"ablate must be a tuple of names of modules, given {words!r}")
     for index, word in enumerate(words):
         if word not in ABLATIONS:
             raise ConfigError(f"ablate: there is no word '{word}'. {suggestion(word, ABLATIONS)}")

@@ -171,7 +171,7 @@ def _change_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> A
         return change(value, options)
     whole, nested = _split(options)
     changed = {**(value or {}), **whole}
-    if not {*whole, *nested} <= {*field_names(default)}:
+    if not dataclasses.is_dataclass(default) or not {*whole, *nested} <= {*field_names(default)}:
         change(default, options)  # which refuses them
     for name, inner in nested.items():
         changed[name] = _change_parameter(getattr(default, name), changed.get(name), inner)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jsonargparse import Namespace
+from jsonargparse import Namespace, dict_to_namespace
 from torch.optim import Optimizer
 
 from hqlm.errors import ConfigError
@@ -136,8 +136,10 @@ def _classes(config: Any, key: str) -> Iterator[tuple[str, Any]]:
 def settle(config: Any, layers: Sequence[Layer]) -> list[str]:
     """Say what changed classes kept of the options that were meant for others; an optimiser keeps nothing but `lr`.
 
+    Options of a class that nobody asked for, the default one, are none of the class that takes its place.
+
     Args:
-        config: the parsed configuration; optimisers are changed in place.
+        config: the parsed configuration; classes that were changed are settled in place.
         layers: it was made of, the lowest first.
     """
     said = []
@@ -152,7 +154,10 @@ def settle(config: Any, layers: Sequence[Layer]) -> list[str]:
         if issubclass(new, Optimizer):
             for name in set(given) - explicit - {_OPTIMIZER_KEEPS}:
                 given[name] = inspect.signature(new).parameters[name].default
-        before = said_before | layers[0].below(key)
+        else:
+            for name in set(given) & layers[0].below(key) - explicit - said_before:
+                given[name] = _default(new, name)
+        before = said_before | ({_OPTIMIZER_KEEPS} if issubclass(new, Optimizer) else set())
         kept = [name for name in sorted(before - explicit) if name in given and _matters(given[name], new, name)]
         dropped = sorted((said_before | explicit) - set(given))  # also of a flag before that of the class
         if kept or dropped:
@@ -189,6 +194,12 @@ def _at(config: Any, key: str) -> Any:
             return None
         here = here.get(name) if "class_path" not in here else (here.get("init_args") or {}).get(name)
     return here if here is not None and "class_path" in here else None
+
+
+def _default(component: type, name: str) -> Any:
+    """Return the default of an option, as the parser has it."""
+    value = to_primitives(inspect.signature(component).parameters[name].default, name)
+    return dict_to_namespace(value) if isinstance(value, dict) else value
 
 
 def _matters(value: Any, component: type, name: str) -> bool:

@@ -39,7 +39,7 @@ class QuantumHead(Head):
             second_module, quantum.
 
     Raises:
-        ConfigError: for a word of `ablate` that is unknown or changes nothing.
+        ConfigError: for a readout that is none of these, or a word of `ablate` that is unknown or changes nothing.
     """
 
     feature_encoder: FeatureEncoder = QuantumFeatureEncoder()
@@ -52,6 +52,8 @@ class QuantumHead(Head):
     ablate: tuple[Ablation, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.readout, int) and self.readout not in ("all", "auto"):
+            raise ConfigError(f"head.readout must be a whole number, 'all' or 'auto', given {self.readout!r}")
         _ = self.resolved
 
     @property

@@ -141,7 +141,7 @@ class _LogisticRegression(SolvedModule):
         weight, bias = (torch.from_numpy(each).to(self.weight) for each in (model.coef_, model.intercept_))
         if self.n_outputs == 2:  # scikit-learn has the score of the second class alone
             weight, bias = (torch.cat((-each, each)) / 2.0 for each in (weight, bias))
-        self.weight, self.bias = weight, bias
+        self.weight, self.bias = weight.contiguous(), bias
 
     def scores(self, embeddings: Tensor) -> Tensor:
         return nn.functional.linear(embeddings.double(), self.weight, self.bias)
