@@ -58,7 +58,7 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
     layer reads the features too. `set_params(head__feature_encoder__n_layers=4)` and a grid over
     `head__feature_encoder__n_layers` set one option.
 
-    Training minimises the loss of the head, by default the cross-entropy, with AdamW, in a plain loop in float32: within
+    Training minimises the loss of the head, by default the cross-entropy, with AdamW, in a plain loop in float32: in
     a grid search, a notebook or another program a Lightning Trainer would take over Ctrl-C, logging and the layout of
     processes. A head that is solved in one step is solved on all rows; C, if there are several, and the temperature of
     its probabilities are chosen by cross-validation. Prediction is in float64, so that a row is given the same
@@ -248,9 +248,7 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
                 raise TrainingError(f"a weight is not finite after epoch {epoch}. Lower learning_rate")
             yield total / len(rows)
 
-    def _solve(
-        self, module: SolvedModule, vectors: Tensor, numbers: NDArray[np.int64], weights: Tensor | None
-    ) -> None:
+    def _solve(self, module: SolvedModule, vectors: Tensor, numbers: NDArray[np.int64], weights: Tensor | None) -> None:
         """Solve on all rows, with the C that predicts best in a cross-validation, whose scores calibrate."""
         targets = torch.tensor(numbers)
         folds = min(_FOLDS, int(np.bincount(numbers).min()))

@@ -26,7 +26,16 @@ from hqlm.encoders import HashingEncoder, LinearFeatureEncoder, QuantumFeatureEn
 from hqlm.errors import ConfigError, DataError, TrainingError
 from hqlm.estimator import HeadClassifier
 from hqlm.execution import Execution
-from hqlm.heads import HEADS, KernelHead, LinearHead, LogisticRegressionHead, MatchedHead, MLPHead, QuantumHead, RBFSVMHead
+from hqlm.heads import (
+    HEADS,
+    KernelHead,
+    LinearHead,
+    LogisticRegressionHead,
+    MatchedHead,
+    MLPHead,
+    QuantumHead,
+    RBFSVMHead,
+)
 from hqlm.heads.quantum import _QuantumModule
 from hqlm.kernels import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, best_temperature
 from hqlm.models import TextModel
@@ -183,7 +192,9 @@ def test_one_class_is_named_as_it_was_given():
 
 def test_a_loss_that_is_not_finite_stops_the_fit():
     with pytest.raises(TrainingError, match="Lower learning_rate"):
-        HeadClassifier(**SMALL | {"learning_rate": 1e30, "schedule": "constant", "head": {**HEAD, "skip": False}}).fit(*IRIS)
+        HeadClassifier(**SMALL | {"learning_rate": 1e30, "schedule": "constant", "head": {**HEAD, "skip": False}}).fit(
+            *IRIS
+        )
 
 
 def test_weights_that_are_not_finite_after_the_last_step_are_refused():
@@ -253,9 +264,7 @@ NOT_WEIGHTS = {
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of what is refused a line later
 @pytest.mark.parametrize(("rows", "message"), NOT_ROWS.values(), ids=NOT_ROWS)
-@pytest.mark.parametrize(
-    "make", [lambda: HeadClassifier(**SMALL), kernel_estimator], ids=["head", "kernel"]
-)
+@pytest.mark.parametrize("make", [lambda: HeadClassifier(**SMALL), kernel_estimator], ids=["head", "kernel"])
 def test_rows_that_no_estimator_takes(make, rows, message):
     if make is kernel_estimator and "too large" in message:
         message = "norm"  # float64 holds the values, and not their squares
@@ -268,9 +277,7 @@ def test_rows_that_no_estimator_takes(make, rows, message):
 
 
 @pytest.mark.parametrize(("labels", "message"), NOT_LABELS.values(), ids=NOT_LABELS)
-@pytest.mark.parametrize(
-    "make", [lambda: HeadClassifier(**SMALL), kernel_estimator], ids=["head", "kernel"]
-)
+@pytest.mark.parametrize("make", [lambda: HeadClassifier(**SMALL), kernel_estimator], ids=["head", "kernel"])
 def test_labels_that_no_estimator_takes(make, labels, message):
     with pytest.raises(ValueError, match=message):
         make().fit(IRIS[0], labels)
@@ -363,8 +370,7 @@ def test_what_is_left_out_of_the_head_is_left_out():
 def test_balanced_classes_lift_the_rare_one():
     X, y = make_classification(400, 8, weights=[0.95], class_sep=0.5, random_state=0)
     plain, balanced = (
-        HeadClassifier(**SMALL | {"class_weight": weight}).fit(X, y).predict(X).mean()
-        for weight in (None, "balanced")
+        HeadClassifier(**SMALL | {"class_weight": weight}).fit(X, y).predict(X).mean() for weight in (None, "balanced")
     )
     assert balanced > plain + 0.1
 
@@ -411,9 +417,7 @@ def test_it_trains_as_the_lightning_module_does(tmp_path):
         module = TextModel(HashingEncoder(), untrained._recipe(), class_names=["0", "1", "2"], embedding_dim=4)
         module.configure_model()
     rows = torch.tensor(X, dtype=torch.float32)
-    module.setup = lambda stage: (
-        module._embeddings.update(train=rows) or module._targets.update(train=torch.tensor(y))
-    )
+    module.setup = lambda stage: module._embeddings.update(train=rows) or module._targets.update(train=torch.tensor(y))
     module._optimizer = lambda groups: torch.optim.AdamW(groups, lr=0.02)
     trainer = Trainer(
         max_epochs=5, limit_val_batches=0, accelerator="cpu", default_root_dir=tmp_path, logger=False,

@@ -98,7 +98,11 @@ def made(tmp_path_factory):
         base = yaml.safe_load(Path("runs/tiny/config.yaml").read_text())
         base["trainer"] = {"max_epochs": 1, "accelerator": "cpu"}
         Path("base.yaml").write_text(yaml.safe_dump(base))
-        study = {"base": "base.yaml", "design": "FullFactorial", "factors": {"model.head.feature_encoder.n_layers": [1, 2]}}
+        study = {
+            "base": "base.yaml",
+            "design": "FullFactorial",
+            "factors": {"model.head.feature_encoder.n_layers": [1, 2]},
+        }
         Path("tiny.yaml").write_text(yaml.safe_dump({**study, "seeds": [0]}))
         assert main(["study", "run", "--config=tiny.yaml"]) == 0
     return folder
@@ -275,7 +279,9 @@ def test_an_option_that_is_imported_is_not_inherited_from_another_class(here, ca
     file, whole = checkpoint_of("tiny")
     backend = {"class_path": "hqlm.backends.pennylane.PennyLaneBackend", "init_args": {"device": f"{MODULE}.call"}}
     torch.save({**whole, "hyper_parameters": {**whole["hyper_parameters"], "backend": backend}}, file)
-    assert main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
+    assert (
+        main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
+    )
     assert "Give --model.head.backend.device" in capfd.readouterr().err
 
 
@@ -310,7 +316,9 @@ def test_what_a_study_varies_is_not_made_for_its_report(here, key):
     study = yaml.safe_load(path.read_text())
     values = [EVIL, {"init_args": EVIL}, *ways({}, ())]
     for value in values:
-        path.write_text(yaml.safe_dump({**study, key: {**study[key], "model.head.ansatz": [value, f"{MODULE}.Ansatz"]}}))
+        path.write_text(
+            yaml.safe_dump({**study, key: {**study[key], "model.head.ansatz": [value, f"{MODULE}.Ansatz"]}})
+        )
         main(STUDY_COMMANDS[0])  # its factors do not fit the trials: that it says so or not is no matter here
         assert MODULE not in sys.modules, value
 

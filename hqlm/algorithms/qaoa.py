@@ -181,7 +181,8 @@ class QAOA(EnergyMinimizer):
 
     def _circuit(self, n_layers: int) -> Circuit:
         circuit = qaoa_circuit(self.ising.scaled, n_layers, self.start_bits, self.doubt)
-        return remove_modules(replace(circuit, observables=()), self.ablate, _remove, lambda circuit: circuit)
+        left: Circuit = remove_modules(replace(circuit, observables=()), self.ablate, _remove, lambda circuit: circuit)
+        return left
 
     def _optimum(self, depth: int, angles: Tensor) -> Tensor:
         circuit = replace(self._circuit(depth), observables=self.hamiltonian.observables)

@@ -11,8 +11,8 @@ from hqlm.callbacks.checkpoints import BestCheckpoint
 from hqlm.encoders import Stage
 from hqlm.io import read_checkpoint
 from hqlm.models import EmbeddingModel
-from hqlm.models.restoring import restored
 from hqlm.models.embedding import BODY
+from hqlm.models.restoring import restored
 
 
 class BodyFolder(Callback):

@@ -183,7 +183,9 @@ def _tags(config: Any, overrides: Mapping[str, Any]) -> list[str]:
     """What is ablated, then what else a trial varies."""
     options = config.get("model", {}).get("init_args", {})
     words = ((options.get("head") or {}).get("init_args") or options).get("ablate") or ()
-    varied = [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in overrides.items() if not key.endswith(".ablate")]
+    varied = [
+        f"{key.rpartition('.')[2]}={_short(value)}" for key, value in overrides.items() if not key.endswith(".ablate")
+    ]
     return [*(f"without {word}" for word in words), *varied]
 
 

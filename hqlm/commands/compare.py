@@ -140,8 +140,8 @@ def _check(cli: HqlmCLI, plan: Plan, config: Config) -> None:
         raise ConfigError(f"--draws={plan.draws}: {type(cli.datamodule).__name__} has no option seed to draw by")
     if not isinstance(cli.model, TextModel) or not isinstance(cli.model.recipe, QuantumHead | KernelHead):
         raise ConfigError(
-            f"--model={type(cli.model).__name__}: the rivals stand beside a model of texts with a quantum head, such as "
-            "model.head=QuantumHead"
+            f"--model={type(cli.model).__name__}: the rivals stand beside a model of texts with a quantum head, "
+            "such as model.head=QuantumHead"
         )
     if cli.model.stage == "end_to_end":
         raise ConfigError(

@@ -112,7 +112,21 @@ class Request:
     @property
     def configs(self) -> list[Config]:
         """What stands below the files, then what they hold, short names expanded."""
-        return [expand(config) for config in (self.base, *(config for _, config in self.files))]
+        configs = [expand(config) for config in (self.base, *(config for _, config in self.files))]
+        if self._is_of_default_model:
+            return [_without_class(config) for config in configs]
+        return configs
+
+    @property
+    def _is_of_default_model(self) -> bool:
+        """Whether no other model is named than the default one, whose name then can be left out.
+
+        jsonargparse 4.53 cannot read back what it makes of a default head when the class of the model is named.
+        """
+        models = [config.get("model") for config in (self.base, *(config for _, config in self.files))]
+        names = [model.get("class_path") if isinstance(model, dict) else model for model in models]
+        names += [flag.value for flag in self.flags if flag.key in ("--model", "--model.class_path")]
+        return all(name is None or _names_default_model(name) for name in names)
 
     def arguments(self) -> list[str]:
         """The command line for the parser, short names expanded.
@@ -121,8 +135,10 @@ class Request:
             UnknownComponent: for a short name that its slot does not have.
         """
         given = [f"--config={yaml_line(config)}" for config in self.configs if config]
+        is_of_default_model = self._is_of_default_model
         for flag in self.flags:
-            given.append(_argument(flag))
+            if not (flag.key == "--model" and is_of_default_model and flag.value):
+                given.append(_argument(flag))
         return given
 
     def layers(self, lowest: Layer) -> tuple[list[Layer], Layer]:
@@ -166,6 +182,17 @@ def read_config(path: Path) -> Config:
     if twice is not None:
         raise ConfigError(f"{path}, line {twice.start_mark.line + 1}: the key '{twice.value}' stands there twice")
     return config
+
+
+def _names_default_model(name: Any) -> bool:
+    return isinstance(name, str) and name in ("TextModel", "hqlm.models.TextModel", "hqlm.models.text_model.TextModel")
+
+
+def _without_class(config: Config) -> Config:
+    model = config.get("model")
+    if not isinstance(model, dict) or "class_path" not in model:
+        return config
+    return {**config, "model": {key: value for key, value in model.items() if key != "class_path"}}
 
 
 def _repeated_key(node: Any, visited: set[int]) -> Any:

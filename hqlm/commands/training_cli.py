@@ -33,6 +33,10 @@ _LOWEST: Final = {  # of the options that Lightning does not check itself
     "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "num_nodes": 1,
     "reload_dataloaders_every_n_epochs": 0,
 }  # fmt: skip
+_DEFAULT_MODEL: Final = {
+    "class_path": "hqlm.models.TextModel",
+    "init_args": {"head": {"class_path": "hqlm.heads.QuantumHead"}},
+}
 _LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning take
 
 
@@ -85,7 +89,7 @@ class HqlmCLI(LightningCLI):
         parser.add_lightning_class_args(self.trainer_class, "trainer")
         parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
         parser.add_lightning_class_args(HqlmModule, "model", subclass_mode=True, required=False)
-        parser.set_defaults({"model": {"class_path": "hqlm.models.TextModel"}})
+        parser.set_defaults({"model": _DEFAULT_MODEL})
         parser.add_lightning_class_args(HqlmDataModule, "data", subclass_mode=True, required=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -204,7 +204,7 @@ class Workshop:
         embeddings = torch.from_numpy(rows.embeddings)
         found, marks = [], [time.perf_counter()]
         with torch.no_grad():
-            for batch in embeddings.split(size):
+            for batch in torch.split(embeddings, size):
                 found.append(predict(batch))
                 marks.append(time.perf_counter())
         skipped = 1 if len(found) > 1 else 0

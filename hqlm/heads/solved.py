@@ -191,7 +191,8 @@ class _RBFSVM(SolvedModule):
 
     def scores(self, embeddings: Tensor) -> Tensor:
         distances = torch.cdist(embeddings.double(), self.machine.vectors, compute_mode=EXACT_DISTANCE)
-        return self.machine(torch.exp(-self.gamma * distances.square()))
+        scores: Tensor = self.machine(torch.exp(-self.gamma * distances.square()))
+        return scores
 
     def size(self) -> tuple[int, str]:
         """The support vectors that it keeps."""

@@ -1,4 +1,4 @@
-"""Models that TextModel and its heads have replaced: what configurations and checkpoints that name them must say now."""
+"""Models that TextModel and its heads have replaced: what configurations that name them must say now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _RENAMED: Final = {
     "gamma, C, backend, execution and ablate; model.head.align=true where there was an optimizer",
 }
 MOVED: Final = frozenset(  # options of the model that are options of the head
-    "feature_encoder reuploading ansatz backend execution readout skip ablate feature_map kind gamma C hidden rank".split()
+    name
+    for name in ["feature_encoder", "reuploading", "ansatz", "backend", "execution", "readout", "skip", "ablate", "feature_map", "kind", "gamma", "C", "hidden", "rank"]
 )
 
 

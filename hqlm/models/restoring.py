@@ -18,7 +18,16 @@ from hqlm.models.renamed import describe_renamed
 from hqlm.models.trust import PLUGINS, check_trusted
 from hqlm.notices import say_if_slow
 
-_PARTS: Final = {"algorithms", "backends", "circuits", "encoders", "heads", "kernels", "models", "tasks"}  # packages that components live in
+_PARTS: Final = {
+    "algorithms",
+    "backends",
+    "circuits",
+    "encoders",
+    "heads",
+    "kernels",
+    "models",
+    "tasks",
+}  # packages that components live in
 
 
 def restored(checkpoint: Mapping[str, Any], file: Path) -> HqlmModule:

@@ -52,8 +52,7 @@ def test_the_temperature_makes_labels_most_probable():
     temperature = best_temperature(before, labels)
     assert temperature != 1.0
     losses = [
-        torch.nn.functional.cross_entropy(machine(gram) / (factor * temperature), labels)
-        for factor in (1.0, 0.9, 1.1)
+        torch.nn.functional.cross_entropy(machine(gram) / (factor * temperature), labels) for factor in (1.0, 0.9, 1.1)
     ]
     assert losses[0] < min(losses[1:])
     assert best_temperature(2.0 * machine(gram), labels) == pytest.approx(2.0 * temperature, rel=1e-3)

@@ -142,7 +142,12 @@ class PricedBackend(PaidBackend):
 
 
 def test_all_rows_must_be_paid_for_before_the_first_is_submitted(run, trained):  # noqa: F811
-    words = ["test", "--ckpt_path=tiny", f"--model.head.backend={__name__}.PricedBackend", "--model.head.execution.shots=5"]
+    words = [
+        "test",
+        "--ckpt_path=tiny",
+        f"--model.head.backend={__name__}.PricedBackend",
+        "--model.head.execution.shots=5",
+    ]
     words += ["--data.limit_test=40", "--data.batch_size=32"]
     dry = run(*words)
     assert dry.code == 2

@@ -64,7 +64,10 @@ def test_null_can_be_given_as_a_flag_and_in_a_file(run):
     Path("null.yaml").write_text("model: {head: {execution: {shots: null}}}\n")
     Path("shots.yaml").write_text("model: {head: {execution: {shots: 7}}}\n")
     assert configured(run, *model)["execution"]["shots"] == 5
-    for args in ([*model, "--model.head.execution.shots=null"], ["--config=shots.yaml", "--config=null.yaml", *model[:2]]):
+    for args in (
+        [*model, "--model.head.execution.shots=null"],
+        ["--config=shots.yaml", "--config=null.yaml", *model[:2]],
+    ):
         execution = configured(run, *args)["execution"]
         assert "shots" not in execution  # nulls are left out of what is printed
         assert execution["noise"]["readout"] == 0.1
@@ -72,12 +75,8 @@ def test_null_can_be_given_as_a_flag_and_in_a_file(run):
 
 def test_a_preset_of_noise_and_single_probabilities(run, fit):
     preset, single = "--model.head.execution.noise=ionq_forte", "--model.head.execution.noise.readout=0.1"
-    Path("preset.yaml").write_text(
-        "model: {head: {execution: {noise: ionq_forte}}}\n"
-    )
-    Path("single.yaml").write_text(
-        "model: {head: {execution: {noise: {readout: 0.2, one_qubit: 0.3}}}}\n"
-    )
+    Path("preset.yaml").write_text("model: {head: {execution: {noise: ionq_forte}}}\n")
+    Path("single.yaml").write_text("model: {head: {execution: {noise: {readout: 0.2, one_qubit: 0.3}}}}\n")
     for args in ([preset, single], [single, preset], ["--config=preset.yaml", single]):
         result = fit(DRY, *args)
         assert result.code == 2

@@ -12,7 +12,12 @@ from tests.commands.counting import SUBMITTED
 HALF = [
     "--trainer.limit_val_batches=0.5", "--trainer.limit_train_batches=1.0", "--data.limit_val=30", "--data.batch_size=8"
 ]  # fmt: skip
-SMALL = [*TINY, "--model.head.feature_encoder.n_qubits=4", "--model.head.feature_encoder.n_layers=1", "--data.limit_train=20"]
+SMALL = [
+    *TINY,
+    "--model.head.feature_encoder.n_qubits=4",
+    "--model.head.feature_encoder.n_layers=1",
+    "--data.limit_train=20",
+]
 
 
 @pytest.mark.parametrize(

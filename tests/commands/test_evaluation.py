@@ -66,10 +66,10 @@ def test_predict_takes_unlabelled_texts_of_ones_own(run, trained):
 
 
 def test_flags_win_over_files_and_files_over_the_checkpoint(run, trained):
-    Path("noisy.yaml").write_text(
-        "model: {head: {execution: {shots: 50, noise: ionq_forte}}}\n"
+    Path("noisy.yaml").write_text("model: {head: {execution: {shots: 50, noise: ionq_forte}}}\n")
+    result = run(
+        "test", "--ckpt_path=tiny", "--config=noisy.yaml", "--model.head.execution.shots=7", "--data.limit_test=5"
     )
-    result = run("test", "--ckpt_path=tiny", "--config=noisy.yaml", "--model.head.execution.shots=7", "--data.limit_test=5")
     assert result.code == 0
     assert "model.head.execution.shots: null -> 7" in result.out
     assert "model.head.execution.noise: -> ionq_forte" in result.out
@@ -90,7 +90,10 @@ def test_flags_change_what_is_measured(run, trained):
 @pytest.mark.parametrize("backend", sorted(name for name in shipped(BACKENDS) if BACKENDS[name]().exact))
 def test_a_checkpoint_is_tested_on_any_backend_by_flags_alone(run, trained, backend):
     flags = ["test", "--ckpt_path=tiny", "--data.limit_test=10", f"--model.head.backend={backend}"]
-    exact, noisy = run(*flags), run(*flags, "--model.head.execution.shots=500", "--model.head.execution.noise.two_qubit=0.01")
+    exact, noisy = (
+        run(*flags),
+        run(*flags, "--model.head.execution.shots=500", "--model.head.execution.noise.two_qubit=0.01"),
+    )
     assert exact.code == noisy.code == 0, exact.err + noisy.err
     run("test", "--ckpt_path=tiny", "--data.limit_test=10")
     other, sampled, native = (

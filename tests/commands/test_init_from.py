@@ -14,8 +14,8 @@ import hqlm
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder
 from hqlm.errors import ConfigError
-from hqlm.io import read_checkpoint
 from hqlm.heads import LinearHead
+from hqlm.io import read_checkpoint
 from hqlm.models import TextModel
 from tests.commands.test_stages import flags, weights  # noqa: F401
 
@@ -102,7 +102,9 @@ def test_in_python_a_second_fit_goes_on_from_the_weights_of_the_first(tmp_path, 
     training.fit(donor, data)
     training.save_checkpoint(tmp_path / "donor.ckpt")
     still = functools.partial(torch.optim.SGD, lr=1e-12)
-    model = TextModel(HashingEncoder(dim=15), LinearHead(), init_from="donor.ckpt", optimizer=still, schedule="constant")
+    model = TextModel(
+        HashingEncoder(dim=15), LinearHead(), init_from="donor.ckpt", optimizer=still, schedule="constant"
+    )
     model.warm_start(read_checkpoint(tmp_path / "donor.ckpt"))
     training = quiet_trainer()
     training.fit(model, data)

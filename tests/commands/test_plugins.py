@@ -56,9 +56,7 @@ def test_a_file_by_flag_then_again_from_the_saved_configuration(fit, run, here):
 
 
 def test_a_file_by_yaml_wherever_the_key_stands(run, here):
-    Path("x.yaml").write_text(
-        "model: {head: {ansatz: TreeAnsatz}}\nplugins: [plugins.tree_ansatz]\n"
-    )
+    Path("x.yaml").write_text("model: {head: {ansatz: TreeAnsatz}}\nplugins: [plugins.tree_ansatz]\n")
     assert run("fit", "--config=x.yaml", *TINY).code == 0
 
 

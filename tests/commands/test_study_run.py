@@ -37,7 +37,10 @@ BASE = {
 STUDY = {
     "base": "base.yaml",
     "design": "FullFactorial",
-    "factors": {"model.head.feature_encoder.n_qubits": [4, 3], "model.head.reuploading": ["RepeatedUpload", "SingleUpload"]},
+    "factors": {
+        "model.head.feature_encoder.n_qubits": [4, 3],
+        "model.head.reuploading": ["RepeatedUpload", "SingleUpload"],
+    },
     "overrides": {"model.head.readout": "all"},
     "seeds": [0],
     "plugins": ["tests.studies.inline"],
@@ -199,7 +202,10 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
         ({"factors": {"modl.ablate": [["offset"], []]}}, "modl.ablate"),
         ({"factors": {"model.head.reuploading": ["RepeatedUpload", "SinglUpload"]}}, "Did you mean 'SingleUpload'"),
         ({"factors": {"model.head.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
-        ({"overrides": {"model.head.reuploading": "NoUpload"}}, "model.head.reuploading is both a factor and an override"),
+        (
+            {"overrides": {"model.head.reuploading": "NoUpload"}},
+            "model.head.reuploading is both a factor and an override",
+        ),
         ({"overrides": {"trainer.fast_dev_run": True}}, "fast_dev_run"),
         ({"overrides": {"trainer.devices": 2}}, "a trial trains in one process"),
         ({"factors": {"model.head.ansatz": ["RingAnsatz", {"class_path": "RingAnsatz"}]}}, "are one and the same run"),
@@ -255,7 +261,10 @@ def test_classes_lists_and_null_as_overrides_are_what_they_are_as_factors(study,
         "data": {"class_path": "FileData", "init_args": {"folder": str(folder), "seed": 3}},
         "model.head.ablate": ["long_range"],
         "model.head.execution.shots": None,
-        "model.head.feature_encoder": {"class_path": "QuantumFeatureEncoder", "init_args": {"n_qubits": 4, "n_layers": 1}},
+        "model.head.feature_encoder": {
+            "class_path": "QuantumFeatureEncoder",
+            "init_args": {"n_qubits": 4, "n_layers": 1},
+        },
     }
     result = study(overrides=overrides, factors={"model.head.reuploading": ["RepeatedUpload", "SingleUpload"]})
     assert result.code == 0, result.err
@@ -325,7 +334,10 @@ def undisturbed(tmp_path_factory):
 
 
 FOUR = {
-    "factors": {"model.head.feature_encoder.n_layers": [1, 2], "model.head.reuploading": ["RepeatedUpload", "SingleUpload"]},
+    "factors": {
+        "model.head.feature_encoder.n_layers": [1, 2],
+        "model.head.reuploading": ["RepeatedUpload", "SingleUpload"],
+    },
     "overrides": {"trainer.max_epochs": 12},  # long enough to be killed in between
     "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
 }

@@ -185,7 +185,7 @@ def test_a_word_given_twice_is_refused():
 
 
 def test_a_word_that_no_module_has_is_refused():
-    with pytest.raises(ConfigError, match="there is no word 'ofset'. Did you mean 'offset'"):
+    with pytest.raises(ConfigError, match=r"there is no word 'ofset'\. Did you mean 'offset'"):
         replace(WHOLE, ablate=("ofset",))
 
 

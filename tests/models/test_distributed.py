@@ -15,8 +15,8 @@ from hqlm.algorithms import QAOA, VQE, IsingChain, MaxCut
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
-from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.heads import QuantumHead
+from hqlm.io import find_checkpoint, read_checkpoint
 from hqlm.models import TextModel
 from tests.commands.conftest import TINY
 from tests.kernels import share_kernels

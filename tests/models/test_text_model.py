@@ -14,7 +14,16 @@ from hqlm.circuits import RingAnsatz
 from hqlm.data import FileData, ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, TrainingError
-from hqlm.heads import HEADS, KernelHead, LinearHead, LogisticRegressionHead, MatchedHead, MLPHead, QuantumHead, RBFSVMHead
+from hqlm.heads import (
+    HEADS,
+    KernelHead,
+    LinearHead,
+    LogisticRegressionHead,
+    MatchedHead,
+    MLPHead,
+    QuantumHead,
+    RBFSVMHead,
+)
 from hqlm.kernels import UploadMap
 from hqlm.models import TextModel
 from tests.registries import shipped

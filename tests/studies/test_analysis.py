@@ -306,7 +306,9 @@ def test_ablation_pairs_rows_and_seeds_with_the_base():
     assert quantum.over_examples.mean == pytest.approx(quantum.mean.mean - base.mean.mean)
     assert quantum.p_holm == pytest.approx(2 * quantum.over_examples.p)
     one, other = (
-        results[[words == removed for words in results["model.head.ablate"]]].sort_values("block")["test/acc"].to_numpy()
+        results[[words == removed for words in results["model.head.ablate"]]]
+        .sort_values("block")["test/acc"]
+        .to_numpy()
         for removed in ([], ["quantum"])
     )
     assert quantum.over_seeds.estimate.p == pytest.approx(stats.ttest_rel(other, one).pvalue)

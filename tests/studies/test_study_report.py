@@ -185,7 +185,9 @@ def test_results_are_read_by_path_or_its_text(tmp_path):
 def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_a_whole(tmp_path, capsys):
     height = {"a": 0.0, "b": 0.0019, "c": -0.0019}
     factors = {"model.head.ansatz": list(height), "x": [0, 1]}
-    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.head.ansatz"]], seeds=range(6))
+    folder = make(
+        tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.head.ansatz"]], seeds=range(6)
+    )
     said, page, _ = report(folder, capsys)
     assert re.search(r"The 3 levels of ansatz differ in test accuracy \(F\(2, 25\) = .*, adjusted p", said)
     assert not re.search("raises|lowers", said)
@@ -198,7 +200,9 @@ def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_
 
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):
     factors = {"model.head.execution.shots": [None, 100], "data.seed": [0, 1]}
-    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.head.execution.shots"] == 100))
+    folder = make(
+        tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.head.execution.shots"] == 100)
+    )
     said, _, _ = report(folder, capsys)
     assert re.search(r"shots: null → 100 lowers test accuracy by (9\.\d|10\.)", said)
 
@@ -257,7 +261,9 @@ def test_slopes_of_factors_in_the_hundreds_are_told_by_hundreds(tmp_path, capsys
 
 def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, capsys):
     design = Ablation(words=("offset", "quantum"))
-    folder = make(tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.head.ablate"] == ["quantum"]))
+    folder = make(
+        tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.head.ablate"] == ["quantum"])
+    )
     said, _, _ = report(folder, capsys)
     assert re.search("The test accuracy without quantum is significantly lower, by (29|30)", said)
     assert re.search(r"Not significantly different from the base: without offset [+-]0\.\d\d points \(\[", said)

@@ -1,4 +1,4 @@
-"""The heads that a model is compared with, on its embeddings: three that are solved in one step and three trained ones."""
+"""The heads that a model is compared with: three that are solved in one step, and three that are trained."""
 
 from __future__ import annotations
 
