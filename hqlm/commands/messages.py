@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 
 from hqlm.commands.layers import import_class
 from hqlm.commands.slots import SLOTS
+from hqlm.heads import HEADS
 from hqlm.models import TextModel
-from hqlm.models.renamed import MOVED
 from hqlm.registry import Registry, suggestion
 
 _KEY: Final = re.compile(r'Parser key "([^"]+)"')
@@ -85,7 +85,7 @@ def _unknown_option(message: str, key: str, options: list[str]) -> str:
     if component is Optimizer:
         optimizer = where.rpartition(".")[0]
         return f"{where}: there is no optimiser to have it. Name its class, for example --{optimizer}=torch.optim.AdamW"
-    if component is TextModel and name in MOVED and not group:
+    if component is TextModel and any(name in _options(head) for head in HEADS.values()):
         return f"there is no option {where} of TextModel: it is {key}.head.{name}"
     if group:
         component = get_type_hints(component.__init__)[group]

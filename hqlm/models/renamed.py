@@ -11,10 +11,6 @@ _RENAMED: Final = {
     "KernelClassifier": "KernelHead: model.feature_map is model.head.feature_map, and so on for feature_encoder, kind, "
     "gamma, C, backend, execution and ablate; model.head.align=true where there was an optimizer",
 }
-MOVED: Final = frozenset(  # options of the model that are options of the head
-    name
-    for name in ["feature_encoder", "reuploading", "ansatz", "backend", "execution", "readout", "skip", "ablate", "feature_map", "kind", "gamma", "C", "hidden", "rank"]
-)
 
 
 def describe_renamed(class_path: Any) -> str:
