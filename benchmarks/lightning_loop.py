@@ -25,7 +25,8 @@ from hqlm.backends.kernels import engine
 from hqlm.circuits import RepeatedUpload, RingAnsatz
 from hqlm.data import FileData
 from hqlm.encoders import QuantumFeatureEncoder
-from hqlm.models import HybridClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.quiet import quiet
 
 CONFIG = Path(__file__).parents[2] / "configs" / "sst2.yaml"
@@ -33,7 +34,7 @@ ROUNDS = 3
 
 
 class Bare(LightningModule):
-    """A linear head on embeddings in memory; loss and accuracy are logged as in TextClassifier."""
+    """A linear head on embeddings in memory; loss and accuracy are logged as in TextModel."""
 
     def __init__(self, embeddings: Tensor) -> None:
         super().__init__()
@@ -56,18 +57,15 @@ def nothing(*arguments):
     """In place of the compiled kernels: values and gradients stay the zeros that they would be added to."""
 
 
-def hybrid() -> HybridClassifier:
-    options = yaml.safe_load(CONFIG.read_text())["model"]["init_args"]
+def hybrid() -> TextModel:
+    model = yaml.safe_load(CONFIG.read_text())["model"]
+    options = model["head"]["init_args"]
     ansatz = RingAnsatz(**options["ansatz"]["init_args"])
     encoder = dict(options["feature_encoder"]["init_args"])
     encoder["ansatz"] = RingAnsatz(**encoder["ansatz"]["init_args"])
-    return HybridClassifier(
-        feature_encoder=QuantumFeatureEncoder(**encoder),
-        reuploading=RepeatedUpload(**options["reuploading"]["init_args"]),
-        ansatz=ansatz,
-        readout=options["readout"],
-        optimizer=partial(torch.optim.AdamW, **options["optimizer"]["init_args"]),
-    )
+    reuploading = RepeatedUpload(**options["reuploading"]["init_args"])
+    head = QuantumHead(QuantumFeatureEncoder(**encoder), reuploading, ansatz, readout=options["readout"])
+    return TextModel(head=head, optimizer=partial(torch.optim.AdamW, **model["optimizer"]["init_args"]))
 
 
 def seconds(model: LightningModule, data: FileData) -> float:

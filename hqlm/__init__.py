@@ -6,18 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hqlm.estimator import QuantumHeadClassifier
+    from hqlm.estimator import HeadClassifier
     from hqlm.experiment import Experiment
     from hqlm.run import Run, load
 
 __version__ = "0.1.0"
 
-__all__ = ["Experiment", "QuantumHeadClassifier", "Run", "__version__", "load"]
+__all__ = ["Experiment", "HeadClassifier", "Run", "__version__", "load"]
 
 # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
 _MODULES = {
     "Experiment": "hqlm.experiment",
-    "QuantumHeadClassifier": "hqlm.estimator",
+    "HeadClassifier": "hqlm.estimator",
     "Run": "hqlm.run",
     "load": "hqlm.run",
 }

@@ -1,58 +1,45 @@
-"""The hybrid head as a classifier of scikit-learn, for embeddings from anywhere.
-
-This is the one module that cannot be imported without scikit-learn: its class derives from scikit-learn's base.
-"""
+"""Any head as a classifier of scikit-learn, for embeddings from anywhere."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import assert_all_finite, check_random_state, compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from hqlm.backends import QuantumBackend, StatevectorBackend
-from hqlm.circuits import Ansatz, RepeatedUpload, Reuploading, RingAnsatz
+from hqlm.circuits import RepeatedUpload, RingAnsatz
 from hqlm.encoders import FeatureEncoder, QuantumFeatureEncoder
-from hqlm.errors import ConfigError, MissingDependency, TrainingError
+from hqlm.errors import ConfigError, DataError, TrainingError
 from hqlm.estimator_parts import RecipeParameters, check_class_weights, encode_labels, make_recipe
-from hqlm.execution import Execution
-from hqlm.models import HybridClassifier, Schedule
-from hqlm.models.composition import Ablation
+from hqlm.heads import Head, HeadModule, QuantumHead
+from hqlm.heads.solved import SolvedModule
+from hqlm.models import Schedule
 from hqlm.models.schedules import check_schedule, scheduler_config
 
-try:
-    from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils import check_random_state, compute_sample_weight
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-except ImportError as err:
-    raise MissingDependency(f"QuantumHeadClassifier needs scikit-learn ({err}): pip install 'hqlm[study]'") from err
-
 _RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # fewer where the circuit has fewer qubits
+_HEAD: Final = QuantumHead(
+    QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
+    RepeatedUpload(n_blocks=1, n_main_layers=1),
+    _RING,
+    readout="all",
+    skip=True,
+)
 _LARGEST: Final = 2**31  # above all numbers of rows and epochs
 _ROWS: Final = 4096  # that are predicted at a time, to bound memory
 _LEAST_QUBITS: Final = 5  # that the ring has all of its strides
-_RECIPES: Final[dict[str, Any]] = {
-    "feature_encoder": QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
-    "reuploading": RepeatedUpload(n_blocks=1, n_main_layers=1),
-    "ansatz": _RING,
-    "backend": StatevectorBackend(),
-    "execution": Execution(),
-}
-_SLOTS: Final[dict[str, type]] = {
-    "feature_encoder": FeatureEncoder,
-    "reuploading": Reuploading,
-    "ansatz": Ansatz,
-    "backend": QuantumBackend,
-    "execution": Execution,
-}
+_FOLDS: Final = 5  # of the cross-validation that chooses C and calibrates probabilities
 _NUMBERS: Final[dict[str, type]] = {
     "learning_rate": Real,
     "weight_decay": Real,
@@ -62,27 +49,23 @@ _NUMBERS: Final[dict[str, type]] = {
 _KINDS: Final[dict[type, str]] = {Real: "a number", Integral: "a whole number"}
 
 
-class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """The head of `HybridClassifier` on vectors: feature encoder, re-uploading circuit, linear layer.
+class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A head of hqlm on vectors, with everything scikit-learn expects of an estimator.
 
-    Each of the five recipes is a component, or the options in which it differs from the default one, as a dict; None is
-    that default. `set_params(feature_encoder__n_layers=4)` and a grid over `feature_encoder__n_layers` set one option.
-    By default vectors are centred and scaled as a whole and enter 2**Q amplitudes beside an offset, with as few
-    qubits Q as hold them (5 or more).
+    `head` is any head, such as `KernelHead()`, or the options in which it differs from the default one, as a dict whose
+    recipes may be such dicts in turn; None is that default: a quantum head in which vectors are centred and scaled as a
+    whole and enter 2**Q amplitudes beside an offset, with as few qubits Q as hold them (5 or more), and whose linear
+    layer reads the features too. `set_params(head__feature_encoder__n_layers=4)` and a grid over
+    `head__feature_encoder__n_layers` set one option.
 
-    Training minimises the cross-entropy with AdamW, in a plain loop in float32: within a grid search, a notebook or
-    another program a Lightning Trainer would take over Ctrl-C, logging and the layout of processes. Prediction is in
-    float64, so that a row is given the same probabilities whatever rows are beside it.
+    Training minimises the loss of the head, by default the cross-entropy, with AdamW, in a plain loop in float32: in
+    a grid search, a notebook or another program a Lightning Trainer would take over Ctrl-C, logging and the layout of
+    processes. A head that is solved in one step is solved on all rows; C, if there are several, and the temperature of
+    its probabilities are chosen by cross-validation. Prediction is in float64, so that a row is given the same
+    probabilities whatever rows are beside it.
 
     Args:
-        feature_encoder: first module, from a vector to features.
-        reuploading: how features enter the circuit of the second module, and its depth.
-        ansatz: trainable circuit of the second module.
-        backend: quantum SDK or engine that runs the second module.
-        execution: shots, noise, seed and gradient rule of the second module.
-        readout: measured qubits of the second module: a number (the first ones), `all`, or `auto`.
-        skip: let the linear layer read the features beside the readout.
-        ablate: modules to remove, as `model.ablate`.
+        head: what is trained.
         learning_rate: of AdamW; the highest one of the schedule.
         weight_decay: of AdamW.
         schedule: learning-rate schedule, per step.
@@ -97,23 +80,19 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         classes_: labels of the classes `(n_classes,)`, sorted.
         n_features_in_: values of a vector.
         feature_names_in_: names of its values, where they were given.
-        model_: the trained `HybridClassifier`, in float64; `model_.parameter_counts()` are its parameters.
-        loss_curve_: mean training loss of each epoch.
+        head_: the trained head, in float64; `head_.parameter_counts()` are its parameters.
+        loss_curve_: mean training loss of each epoch; empty for a head that steps do not train.
     """
 
-    recipes: ClassVar[Mapping[str, Any]] = _RECIPES
+    recipes: ClassVar[Mapping[str, Any]] = {"head": _HEAD}
+    classes_: NDArray[Any]
+    head_: HeadModule
+    loss_curve_: list[float]
 
     def __init__(
         self,
-        feature_encoder: Any = None,
-        reuploading: Any = None,
-        ansatz: Any = None,
-        backend: Any = None,
-        execution: Any = None,
+        head: Head | Mapping[str, Any] | None = None,
         *,
-        readout: int | Literal["all", "auto"] = "all",
-        skip: bool = True,
-        ablate: tuple[Ablation, ...] = (),
         learning_rate: float = 0.02,
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",
@@ -123,14 +102,7 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
-        self.feature_encoder = feature_encoder
-        self.reuploading = reuploading
-        self.ansatz = ansatz
-        self.backend = backend
-        self.execution = execution
-        self.readout = readout
-        self.skip = skip
-        self.ablate = ablate
+        self.head = head
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule = schedule
@@ -151,7 +123,7 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
             TrainingError: when the loss or a weight is not finite.
         """
         self._check_settings()
-        vectors, y = validate_data(self, X, y, dtype=np.float32)
+        vectors, y = validate_data(self, X, y, dtype=np.float64)
         self.classes_, numbers = encode_labels(y)
         weights = _check_sample_weight(sample_weight, vectors, dtype=np.float32, ensure_non_negative=True, copy=True)
         weights *= compute_sample_weight(self.class_weight, y)
@@ -159,18 +131,29 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         kept = weights > 0.0
         if not kept.any():
             raise ConfigError("sample_weight and class_weight make every weight 0. Give some rows a non-zero one")
-        rows = (
-            torch.tensor(vectors[kept]),
-            torch.tensor(numbers[kept]),
-            torch.tensor(weights[kept] / weights[kept].mean()),
-        )
+        vectors, numbers, weights = vectors[kept], numbers[kept], weights[kept]
+        are_equal = bool((weights == weights[0]).all())
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            model = self._model()
-            model.fit_head(rows[0])
-            self.loss_curve_ = list(self._epochs(model, *rows))
-        self.model_ = model.double().eval()
+            head = self._recipe()
+            module = head.build(self.n_features_in_, len(self.classes_))
+            if not are_equal and module.is_trained and type(module).loss is not HeadModule.loss:
+                raise ConfigError(
+                    f"{type(head).__name__} has a loss of its own, which weighs no rows. Leave sample_weight and "
+                    "class_weight out"
+                )
+            if module.is_trained:
+                assert_all_finite(vectors.astype(np.float32), input_name="X")
+            rows = torch.tensor(vectors, dtype=torch.float32)
+            module.fit(rows, torch.tensor(numbers))
+            relative = torch.tensor(weights / weights.mean())
+            self.loss_curve_ = list(self._epochs(module, rows, torch.tensor(numbers), relative))
+        self.head_ = module.double().eval()
+        if isinstance(self.head_, SolvedModule):
+            self._solve(self.head_, torch.tensor(vectors), numbers, None if are_equal else torch.tensor(weights))
+        else:
+            self._is_calibrated = True
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -179,8 +162,16 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probability of each class `(rows, n_classes)`, in the order of `classes_`."""
-        return self._logits(X).softmax(1).numpy()
+        """Probability of each class `(rows, n_classes)`, in the order of `classes_`.
+
+        Raises:
+            DataError: for a head that is solved in one step when a class has a single training row, so that nothing is
+                left to calibrate on.
+        """
+        logits = self._logits(X)
+        if not self._is_calibrated:
+            raise DataError("probabilities take two training rows or more of each class: use predict, or add rows")
+        return logits.softmax(1).numpy()
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Label of the most probable class of each vector `(rows,)`."""
@@ -192,8 +183,8 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         check_is_fitted(self)
         rows = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
         with torch.no_grad():
-            model = self.model_.eval()  # entering evaluation restarts the seeds of shots
-            logits = torch.cat([model(part) for part in torch.split(rows, _ROWS)])
+            head = self.head_.eval()  # entering evaluation restarts the seeds of shots
+            logits = torch.cat([head(part) for part in torch.split(rows, _ROWS)])
         bad = (~logits.isfinite().all(1)).nonzero()
         if len(bad):
             raise TrainingError(
@@ -213,35 +204,27 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         if not 0.0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be above 0, given {self.learning_rate}")
         check_schedule(self.schedule)
-        if not isinstance(self.readout, Integral) and self.readout not in ("all", "auto"):
-            raise ConfigError(f"readout must be a whole number, 'all' or 'auto', given {self.readout!r}")
-        if isinstance(self.ablate, str) or not isinstance(self.ablate, Sequence):
-            raise ConfigError(f"ablate must be a tuple of names of modules, given {self.ablate!r}")
 
-    def _model(self) -> HybridClassifier:
-        auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
-        given = self.feature_encoder if isinstance(self.feature_encoder, Mapping) else {}
-        n_qubits = given.get("n_qubits", auto)
-        features = self._recipe("feature_encoder", n_qubits=n_qubits, ansatz=_ring(n_qubits))
-        model = HybridClassifier(
-            feature_encoder=features,
-            ansatz=self._recipe("ansatz", connectivity=_ring(features.n_features // features.n_groups).connectivity),
-            **{name: self._recipe(name) for name in ("reuploading", "backend", "execution")},
-            readout=self.readout,
-            skip=self.skip,
-            ablate=self.ablate,
-            class_names=[str(label) for label in self.classes_],
-            embedding_dim=self.n_features_in_,
-        )
-        model.configure_model()
-        return model
+    def _recipe(self) -> Head:
+        """Return the head; where its options are those of the default one, with sizes for these vectors."""
+        default, given = _HEAD, self.head
+        if given is None or isinstance(given, Mapping):
+            options = (given or {}).get("feature_encoder")
+            auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
+            n_qubits = options.get("n_qubits", auto) if isinstance(options, Mapping) else auto
+            encoder = dataclasses.replace(_HEAD.feature_encoder, n_qubits=n_qubits, ansatz=_ring(n_qubits))  # type: ignore[call-arg]
+            encoder = make_recipe("head.feature_encoder", options, encoder, FeatureEncoder)
+            ring = _ring(encoder.n_features // encoder.n_groups)
+            default = dataclasses.replace(_HEAD, feature_encoder=encoder, ansatz=ring)
+            given = {**(given or {}), "feature_encoder": encoder}
+        head: Head = make_recipe("head", given, default, Head)
+        return head
 
-    def _recipe(self, name: str, **sized: Any) -> Any:
-        return make_recipe(name, getattr(self, name), dataclasses.replace(_RECIPES[name], **sized), _SLOTS[name])
-
-    def _epochs(self, model: HybridClassifier, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
+    def _epochs(self, module: HeadModule, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
         """Train; yields the mean loss of each epoch."""
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        if not module.is_trained:
+            return
         optimizer = torch.optim.AdamW(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
         steps = self.max_epochs * math.ceil(len(rows) / self.batch_size)
         scheduled = scheduler_config(self.schedule, optimizer, steps)
@@ -249,8 +232,11 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
         for epoch in tqdm(range(self.max_epochs), desc="epochs", unit="epoch", disable=not self.verbose):
             total = 0.0
             for batch in torch.split(torch.randperm(len(rows)), self.batch_size):
-                surprise = cross_entropy(model(rows[batch]), numbers[batch], reduction="none")
-                loss = (surprise * weights[batch]).mean()
+
+                def criterion(outputs: Tensor, targets: Tensor, weights: Tensor = weights[batch]) -> Tensor:
+                    return (cross_entropy(outputs, targets, reduction="none") * weights).mean()
+
+                loss = module.loss(rows[batch], numbers[batch], criterion)
                 if not math.isfinite(loss.item()):
                     raise TrainingError(f"the training loss is {loss.item()} in epoch {epoch}. Lower learning_rate")
                 total += loss.item() * len(batch)
@@ -261,6 +247,26 @@ class QuantumHeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  
             if not all(bool(parameter.isfinite().all()) for parameter in trained):
                 raise TrainingError(f"a weight is not finite after epoch {epoch}. Lower learning_rate")
             yield total / len(rows)
+
+    def _solve(self, module: SolvedModule, vectors: Tensor, numbers: NDArray[np.int64], weights: Tensor | None) -> None:
+        """Solve on all rows, with the C that predicts best in a cross-validation, whose scores calibrate."""
+        targets = torch.tensor(numbers)
+        folds = min(_FOLDS, int(np.bincount(numbers).min()))
+        self._is_calibrated = folds >= 2
+        if folds < 2 and len(module.strengths) > 1:
+            raise DataError("to choose C takes two training rows or more of each class: give one C, or add rows")
+        best, chosen, scores = -1, module.strengths[0], torch.zeros(0)
+        for strength in module.strengths if self._is_calibrated else ():
+            held_out = torch.empty(len(vectors), len(self.classes_), dtype=torch.float64)
+            for kept, held in StratifiedKFold(folds, shuffle=True, random_state=0).split(vectors, numbers):
+                module.settle((vectors[kept], targets[kept]), strength, None if weights is None else weights[kept])
+                held_out[held] = module.scores(vectors[held])
+            right = int((held_out.argmax(1) == targets).sum())
+            if right > best:
+                best, chosen, scores = right, strength, held_out
+        module.settle((vectors, targets), chosen, weights)
+        if self._is_calibrated:
+            module.calibrate(scores, targets)
 
 
 def _ring(n_qubits: int) -> RingAnsatz:

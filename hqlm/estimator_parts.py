@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from types import NoneType
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.errors import ConfigError
-from hqlm.registry import field_names, suggestion
+from hqlm.registry import Component, field_names, suggestion
 
 
 class RecipeParameters:
@@ -92,14 +93,23 @@ def check_class_weights(weights: NDArray[Any], class_weight: Any) -> None:
 def change(recipe: Any, options: Mapping[str, Any]) -> Any:
     """Return `recipe` with other options, all at once, so that each may need another.
 
+    Args:
+        recipe: to start from.
+        options: by name; those of a recipe that it holds as `ansatz__connectivity`, or as a dict.
+
     Raises:
-        ConfigError: for an option that it does not have.
+        ConfigError: for an option that it does not have, or anything else in place of a recipe.
     """
     whole, nested = _split(options)
     known = field_names(recipe) if dataclasses.is_dataclass(recipe) else []
     for name in (*whole, *nested):
         if name not in known:
             raise ConfigError(f"{type(recipe).__name__} has no option '{name}'. {suggestion(name, known)}")
+    for name, value in whole.items():
+        held = getattr(recipe, name)
+        may_be_none = value is None and NoneType in get_args(get_type_hints(type(recipe))[name])
+        if (dataclasses.is_dataclass(held) or isinstance(value, Mapping)) and not may_be_none:
+            whole[name] = _to_recipe(name, value, held)
     for name, inner in nested.items():
         whole[name] = change(whole.get(name, getattr(recipe, name)), inner)
     return dataclasses.replace(recipe, **whole)
@@ -117,12 +127,18 @@ def make_recipe(name: str, value: Any, default: Any, slot: type) -> Any:
     Raises:
         ConfigError: for anything else, or an option that the default recipe does not have.
     """
-    if value is None or isinstance(value, Mapping):
-        return change(default, value or {})
+    return default if value is None else _to_recipe(name, value, default, slot)
+
+
+def _to_recipe(name: str, value: Any, default: Any, slot: type | None = None) -> Any:
+    slots = [kind for kind in type(default).__mro__ if issubclass(kind, Component)]
+    slot = slot or (slots[-2] if slots else type(default))
+    if isinstance(value, Mapping) and default is not None:
+        return change(default, value)
     if not isinstance(value, slot):
         raise ConfigError(
-            f"{name} must be an instance of {slot.__name__}, such as {type(default).__name__}(), a dict of options of "
-            f"the default one, or None, given {value!r}"
+            f"{name} must be an instance of {slot.__name__}, such as {type(default).__name__}(), or a dict of options "
+            f"of the default one, given {value!r}"
         )
     return value
 
@@ -153,6 +169,11 @@ def _change_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> A
     """Return a recipe, or the options in which it differs from the default one, with some options changed."""
     if value is not None and not isinstance(value, Mapping):
         return change(value, options)
-    given = dict(value or {})
-    changed = change(change(default, given), options)
-    return given | {name: getattr(changed, name) for name in (key.partition("__")[0] for key in options)}
+    whole, nested = _split(options)
+    changed = {**(value or {}), **whole}
+    if not dataclasses.is_dataclass(default) or not {*whole, *nested} <= {*field_names(default)}:
+        change(default, options)  # which refuses them
+    for name, inner in nested.items():
+        changed[name] = _change_parameter(getattr(default, name), changed.get(name), inner)
+    change(default, changed)
+    return changed

@@ -34,7 +34,7 @@ from hqlm.data import HqlmDataModule
 from hqlm.errors import CheckpointError, ConfigError, RunError
 from hqlm.files import write_text
 from hqlm.io import restoring
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import EmbeddingModel, HqlmModule, TextModel
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.reading import read_checkpoint
 from hqlm.models.recipes import to_primitives
@@ -81,7 +81,7 @@ class Experiment:
 
         Args:
             files: paths, or names of shipped configurations such as `quickstart` and `noise/ionq_forte`.
-            overrides: dotted keys with values, such as `{"model.execution.shots": 1024}`.
+            overrides: dotted keys with values, such as `{"model.head.execution.shots": 1024}`.
 
         Raises:
             ConfigError: for files, options, classes or values that there are not, naming the nearest.
@@ -254,7 +254,7 @@ class Experiment:
                 print(f"resuming {_relative(folder)} after epoch {progress['epoch']}")
             else:
                 _warm_start(parts.model)
-            best = BestCheckpoint(files["best"], type(parts.model))
+            best = BestCheckpoint(files["best"], parts.model)
             clock, steps = TrainingTime(), StepTime()
             text = yaml.safe_dump(self._resolved.config, sort_keys=False, allow_unicode=True)
             metrics = MetricsFile(files["metrics"], step)
@@ -276,7 +276,7 @@ class Experiment:
 
     def _summary(self, model: HqlmModule, trainer: Trainer, best: BestCheckpoint, folder: Path) -> dict[str, Any]:
         score = best.best_model_score
-        stage = {"stage": model.stage} if isinstance(model, TextClassifier) else {}
+        stage = {"stage": model.stage} if isinstance(model, EmbeddingModel) else {}
         return {
             "name": folder.name,
             model.score.replace("/", "_"): None if score is None else float(score),
@@ -320,7 +320,7 @@ def _read_progress(path: Path, plugins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _warm_start(model: HqlmModule) -> None:
-    if isinstance(model, TextClassifier) and model.init_from is not None:
+    if isinstance(model, TextModel) and model.init_from is not None:
         model.warm_start(read_checkpoint(find_checkpoint(model.init_from)))
 
 

@@ -110,6 +110,12 @@ def circuits(module: nn.Module) -> dict[str, Circuit]:
     return {name: layer.circuit for name, layer in layers if first[layer.circuit] == name}
 
 
+def circuit_weights(module: nn.Module) -> list[nn.Parameter]:
+    """Return the trainable weights of the quantum layers within a module."""
+    layers = (layer for layer in module.modules() if isinstance(layer, QuantumLayer))
+    return [layer.weight for layer in layers if layer.weight.requires_grad]
+
+
 def _rank() -> int:
     distributed = torch.distributed
     return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0

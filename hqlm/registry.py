@@ -50,10 +50,23 @@ class Component(PlainFields, Contracted, ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in field_names(self)}
 
+    @property
+    @returns("what is equal for two recipes that compute the same")
+    def structure(self) -> object:
+        """What is equal for two recipes that compute the same."""
+        return self
+
     @returns("a component of its slot", lambda found, self, word: isinstance(found, Component))
     def ablated(self, word: str) -> Self | Component:
-        """This recipe with the module named by an ablation word removed; itself where the word means nothing here."""
-        return self
+        """This recipe without the module that an ablation word names, in itself and in the recipes that it holds.
+
+        Returns:
+            The recipe itself where the word means nothing here.
+        """
+        held = {name: getattr(self, name) for name in field_names(self)}
+        left = {name: recipe.ablated(word) for name, recipe in held.items() if isinstance(recipe, Component)}
+        changed = {name: recipe for name, recipe in left.items() if recipe is not held[name]}
+        return dataclasses.replace(self, **changed) if changed else self
 
 
 @lru_cache(maxsize=64)

@@ -43,7 +43,7 @@ from hqlm.files import (
     write_text,
 )
 from hqlm.io import restoring
-from hqlm.models import HqlmModule, Prediction, TextClassifier
+from hqlm.models import HqlmModule, TextModel
 from hqlm.models.base import show_score
 from hqlm.models.pretrained import WEIGHTS
 from hqlm.models.reading import read_checkpoint
@@ -239,14 +239,14 @@ class Run:
         """Measure the checkpoint on the validation data, as `test`, in `validate-<k>/`."""
         return self.evaluate("validate", Sources.from_python((), overrides or {}))[0]
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Return classes and probabilities of texts.
+    def predict(self, texts: Sequence[str]) -> list[Any]:
+        """Return what the task of the model says of texts, such as a `Prediction` each.
 
         Raises:
             CheckpointError: for a model that reads no texts.
             ConfigError: for anything but a list of strings.
         """
-        if not isinstance(self.model, TextClassifier):
+        if not isinstance(self.model, TextModel):
             raise CheckpointError(f"{self.checkpoint} is a {type(self.model).__name__}, which predicts no texts")
         return self.model.predict(texts)
 
@@ -346,7 +346,7 @@ def measure(resolved: Resolved, command: Command, checkpoint: Path, folder: Path
 
 
 def load(path: str | os.PathLike[str], *, plugins: Sequence[str] = ()) -> HqlmModule:
-    """Return a trained model (a `TextClassifier`, if nothing else was trained), on the CPU and ready for `predict`.
+    """Return a trained model (a `TextModel`, if nothing else was trained), on the CPU and ready for `predict`.
 
     Args:
         path: as for `Run`.

@@ -1,6 +1,6 @@
 """A plugin in one file: an ansatz shaped like a tree, so that one measured qubit has heard of all others.
 
-    hqlm fit --config quickstart --plugins plugins.tree_ansatz --model.ansatz TreeAnsatz
+    hqlm fit --config quickstart --plugins plugins.tree_ansatz --model.head.ansatz TreeAnsatz
 
 or, in a configuration file, `plugins: [plugins.tree_ansatz]`. Nothing is registered: to derive from a slot in a
 module that gets imported is enough.

@@ -20,9 +20,9 @@ REVIEWS = ["--data=ReviewsData"]
 SMALL = [
     "--model.text_encoder=HashingEncoder",
     "--model.text_encoder.dim=15",
-    "--model.feature_encoder.n_qubits=5",
-    "--model.feature_encoder.n_layers=2",
-    "--model.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
+    "--model.head.feature_encoder.n_qubits=5",
+    "--model.head.feature_encoder.n_layers=2",
+    "--model.head.feature_encoder.correlators=0",  # five qubits have fewer pairs than the blocks of a file upload
 ]
 DRY = ["--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
 NEEDS_A_FOLDER = {

@@ -17,7 +17,6 @@ from hqlm.data.text import TextDataModule
 from hqlm.encoders import FeatureEncoder, FeatureModule, QuantumFeatureEncoder, TextEncoder, TextModule
 from hqlm.errors import CircuitError, ComponentError
 from hqlm.execution import Execution
-from hqlm.models import TextClassifier
 from hqlm.studies.designs import Design
 
 WRONG = [None, [], 3, "text", np.zeros(3), [None], torch.zeros(2, 3, 4)]
@@ -203,16 +202,3 @@ def test_a_fault_of_a_check_is_not_blamed_on_the_component():
     odd = type("Odd", (Slot,), {"__module__": __name__, "number": lambda self: 0})
     with pytest.raises(ZeroDivisionError):
         odd().number()
-
-
-def test_logits_are_accepted_before_the_classes_are_known():
-    class Odd(TextClassifier):
-        def __init__(self):
-            torch.nn.Module.__init__(self)
-
-        class_names = None
-        build_head = forward = None
-
-    Odd.forward = lambda self, embeddings: torch.zeros(len(embeddings), 2)
-    checked = type("Checked", (Odd,), {"__module__": __name__, "forward": Odd.forward, "build_head": lambda *_: None})
-    assert checked().forward(torch.zeros(3, 4)).shape == (3, 2)

@@ -18,15 +18,15 @@ from hqlm.config.sources import shipped_configs
 from hqlm.data import FileData, ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import CheckpointError, ConfigError, RunError
-from hqlm.models import HybridClassifier, TextClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from tests.commands.conftest import ROOT, TINY, fit, run, trained  # noqa: F401 (fixtures)
 
 SMALL = {
-    "model": "HybridClassifier",
     "model.text_encoder": "HashingEncoder",
     "model.text_encoder.dim": 15,
-    "model.feature_encoder.n_qubits": 4,
-    "model.feature_encoder.n_layers": 1,
+    "model.head.feature_encoder.n_qubits": 4,
+    "model.head.feature_encoder.n_layers": 1,
     "data": "ReviewsData",
     "data.limit_train": 64,
     "data.limit_val": 32,
@@ -60,14 +60,14 @@ def test_a_run_is_read_tested_and_predicts(trained):  # noqa: F811
     done = hqlm.Run("tiny")
     assert done.summary["epochs"] == 2
     assert done.metrics["val/acc"].dropna().iloc[-1] >= 0
-    assert isinstance(done.model, TextClassifier)
+    assert isinstance(done.model, TextModel)
     metrics = done.test()
     assert metrics == json.loads((trained / "test-1/metrics.json").read_text())
     assert done.validate()["val/acc"] == pytest.approx(done.summary["val_acc"])
-    sampled = done.test({"model.execution.shots": 3, "data.limit_test": 8})
+    sampled = done.test({"model.head.execution.shots": 3, "data.limit_test": 8})
     assert sampled != metrics
     saved = yaml.safe_load((trained / "test-2/config.yaml").read_text())
-    assert saved["model"]["init_args"]["execution"]["shots"] == 3
+    assert saved["model"]["init_args"]["head"]["init_args"]["execution"]["shots"] == 3
     (prediction,) = done.predict(["a gorgeous, witty film"])
     assert prediction.label in ("negative", "positive")
     assert hqlm.Run(trained / "checkpoints/last.ckpt").checkpoint.name == "last.ckpt"
@@ -88,9 +88,9 @@ def test_a_missing_run_names_the_nearest(trained):  # noqa: F811
 
 
 def test_an_experiment_of_objects_is_that_of_its_configuration(run):  # noqa: F811
-    model = HybridClassifier(
+    model = TextModel(
         text_encoder=HashingEncoder(dim=15),
-        feature_encoder=QuantumFeatureEncoder(n_qubits=4, n_layers=1),
+        head=QuantumHead(feature_encoder=QuantumFeatureEncoder(n_qubits=4, n_layers=1)),
         optimizer=functools.partial(torch.optim.SGD, lr=0.1),
     )
     data = ReviewsData(limit_train=64, limit_val=32, limit_test=32)
@@ -126,9 +126,9 @@ def test_a_run_resumes_from_its_last_epoch(run):  # noqa: F811
 def test_a_run_is_tested_with_its_own_trainer(run, monkeypatch):  # noqa: F811
     done = small(**{"trainer.precision": "64-true", "trainer.max_epochs": 1}).fit(name="double")
     seen = []
-    forward = HybridClassifier.forward
+    forward = TextModel.forward
     monkeypatch.setattr(
-        HybridClassifier, "forward", lambda self, rows: (seen.append(self.head.weight.dtype), forward(self, rows))[1]
+        TextModel, "forward", lambda self, rows: (seen.append(next(self.parameters()).dtype), forward(self, rows))[1]
     )
     done.test()
     assert set(seen) == {torch.float64}
@@ -138,7 +138,7 @@ def test_a_run_is_tested_with_its_own_trainer(run, monkeypatch):  # noqa: F811
 
 
 def test_names_are_resolved_by_the_type_of_their_option(run):  # noqa: F811
-    for name in ("LaBSE", "minilm", "HybridClassifier"):  # of weights, which here is text
+    for name in ("LaBSE", "minilm", "TextModel"):  # of weights, which here is text
         overrides = {**SMALL, "model.text_encoder": "SentenceTransformerEncoder", "model.text_encoder.model": name}
         del overrides["model.text_encoder.dim"]
         experiment = hqlm.Experiment.read(overrides=overrides)
@@ -146,8 +146,8 @@ def test_names_are_resolved_by_the_type_of_their_option(run):  # noqa: F811
 
 
 def test_a_mistake_in_python_is_told_as_at_the_command_line():
-    with pytest.raises(ConfigError, match=r"no option model.bakend of HybridClassifier. Did you mean 'backend'"):
-        small(**{"model.bakend": "StatevectorBackend"})
+    with pytest.raises(ConfigError, match=r"no option model.head.bakend of QuantumHead. Did you mean 'backend'"):
+        small(**{"model.head.bakend": "StatevectorBackend"})
     with pytest.raises(ConfigError, match=r"there is no such class. Did you mean 'EarlyStopping'"):
         small(**{"trainer.callbacks": "EarlyStoping"})
 
@@ -157,7 +157,7 @@ def test_shipped_configurations_go_by_name_and_paths_win(run):  # noqa: F811
         assert name in shipped_configs()
     overrides = {key: value for key, value in SMALL.items() if key.startswith("model.text") or key.startswith("data.")}
     experiment = hqlm.Experiment.read("quickstart", "noise/ionq_forte", overrides=overrides)
-    assert experiment.config["model"]["init_args"]["execution"]["noise"] == "ionq_forte"
+    assert experiment.config["model"]["init_args"]["head"]["init_args"]["execution"]["noise"] == "ionq_forte"
     Path("quickstart").write_text("seed_everything: 7\n")
     assert hqlm.Experiment.read("quickstart", overrides=SMALL).config["seed_everything"] == 7
     listed = run("configs").out
@@ -189,7 +189,7 @@ def test_a_study_elsewhere_finds_its_base(run, tmp_path):  # noqa: F811
     del base["trainer"]["devices"]
     (tmp_path / "far/base.yaml").write_text(yaml.safe_dump(base))
     study = {"base": "../base.yaml", "design": "FullFactorial", "seeds": [0]}
-    study["factors"] = {"model.feature_encoder.n_layers": [1, 2]}
+    study["factors"] = {"model.head.feature_encoder.n_layers": [1, 2]}
     (tmp_path / "far/studies/tiny.yaml").write_text(yaml.safe_dump(study))
     result = run("study", "run", f"--config={tmp_path}/far/studies/tiny.yaml", "--dry-run")
     assert result.code == 0, result.err

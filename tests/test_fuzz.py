@@ -72,8 +72,8 @@ GRAPH = {
 STUDY = {
     "base": "base.yaml",
     "design": {"class_path": "FullFactorial", "init_args": {}},
-    "factors": {"model.reuploading": ["RepeatedUpload", "SingleUpload"], "model.optimizer.lr": [0.1, 0.01]},
-    "overrides": {"model.readout": "all"},
+    "factors": {"model.head.reuploading": ["RepeatedUpload", "SingleUpload"], "model.optimizer.lr": [0.1, 0.01]},
+    "overrides": {"model.head.readout": "all"},
     "seeds": [0],
     "plugins": ["tests.studies.inline"],
     "executor": "InlineExecutor",

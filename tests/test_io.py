@@ -49,7 +49,7 @@ def test_a_run_means_its_best_checkpoint(trained):  # noqa: F811
     assert find_checkpoint("tiny", "last").name == "last.ckpt"
     assert str(best.resolve()) == json.loads((trained / "summary.json").read_text())["checkpoint"]
     assert run_folder(best) == trained.absolute()
-    assert torch.equal(hqlm.load("tiny").head.weight, hqlm.load(best).head.weight)
+    assert torch.equal(hqlm.load("tiny").head.linear.weight, hqlm.load(best).head.linear.weight)
 
 
 def test_of_two_best_checkpoints_the_newer_one_counts(tmp_path):
@@ -71,7 +71,7 @@ def test_weights_that_do_not_fit(trained):  # noqa: F811
     checkpoint = torch.load(find_checkpoint(trained), weights_only=True)
     del checkpoint["state_dict"]["head.bias"]
     torch.save(checkpoint, "bad.ckpt")
-    with pytest.raises(CheckpointError, match="do not fit HybridClassifier"):
+    with pytest.raises(CheckpointError, match="do not fit TextModel"):
         hqlm.load("bad.ckpt")
 
 

@@ -29,14 +29,16 @@ ROWS = [
         "quiet",
     },
     {"models"},
+    {"heads", "tasks"},
     {"data"},
     {"encoders"},
+    {"kernels"},
     {"layer"},
     {"backends"},
     {"circuits"},
     {"execution"},
     {"estimator_parts"},
-    {"registry", "errors", "cache", "contracts", "files", "memory", "notices", "plain", "resources"},
+    {"registry", "errors", "cache", "contracts", "ablation", "files", "memory", "notices", "plain", "resources"},
 ]
 RANK = {name: len(ROWS) - row for row, names in enumerate(ROWS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

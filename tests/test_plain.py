@@ -21,7 +21,8 @@ from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
-from hqlm.models import HybridClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.models.recipes import to_primitives
 from hqlm.plain import to_plain
 from hqlm.registry import Component, field_names
@@ -99,12 +100,15 @@ def _trained(model, folder, **data):
 def test_a_classifier_of_numpy_values_has_a_checkpoint_that_can_be_read_back(tmp_path, monkeypatch):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
     lr, names = np.logspace(-3, -1, 3)[1], np.unique(["positive", "negative"])
-    model = HybridClassifier(
-        HashingEncoder(dim=np.int64(15)),
+    head = QuantumHead(
         QuantumFeatureEncoder(n_qubits=np.int32(4), n_layers=1, offset=np.float32(0.5)),
         RepeatedUpload(n_blocks=np.int64(1), scale=np.float64(1.0)),
         HardwareEfficientAnsatz(rotations=np.array(["RY", "RZ"])),
         execution=Execution(noise=Noise(two_qubit=np.linspace(0, 0.1, 3)[1])),
+    )
+    model = TextModel(
+        HashingEncoder(dim=np.int64(15)),
+        head,
         optimizer=functools.partial(torch.optim.SGD, lr=lr, momentum=np.float32(0.5)),
         schedule=functools.partial(MultiStepLR, milestones=np.arange(1, 3), gamma=np.float64(0.5)),
         class_names=list(names),

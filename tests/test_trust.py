@@ -17,7 +17,7 @@ from hqlm.commands import main
 from hqlm.config.sources import read_config
 from hqlm.data import HubData
 from hqlm.errors import DataError, HqlmError
-from hqlm.models import HybridClassifier, TextClassifier
+from hqlm.models import TextModel
 from hqlm.models.restoring import check_model
 from hqlm.models.trust import check_run
 from tests.commands.conftest import SMALL, TINY
@@ -34,7 +34,7 @@ def call(*args, **kwargs):
 
 class Optimizer(torch.optim.AdamW): pass
 class Callback(lightning.Callback): pass
-class Model(hqlm.models.HybridClassifier): pass
+class Model(hqlm.models.TextModel): pass
 
 @dataclasses.dataclass(frozen=True)
 class Ansatz(hqlm.circuits.RingAnsatz): pass
@@ -94,11 +94,15 @@ def made(tmp_path_factory):
                      "--trainer.callbacks.monitor=val/loss", "--model.schedule=torch.optim.lr_scheduler.StepLR",
                      "--model.schedule.step_size=1"]) == 0  # fmt: skip
         kernel = [flag for flag in SMALL if "epochs" not in flag]
-        assert main(["fit", "--model=KernelClassifier", *kernel, "--name=kernel"]) == 0
+        assert main(["fit", "--model.head=KernelHead", *kernel, "--name=kernel"]) == 0
         base = yaml.safe_load(Path("runs/tiny/config.yaml").read_text())
         base["trainer"] = {"max_epochs": 1, "accelerator": "cpu"}
         Path("base.yaml").write_text(yaml.safe_dump(base))
-        study = {"base": "base.yaml", "design": "FullFactorial", "factors": {"model.feature_encoder.n_layers": [1, 2]}}
+        study = {
+            "base": "base.yaml",
+            "design": "FullFactorial",
+            "factors": {"model.head.feature_encoder.n_layers": [1, 2]},
+        }
         Path("tiny.yaml").write_text(yaml.safe_dump({**study, "seeds": [0]}))
         assert main(["study", "run", "--config=tiny.yaml"]) == 0
     return folder
@@ -199,7 +203,7 @@ def test_no_command_imports_or_calls_what_a_checkpoint_names(here, option, value
         assert len(error) < 2000
     message = mistake(lambda: hqlm.load("tiny"))
     assert message
-    assert mistake(lambda: HybridClassifier.load_from_checkpoint(file))
+    assert mistake(lambda: TextModel.load_from_checkpoint(file))
     if str(value).count(MODULE) and option not in ("zzz", "plugins"):
         assert f"plugins=['{MODULE}']" in message
     if option == "zzz":
@@ -275,8 +279,10 @@ def test_an_option_that_is_imported_is_not_inherited_from_another_class(here, ca
     file, whole = checkpoint_of("tiny")
     backend = {"class_path": "hqlm.backends.pennylane.PennyLaneBackend", "init_args": {"device": f"{MODULE}.call"}}
     torch.save({**whole, "hyper_parameters": {**whole["hyper_parameters"], "backend": backend}}, file)
-    assert main(["test", "--ckpt_path=tiny", "--model.backend=QiskitBackend", "--model.execution.shots=10"]) == 2
-    assert "Give --model.backend.device" in capfd.readouterr().err
+    assert (
+        main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
+    )
+    assert "Give --model.head.backend.device" in capfd.readouterr().err
 
 
 STUDY_COMMANDS = [["study", "report", "tiny"], ["study", "publish", "tiny", "--mode=offline"]]
@@ -310,7 +316,9 @@ def test_what_a_study_varies_is_not_made_for_its_report(here, key):
     study = yaml.safe_load(path.read_text())
     values = [EVIL, {"init_args": EVIL}, *ways({}, ())]
     for value in values:
-        path.write_text(yaml.safe_dump({**study, key: {**study[key], "model.ansatz": [value, f"{MODULE}.Ansatz"]}}))
+        path.write_text(
+            yaml.safe_dump({**study, key: {**study[key], "model.head.ansatz": [value, f"{MODULE}.Ansatz"]}})
+        )
         main(STUDY_COMMANDS[0])  # its factors do not fit the trials: that it says so or not is no matter here
         assert MODULE not in sys.modules, value
 
@@ -353,7 +361,7 @@ def test_plugins_are_imported_on_the_word_of_the_user_alone(here, capfd, monkeyp
     assert name not in sys.modules
     try:
         assert main(["test", "--ckpt_path=tiny", flag]) == 0, capfd.readouterr().err
-        assert isinstance(hqlm.load("tiny", plugins=[name]), TextClassifier)
+        assert isinstance(hqlm.load("tiny", plugins=[name]), TextModel)
     finally:
         sys.modules.pop(name, None)
 
@@ -380,7 +388,7 @@ WRONG = [
     ("callbacks", {"LastCheckpoint": 3}), ("optimizer_states", [3]), ("optimizer_states", "text"),
     ("lr_schedulers", [{"a": 1}]), ("pytorch-lightning_version", 3), ("pytorch-lightning_version", "text"),
     ("epoch", "text"), ("global_step", None), ("hyper_parameters", 3), ("hyper_parameters", {"_class_path": 3}),
-    ("hyper_parameters", {3: 4, "_class_path": "hqlm.models.hybrid.HybridClassifier"}), ("text_encoder_key", 4),
+    ("hyper_parameters", {3: 4, "_class_path": "hqlm.models.text_model.TextModel"}), ("text_encoder_key", 4),
     ("planned_steps", "many"), ("epoch", ABSENT), ("loops", ABSENT), ("pytorch-lightning_version", ABSENT),
     ("optimizer_options", 3), ("optimizer_options", [3]), ("lr_schedulers", [3]), ("callbacks", {}),
     ("hyper_parameters.class_names", 3), ("state_dict.layer._extra_state", None),

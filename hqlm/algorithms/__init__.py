@@ -1,11 +1,7 @@
 """Hybrid algorithms beside the text classifier, on the same circuits and backends."""
 
-from hqlm.algorithms.alignment import align, alignment
 from hqlm.algorithms.energy import EnergyMinimizer
-from hqlm.algorithms.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap
 from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian
-from hqlm.algorithms.kernel import QuantumKernel
-from hqlm.algorithms.kernel_model import KernelClassifier
 from hqlm.algorithms.molecule import Molecule
 from hqlm.algorithms.openfermion import MolecularDataFile, OpenFermionMolecule, from_openfermion
 from hqlm.algorithms.optimizers import SPSA, QuantumNaturalGradient, Rotosolve, SciPyOptimizer
@@ -13,6 +9,16 @@ from hqlm.algorithms.problems import PROBLEMS, HamiltonianFile, IsingChain, Paul
 from hqlm.algorithms.qaoa import QAOA, Solution
 from hqlm.algorithms.spin_problems import IsingTerms, MaxCut, MaxIndependentSet, Qubo, SpinProblem
 from hqlm.algorithms.vqe import VQE
+from hqlm.kernels import (
+    FEATURE_MAPS,
+    AmplitudeMap,
+    FeatureMap,
+    QuantumKernel,
+    UploadMap,
+    ZZFeatureMap,
+    align,
+    alignment,
+)
 
 __all__ = [
     "FEATURE_MAPS",
@@ -28,7 +34,6 @@ __all__ = [
     "HamiltonianFile",
     "IsingChain",
     "IsingTerms",
-    "KernelClassifier",
     "MaxCut",
     "MaxIndependentSet",
     "MolecularDataFile",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -51,9 +51,9 @@ class EnergyMinimizer(HqlmModule):
         schedule: learning-rate schedule, per step.
     """
 
-    score: ClassVar[str] = "val/energy"
-    score_title: ClassVar[str] = "energy"
-    score_mode: ClassVar[Literal["max", "min"]] = "min"
+    score = "val/energy"
+    score_title = "energy"
+    score_mode = "min"
 
     def __init__(
         self,

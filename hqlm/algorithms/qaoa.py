@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
+from hqlm.ablation import remove_modules
 from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.heuristics import goemans_williamson, greedy, local_search
 from hqlm.algorithms.ising import MOST_EXACT, Bits, Ising, Values
@@ -23,7 +24,6 @@ from hqlm.errors import ConfigError
 from hqlm.execution import Execution
 from hqlm.execution.execution import MOST_SHOTS
 from hqlm.models import Schedule
-from hqlm.models.composition import refuse_idle
 from hqlm.notices import say_once
 
 Start = Literal["none", "greedy", "goemans_williamson"]
@@ -127,8 +127,7 @@ class QAOA(EnergyMinimizer):
         Raises:
             ConfigError: for a word of `ablate` that removes nothing.
         """
-        refuse_idle(self.ablate, lambda words: self._circuit(self.n_layers, words))
-        return self._circuit(self.n_layers, self.ablate)
+        return self._circuit(self.n_layers)
 
     def initial_weights(self, n_weights: int) -> Tensor:
         """Angles in radians, by the rule of `angles`."""
@@ -180,13 +179,13 @@ class QAOA(EnergyMinimizer):
         energies = {name: self.ising.variable_part(bits) for name, bits in choices.items()}
         return refined[energies["refined"].argmin()], {name: float(each.min()) for name, each in energies.items()}
 
-    def _circuit(self, n_layers: int, ablate: tuple[str, ...]) -> Circuit:
+    def _circuit(self, n_layers: int) -> Circuit:
         circuit = qaoa_circuit(self.ising.scaled, n_layers, self.start_bits, self.doubt)
-        gates = (gate for gate in circuit.gates if "entanglement" not in ablate or len(gate.wires) == 1)
-        return replace(circuit, gates=tuple(gates), observables=())
+        left: Circuit = remove_modules(replace(circuit, observables=()), self.ablate, _remove, lambda circuit: circuit)
+        return left
 
     def _optimum(self, depth: int, angles: Tensor) -> Tensor:
-        circuit = replace(self._circuit(depth, self.ablate), observables=self.hamiltonian.observables)
+        circuit = replace(self._circuit(depth), observables=self.hamiltonian.observables)
         weights = angles.clone().requires_grad_()
         optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -200,6 +199,12 @@ class QAOA(EnergyMinimizer):
         with torch.enable_grad():
             optimizer.step(energy)  # type: ignore[no-untyped-call]
         return weights.detach()
+
+
+def _remove(circuit: Circuit, word: str) -> Circuit:
+    if word != "entanglement":
+        return circuit
+    return replace(circuit, gates=tuple(gate for gate in circuit.gates if len(gate.wires) == 1))
 
 
 def _start(n_layers: int) -> Values:

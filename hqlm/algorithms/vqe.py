@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
 from typing import Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
+from hqlm.ablation import remove_modules
 from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.problems import IsingChain, Problem
 from hqlm.backends import QuantumBackend, StatevectorBackend
@@ -60,7 +60,7 @@ class VQE(EnergyMinimizer):
         if not 0.0 <= spread < math.inf:
             raise ConfigError(f"model.spread must be 0 or more, in radians; given {spread}")
         self.save_hyperparameters()
-        self.ansatz = reduce(_without, ablate, ansatz)
+        self.ansatz = remove_modules(ansatz, ablate)
         self.n_layers = n_layers
         self.initial_bits = initial_bits
         self.spread = spread
@@ -83,10 +83,3 @@ class VQE(EnergyMinimizer):
     def initial_weights(self, n_weights: int) -> Tensor:
         """Uniform in (-spread, spread)."""
         return torch.empty(n_weights, dtype=torch.float64).uniform_(-1.0, 1.0) * self.spread
-
-
-def _without(ansatz: Ansatz, word: str) -> Ansatz:
-    rest = ansatz.ablated(word)
-    if rest == ansatz:
-        raise ConfigError(f"model.ablate: '{word}' changes nothing of {ansatz}. Leave the word out")
-    return rest

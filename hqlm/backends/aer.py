@@ -97,4 +97,4 @@ def _options() -> dict[str, Any]:
 
 
 def _refused(why: object) -> UnsupportedExecution:
-    return UnsupportedExecution(f"Aer cannot run the circuit: {why}. Use fewer qubits or set model.backend to another")
+    return UnsupportedExecution(f"Aer cannot run the circuit: {why}. Use fewer qubits or set backend to another")

@@ -69,7 +69,7 @@ class CirqBackend(QuantumBackend):
         if noise.gate_channels - self.channels:
             raise UnsupportedExecution(
                 f"CirqBackend has no noise {', '.join(sorted(noise.gate_channels))} with simulator={self.simulator}. "
-                "Set model.backend.simulator to density_matrix or auto"
+                "Set backend.simulator to density_matrix or auto"
             )
         super().check(circuit, execution, states)
         if self.simulator == "qsim" and find_spec("qsimcirq") is None:

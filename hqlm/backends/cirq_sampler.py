@@ -58,7 +58,7 @@ class CirqSamplerBackend(QuantumBackend):
         except ValueError as error:  # what Cirq's devices raise when they validate a circuit
             raise UnsupportedExecution(
                 f"the sampler {self.sampler} refuses the circuit of {circuit.n_qubits} qubits: {error}. Use fewer "
-                "qubits, gates that it has or another model.backend.sampler"
+                "qubits, gates that it has or another backend.sampler"
             ) from error
         rows = [result.measurements["bits"] for result in results]
         fewest = min(map(len, rows))  # the base class refuses a batch with shots missing, in one row or in all

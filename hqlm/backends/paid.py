@@ -145,13 +145,13 @@ class Budget:
         if self.dry_run:
             raise NotSubmitted(
                 f"a dry run, nothing was submitted. This would send {plan}; training repeats it at every step. To "
-                "go on set model.backend.dry_run=false and model.backend.max_cost_usd to what all calls together may "
+                "go on set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
         spent = self.spent
         if self._exceeds(spent + plan.cost):
             raise NotSubmitted(
-                f"nothing was submitted: this would send {plan}. model.backend.max_cost_usd is {self.limit:g}, of "
+                f"nothing was submitted: this would send {plan}. backend.max_cost_usd is {self.limit:g}, of "
                 f"which {_dollars(spent)} may be spent already. Set it to {_dollars(spent + plan.cost)} or more, or "
                 f"use fewer rows, shots or trained parameters. Deleting {self.file} begins a new budget"
             )
@@ -167,9 +167,7 @@ class Budget:
         """
         check_amount("the cost of a submission", cost)
         if self.dry_run:
-            raise NotSubmitted(
-                f"circuits of at most {_dollars(cost)} USD were not submitted: model.backend.dry_run is true"
-            )
+            raise NotSubmitted(f"circuits of at most {_dollars(cost)} USD were not submitted: backend.dry_run is true")
         try:
             make_cache_folder(self.file.parent.name, self.file.parent.parent)
             with FileLock(self.file.with_suffix(".lock")):
@@ -177,7 +175,7 @@ class Budget:
                 if self._exceeds(spent + cost):
                     raise NotSubmitted(
                         f"circuits of at most {_dollars(cost)} USD were not submitted: {_dollars(spent)} of "
-                        f"model.backend.max_cost_usd={self.limit:g} may be spent already. Raise it, or delete "
+                        f"backend.max_cost_usd={self.limit:g} may be spent already. Raise it, or delete "
                         f"{self.file} to begin a new budget"
                     )
                 write_text(self.file, json.dumps({"spent_usd": spent + cost}) + "\n")

@@ -99,7 +99,7 @@ class PennyLaneBackend(QuantumBackend):
         if noise.gate_channels - self.channels:
             raise UnsupportedExecution(
                 f"PennyLaneBackend has no noise {', '.join(sorted(noise.gate_channels))} on device={name}. "
-                "Set model.backend.device to default.mixed or auto, or use another backend"
+                "Set backend.device to default.mixed or auto, or use another backend"
             )
         super().check(circuit, execution, states)
         _device(name, circuit.n_qubits, self.device_options)
@@ -212,7 +212,7 @@ def _execute(tapes: list[Any], device: Any, method: str | None = None) -> list[T
         found = qml.execute(tapes, device, diff_method=method, interface="torch" if method else "auto")
     except refusals as error:
         raise UnsupportedExecution(
-            f"PennyLane's {device.name} refuses the circuit: {error}. Choose another model.backend.device"
+            f"PennyLane's {device.name} refuses the circuit: {error}. Choose another backend.device"
         ) from error
     return [
         torch.stack([torch.as_tensor(value) for value in result], dim=-1)
@@ -265,5 +265,5 @@ def _make(name: str, n_qubits: int, options: dict[str, Option]) -> Any:
     except Exception as error:  # each plugin has its own
         raise UnsupportedExecution(
             f"PennyLane's {name} cannot be made for {n_qubits} qubits: {error}. Use fewer qubits, other "
-            "model.backend.device_options or another model.backend.device"
+            "backend.device_options or another backend.device"
         ) from error

@@ -88,7 +88,7 @@ class QiskitBackend(QuantumBackend):
             if device.num_qubits is not None and device.num_qubits < circuit.n_qubits:
                 raise UnsupportedExecution(
                     f"device {device.name} has {device.num_qubits} qubits, the circuit needs {circuit.n_qubits}. "
-                    "Set model.backend.device to a wider one or use fewer qubits"
+                    "Set backend.device to a wider one or use fewer qubits"
                 )
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:

@@ -27,7 +27,7 @@ from hqlm.execution import Execution, Noise
 from hqlm.memory import check_fits
 from hqlm.notices import say_once
 
-_FEWER: Final = "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits"
+_FEWER: Final = "Lower backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits"
 _DENSITY_BYTES: Final = 64  # of an element: 16 rows side by side, in float32
 _MOST_TRAJECTORIES: Final = 1_000_000
 _MANY_GATES: Final = 10_000
@@ -82,7 +82,7 @@ class StatevectorBackend(QuantumBackend):
             raise UnsupportedExecution(
                 f"StatevectorBackend has noise.amplitude_damping on up to density_matrix_qubits="
                 f"{self.density_matrix_qubits} qubits, the circuit has {circuit.n_qubits}. Set "
-                f"model.backend.density_matrix_qubits={circuit.n_qubits} (memory grows as 4^n), use fewer qubits or "
+                f"backend.density_matrix_qubits={circuit.n_qubits} (memory grows as 4^n), use fewer qubits or "
                 "set execution.noise.amplitude_damping=0"
             )
 

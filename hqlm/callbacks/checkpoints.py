@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from hqlm.encoders import Stage
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import EmbeddingModel, HqlmModule
 from hqlm.models.reading import read_checkpoint
 from hqlm.models.restoring import restored
 
@@ -26,10 +26,10 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         path: where it goes, without what the name tells of it.
-        model: class of the model.
+        model: what is trained.
     """
 
-    def __init__(self, path: Path, model: type[HqlmModule]) -> None:
+    def __init__(self, path: Path, model: HqlmModule) -> None:
         super().__init__(
             dirpath=path.parent,
             filename=path.name + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
@@ -86,15 +86,15 @@ class BodyFolder(Callback):
             best = self.best.best_model_path
             if best:  # with the settings of this run, which are the user's own
                 model = cast(
-                    TextClassifier,
+                    EmbeddingModel,
                     restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best), self.folder),
                 )
             model.save_body(self.folder)
 
 
-def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> TextClassifier | None:
-    has_it = isinstance(model, TextClassifier) and model.stage == stage
-    return cast(TextClassifier, model) if has_it and trainer.is_global_zero else None
+def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> EmbeddingModel | None:
+    has_it = isinstance(model, EmbeddingModel) and model.stage == stage
+    return cast(EmbeddingModel, model) if has_it and trainer.is_global_zero else None
 
 
 class RandomState(Callback):

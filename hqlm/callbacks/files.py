@@ -16,9 +16,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from hqlm.algorithms import QAOA
 from hqlm.callbacks.stages import BeforeBatches
-from hqlm.data.predictions import prediction_header, prediction_rows, write_table
+from hqlm.data.predictions import write_table
 from hqlm.files import append_text, write_text
-from hqlm.models import TextClassifier
+from hqlm.models import TextModel
 
 _STEP: Final = "step"
 
@@ -143,13 +143,13 @@ class PredictionsFile(Callback):
         self._write(trainer, pl_module)
 
     def _write(self, trainer: Trainer, model: LightningModule) -> None:
-        if not isinstance(model, TextClassifier) or model.evaluation is None or not trainer.is_global_zero:
+        if not isinstance(model, TextModel) or model.evaluation is None or not trainer.is_global_zero:
             return
         assert model.class_names is not None
         found, all_texts = model.evaluation, trainer.datamodule.texts(model.evaluation.split)  # type: ignore[attr-defined]
         texts = [all_texts[row] for row in found.index.tolist()]
-        rows = prediction_rows(model.class_names, texts, found.labels.tolist(), found.probabilities.tolist())
-        write_table(self.path, prediction_header(model.class_names), rows)
+        rows = model.task.table(texts, found.targets, found.outputs, model.class_names)
+        write_table(self.path, model.task.header(model.class_names), rows)
 
 
 class SolutionFile(Callback):

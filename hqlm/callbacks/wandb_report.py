@@ -15,7 +15,7 @@ from hqlm.callbacks.files import MetricsFile
 from hqlm.callbacks.stages import BeforeBatches
 from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
 from hqlm.files import parse_yaml
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import HqlmModule, TextModel
 from hqlm.studies.store import read_record
 
 _TAG: Final = 64  # characters that W&B allows
@@ -62,10 +62,10 @@ class WandbReport(BeforeBatches):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send the confusion matrix."""
-        if not isinstance(pl_module, TextClassifier) or pl_module.evaluation is None:
+        if not isinstance(pl_module, TextModel) or pl_module.evaluation is None:
             return
         found, names = pl_module.evaluation, list(pl_module.class_names or ())
-        actual, predicted = found.labels.tolist(), found.logits.argmax(1).tolist()
+        actual, predicted = found.targets.tolist(), found.outputs.argmax(1).tolist()
         self.logger.attempt(lambda run: run.log({"test/confusion_matrix": _matrix(actual, predicted, names)}))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

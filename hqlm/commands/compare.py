@@ -17,7 +17,8 @@ from hqlm.config.sources import Config, Sources, Text, read_config
 from hqlm.errors import ConfigError, RunError
 from hqlm.experiment import Experiment
 from hqlm.files import LOCK, write_text
-from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.heads import KernelHead, QuantumHead
+from hqlm.models import TextModel
 from hqlm.quiet import quiet
 from hqlm.run import comparison_folder
 from hqlm.studies.comparison import report
@@ -128,15 +129,16 @@ def _check(experiment: Experiment, plan: Plan, config: Config) -> None:
         raise ConfigError(f"--draws={plan.draws}: give 1 or more")
     if plan.draws > 1 and "seed" not in config["data"]["init_args"]:
         raise ConfigError(f"--draws={plan.draws}: {type(experiment.data).__name__} has no option seed to draw by")
-    if not isinstance(model, TextClassifier) or isinstance(model, ClassicalClassifier):
+    if not isinstance(model, TextModel) or not isinstance(model.recipe, QuantumHead | KernelHead):
         raise ConfigError(
-            f"--model={type(model).__name__}: the rivals stand beside a hybrid model of texts, such as HybridClassifier"
+            f"--model={type(model).__name__}: the rivals stand beside a model of texts with a quantum head, such as "
+            "model.head=QuantumHead"
         )
     if model.stage == "end_to_end":
         raise ConfigError(
             "model.text_encoder.stage=end_to_end: every model would train a text encoder of its own, so there are no "
             "embeddings to compare heads on. Compare with stage=frozen or stage=contrastive, or train and test both "
-            "models end to end: hqlm fit --model=ClassicalClassifier ..."
+            "models end to end: hqlm fit --model.head=LinearHead ..."
         )
     if experiment.resolved.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")

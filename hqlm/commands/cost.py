@@ -16,17 +16,17 @@ from hqlm.cost import DEVICES, SUPERCONDUCTING, TRAPPED_ION, Device, Rows, Simul
 from hqlm.data import TextDataModule
 from hqlm.errors import ConfigError
 from hqlm.experiment import Experiment
-from hqlm.models import HybridClassifier
-from hqlm.models.composition import Composition
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.quiet import quiet
 from hqlm.registry import suggestion
 
 _DESCRIPTION: Final = """What the quantum circuit of an experiment costs; nothing is trained and nothing is submitted.
 
   hqlm cost --config sst2
-  hqlm cost --config sst2 --model.execution.shots=1000 --plot cost.svg
+  hqlm cost --config sst2 --model.head.execution.shots=1000 --plot cost.svg
   hqlm cost --config sst2 --devices=[trapped_ion] --trapped_ion.watts=5000
-  hqlm cost --config sst2 --model.feature_encoder.n_qubits=20 --json
+  hqlm cost --config sst2 --model.head.feature_encoder.n_qubits=20 --json
 
 Shown are the gates of the second module's circuit (the part that a device runs; the first module is always simulated),
 as written and compiled by Qiskit into the native gates of trapped ions, where every pair of qubits is connected, and of
@@ -90,31 +90,32 @@ def main(args: list[str]) -> int:
     if options["plot"] is not None:
         plot.check(options["plot"])
     experiment = Experiment.from_sources(sources)
-    model = _model(experiment)
+    head = _head(experiment)
     rows, n_classes = _rows(experiment)
-    circuits = list(_circuits(model.composition, options["qubits"], n_classes))
-    shots = model.execution.shots or _SHOTS
-    work = workload(circuits[0], rows, model.execution, _trains_inputs(model.composition), shots)
+    circuits = list(_circuits(head, options["qubits"], n_classes))
+    shots = head.execution.shots or _SHOTS
+    work = workload(circuits[0], rows, head.execution, _trains_inputs(head), shots)
     cost = estimate(circuits, work, {name: options[name] for name in options["devices"]}, options["simulation"])
     if options["json"]:
         assumed = {name: asdict(options[name]) for name in (*options["devices"], "simulation")}
         print(json.dumps(asdict(cost) | {"assumptions": assumed}, indent=2))
     else:
-        print(table.text(cost, model.execution.shots is not None))
+        print(table.text(cost, head.execution.shots is not None))
     if options["plot"] is not None:
         plot.draw(cost, options["plot"])
         print(f"{options['plot']} shows it", file=sys.stderr)
     return 0
 
 
-def _model(experiment: Experiment) -> HybridClassifier:
+def _head(experiment: Experiment) -> QuantumHead:
     model = experiment.model
-    if not isinstance(model, HybridClassifier) or model.composition.circuit(2) is None:
+    head = model.recipe if isinstance(model, TextModel) else None
+    if not isinstance(head, QuantumHead) or head.reuploading is None:
         raise ConfigError(
-            f"--model={type(model).__name__}: there is no circuit of a second module to cost. Give a "
-            "HybridClassifier that does not ablate it"
+            f"--model={type(model).__name__}: there is no circuit of a second module to cost. Give a TextModel with "
+            "model.head=QuantumHead that does not ablate it"
         )
-    return model
+    return head
 
 
 def _rows(experiment: Experiment) -> tuple[Rows, int]:
@@ -146,19 +147,17 @@ def _limited(rows: int, size: int, limit: float | None) -> int:
     return min(rows, size * batches)
 
 
-def _trains_inputs(composition: Composition) -> bool:
+def _trains_inputs(head: QuantumHead) -> bool:
     """Whether something trainable stands before the circuit."""
-    assert composition.feature_encoder is not None
-    assert composition.reuploading is not None
-    features = composition.feature_encoder.build(1)  # what is trained does not depend on the size of an embedding
-    return composition.reuploading.trains_scale or any(each.requires_grad for each in features.parameters())
+    assert head.reuploading is not None
+    features = head.feature_encoder.build(1)  # what is trained does not depend on the size of an embedding
+    return head.reuploading.trains_scale or any(each.requires_grad for each in features.parameters())
 
 
-def _circuits(composition: Composition, qubits: list[int] | None, n_classes: int) -> Iterator[Circuit]:
+def _circuits(head: QuantumHead, qubits: list[int] | None, n_classes: int) -> Iterator[Circuit]:
     """The circuit as configured, and with other sizes of the feature encoder, ascending."""
-    encoder = composition.feature_encoder
-    own = composition.circuit(n_classes)
-    assert encoder is not None
+    encoder = head.feature_encoder
+    own = head.circuit(n_classes)
     assert own is not None
     yield own
     if "n_qubits" not in {each.name for each in fields(encoder)}:
@@ -173,6 +172,6 @@ def _circuits(composition: Composition, qubits: list[int] | None, n_classes: int
         if number > _MOST:
             raise ConfigError(f"--qubits={qubits}: give {_MOST:,} or less, beyond which no number holds the energy")
         larger = replace(encoder, n_qubits=number)  # type: ignore[call-arg]
-        circuit = replace(composition, feature_encoder=larger).circuit(n_classes)
+        circuit = replace(head, feature_encoder=larger).circuit(n_classes)
         assert circuit is not None
         yield circuit

@@ -11,7 +11,6 @@ from typing import Final
 from hqlm.callbacks import finish_open_run
 from hqlm.config.parser import RUN, print_help
 from hqlm.config.sources import Sources
-from hqlm.data.predictions import prediction_header, prediction_rows
 from hqlm.errors import CheckpointError, ConfigError
 from hqlm.models.base import show_score
 from hqlm.quiet import quiet
@@ -23,7 +22,7 @@ _DESCRIPTION: Final = """{purpose}
   hqlm {command} --ckpt_path quickstart                          the best checkpoint of the run
   hqlm {command} --ckpt_path runs/quickstart/checkpoints/last.ckpt
   hqlm {command} --ckpt_path saved --data=FileData --data.folder=my_data      a folder that save_pretrained wrote
-  hqlm {command} --ckpt_path quickstart --model.execution.shots=100 --data.limit_test=50
+  hqlm {command} --ckpt_path quickstart --model.head.execution.shots=100 --data.limit_test=50
 {more}
 Model, data and trainer (precision, accelerator, limits) are those of the run, on one device; configuration files win
 over them, flags over both. What differs is printed.
@@ -82,9 +81,8 @@ def _predict(path: str, texts: list[str], sources: Sources) -> int:
             "was trained. Put the texts into a file: --data=FileData --data.predict=texts.txt"
         )
     found = Run(path, sources.plugins).predict(texts)
-    names = list(found[0].probabilities)
-    rows = prediction_rows(names, texts, [-1] * len(texts), [list(each.probabilities.values()) for each in found])
-    _print_rows(prediction_header(names), rows)
+    rows = [[each.text, each.label, *(f"{value:.6f}" for value in each.probabilities.values())] for each in found]
+    _print_rows(["text", "predicted", *(f"p_{name}" for name in found[0].probabilities)], rows)
     return 0
 
 

@@ -13,7 +13,7 @@ from hqlm.config.merge import import_class
 from hqlm.config.parser import RUN, print_help
 from hqlm.config.sources import Sources
 from hqlm.experiment import Experiment
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import HqlmModule, TextModel
 from hqlm.models.base import show_score
 from hqlm.quiet import quiet
 from hqlm.run import Run, find_checkpoint, last_checkpoint
@@ -22,12 +22,12 @@ _DESCRIPTION: Final = """Train a model and keep it in runs/<name>/: its configur
 
   hqlm fit --config quickstart
   hqlm fit --config quickstart --config noise/depolarizing --name noisy
-  hqlm fit --config my_experiment.yaml --model.ablate=[reuploading] --trainer.max_epochs=3
+  hqlm fit --config my_experiment.yaml --model.head.ablate=[offset] --trainer.max_epochs=3
   hqlm fit --config quickstart --ckpt_path last
 
 A configuration is a file, or the name of a shipped one (`hqlm configs` lists them). Later files win over earlier ones,
-flags over files. `hqlm components` lists what --model, --model.backend and the others can name;
-`hqlm fit --model.help HybridClassifier` shows the options of one of them.
+flags over files. `hqlm components` lists what --model.head, --model.head.backend and the others can name;
+`hqlm fit --model.help TextModel` shows the options of one of them.
 """
 _READS_TEXTS: Final = """  hqlm predict --ckpt_path {run} "a gorgeous, witty film"
   python -c "import hqlm; print(hqlm.load('{run}').predict(['a gorgeous, witty film']))"
@@ -88,7 +88,7 @@ def _text(run: Run, model: type[HqlmModule]) -> str:
     summary = run.summary
     score = summary[model.score.replace("/", "_")]
     shown = "none measured" if score is None else f"{show_score(score)} (best checkpoint)"
-    reads_texts = issubclass(model, TextClassifier)
+    reads_texts = issubclass(model, TextModel)
     text_encoder = f"text encoder          {summary['stage']}\n" if reads_texts else ""
     return f"""
 {model.score_title:<21} {shown}

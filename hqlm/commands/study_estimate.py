@@ -19,7 +19,7 @@ from hqlm.cache import make_cache_folder
 from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.config.sources import Config
 from hqlm.experiment import Experiment
-from hqlm.models import TextClassifier
+from hqlm.models import EmbeddingModel
 from hqlm.notices import say_if_slow
 from hqlm.studies.study import Study
 
@@ -86,7 +86,7 @@ def embed_all(configs: Sequence[Config]) -> None:
         seen.add(texts)
         experiment = Experiment.from_config(config)
         model, data = experiment.model, experiment.data
-        if isinstance(model, TextClassifier) and data is not None:
+        if isinstance(model, EmbeddingModel) and data is not None:
             data.prepare_data()
             data.setup("fit")
             data.setup("test")

@@ -36,8 +36,8 @@ A study file:
   base: quickstart.yaml                     # the experiment, as for `hqlm fit --config`; or a list, later ones on top
   design: FullFactorial                     # `hqlm components --slot design` lists them; class_path and init_args too
   factors:                                  # any dotted key of the experiment
-    model.feature_encoder.n_layers: [2, 4]  # any number of levels
-    model.reuploading: [SingleUpload, RepeatedUpload]   # classes by name
+    model.head.feature_encoder.n_layers: [2, 4]  # any number of levels
+    model.head.reuploading: [SingleUpload, RepeatedUpload]   # classes by name
     model.optimizer.lr: {low: 0.005, high: 0.05, log: true}   # a range, for designs that draw from one
   overrides:                                # what all trials have
     trainer.max_epochs: 4

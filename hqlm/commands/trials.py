@@ -11,29 +11,29 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-import numpy as np
 import torch
 from lightning.pytorch import seed_everything
-from numpy.typing import NDArray
+from torch import Tensor
 
 from hqlm.config.sources import Config
 from hqlm.data import Split
 from hqlm.errors import ConfigError, RunError
 from hqlm.experiment import Experiment
 from hqlm.files import write_text
-from hqlm.models import ClassicalClassifier, TextClassifier
+from hqlm.models import TextModel
 from hqlm.models.reading import read_checkpoint
+from hqlm.models.recipes import to_primitives
 from hqlm.models.restoring import restored
 from hqlm.run import SUMMARY, Run, hold_run
 from hqlm.studies.comparison.compare import HYBRID
 from hqlm.studies.comparison.records import RECORD, Record, read_outcome, write_outcome
-from hqlm.studies.comparison.rivals import HEADS, Fitted, head_shape
+from hqlm.studies.comparison.rivals import HEADS, Fitted, trained_head
 from hqlm.studies.comparison.rows import Rows, check_classes, read_rows, split_title
 from hqlm.studies.store import NOTHING, NUMBER, read_json
 
 _ROWS: Final = "rows.json"
 _BATCH: Final = 32  # of a data set that has no batch size
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+Predict = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -145,33 +145,33 @@ class Workshop:
         folder, draw, summary = self.folder / trial.folder, self.draw(trial.draw), self.summary(trial)
         seed_everything(trial.seed, verbose=False)
         model = self._best(trial)
-        probabilities, speed = self._predict(_forward(model), draw.test)
+        outputs, speed = self._predict(model, draw.test)
         rows = _rows(folder) | draw.test.hashes("test")
         chosen = "" if trial.lr is None else f"lr={trial.lr:g}"
         record = Record(
             trial.model, trial.draw, trial.seed, _head_parameters(model.parameter_counts()), "trainable", chosen,
             summary["val_acc"], summary["training_seconds"], speed, rows,
         )  # fmt: skip
-        write_outcome(folder, record, model.class_names or (), draw.test, probabilities)
+        write_outcome(folder, record, model.class_names or (), draw.test, outputs)
 
-    def _best(self, trial: Trial) -> TextClassifier:
+    def _best(self, trial: Trial) -> TextModel:
         """The best checkpoint of a head of torch, with the settings of the comparison, which are the user's own."""
         run = Run(self.folder / trial.folder)
         file = run.checkpoint
         checkpoint = read_checkpoint(file)
         learned = {name: checkpoint["hyper_parameters"].get(name) for name in ("class_names", "embedding_dim")}
         settings = {**self._experiment(trial).model.hparams, **learned}
-        return cast(TextClassifier, restored({**checkpoint, "hyper_parameters": settings}, file, run.files["body"]))
+        return cast(TextModel, restored({**checkpoint, "hyper_parameters": settings}, file, run.files["body"]))
 
     def test_classifier(self, trial: Trial, fitted: Fitted) -> None:
-        """Predict the test rows with a rival of scikit-learn."""
-        draw, classifier = self.draw(trial.draw), fitted.classifier
-        probabilities, speed = self._predict(classifier.probabilities, draw.test)
+        """Predict the test rows with a head that was solved in one step."""
+        draw, head = self.draw(trial.draw), fitted.head
+        outputs, speed = self._predict(head, draw.test)
         record = Record(
-            trial.model, trial.draw, None, classifier.parameters, classifier.counted, f"C={classifier.strength:g}",
-            fitted.val_acc, fitted.seconds, speed, draw.hashes,
+            trial.model, trial.draw, None, *head.size(), f"C={float(head.strength):g}", fitted.val_acc, fitted.seconds,
+            speed, draw.hashes,
         )  # fmt: skip
-        write_outcome(self.folder / trial.folder, record, draw.class_names, draw.test, probabilities)
+        write_outcome(self.folder / trial.folder, record, draw.class_names, draw.test, outputs)
 
     def _draw(self, number: int) -> Draw:
         experiment = self._experiment(Trial(HYBRID, number, 0))
@@ -187,18 +187,10 @@ class Workshop:
         if trial.draw:
             config["data"]["init_args"]["seed"] += trial.draw
         if trial.model in HEADS:
-            config["model"] = self._head(trial)
+            head = trained_head(trial.model, self._hybrid_parameters(trial.draw))
+            optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": trial.lr}}
+            config["model"]["init_args"] |= {"head": to_primitives(head, "head"), "optimizer": optimizer}
         return Experiment.from_config(config)
-
-    def _head(self, trial: Trial) -> Config:
-        draw, hybrid = self.draw(trial.draw), self.config["model"]["init_args"]
-        wanted = self._hybrid_parameters(trial.draw)
-        shape = head_shape(trial.model, wanted, draw.train.embeddings.shape[1], len(draw.class_names))
-        path = f"{ClassicalClassifier.__module__}.{ClassicalClassifier.__qualname__}"
-        settings = {"text_encoder": hybrid["text_encoder"], "schedule": hybrid["schedule"]}
-        sizes = {"rank": shape.rank, "hidden": list(shape.hidden)}
-        optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": trial.lr}}
-        return {"class_path": path, "init_args": {**settings, **sizes, "optimizer": optimizer}}
 
     def _hybrid_parameters(self, draw: int) -> int:
         """Trainable parameters of the hybrid model, which was trained before its rivals."""
@@ -206,16 +198,18 @@ class Workshop:
         counts = _summary(trained[0].parent)["parameters"]
         return _head_parameters(counts)
 
-    def _predict(self, predict: Predict, rows: Rows) -> tuple[NDArray[np.float64], float]:
-        """Probabilities of rows, and rows a second once the first batch has warmed everything up."""
+    def _predict(self, predict: Predict, rows: Rows) -> tuple[Tensor, float]:
+        """Outputs of rows in float64, and rows a second once the first batch has warmed everything up."""
         size = int(self.config["data"]["init_args"].get("batch_size", _BATCH))
+        embeddings = torch.from_numpy(rows.embeddings)
         found, marks = [], [time.perf_counter()]
-        for start in range(0, len(rows.texts), size):
-            found.append(predict(rows.embeddings[start : start + size]))
-            marks.append(time.perf_counter())
+        with torch.no_grad():
+            for batch in torch.split(embeddings, size):
+                found.append(predict(batch))
+                marks.append(time.perf_counter())
         skipped = 1 if len(found) > 1 else 0
         speed = sum(map(len, found[skipped:])) / (marks[-1] - marks[skipped])
-        return np.concatenate(found), speed
+        return torch.cat(found).double(), speed
 
 
 def _seen(folder: Path) -> dict[str, str]:
@@ -255,19 +249,10 @@ def _head_parameters(counts: Mapping[str, int]) -> int:
     return counts["quantum"] + counts["classical"]  # a tuned text encoder is the same under every head
 
 
-def _forward(model: TextClassifier) -> Predict:
-    def predict(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        with torch.no_grad():
-            table: NDArray[np.float64] = model(torch.from_numpy(embeddings)).softmax(1).double().numpy()
-        return table
-
-    return predict
-
-
 def _read(experiment: Experiment, split: Split) -> Rows:
     data, model = experiment.data, experiment.model
     assert data is not None
-    assert isinstance(model, TextClassifier)
+    assert isinstance(model, TextModel)
     data.prepare_data()
     data.setup("fit")
     model.tune(data)

@@ -19,12 +19,11 @@ from hqlm.callbacks import WandbRun
 from hqlm.config.merge import Merger, import_class
 from hqlm.config.messages import innermost
 from hqlm.config.parser import EXPERIMENT, experiment_parser
-from hqlm.config.slots import SLOTS
 from hqlm.config.sources import Config, Sources, load_yaml
 from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError, MissingDependency, refusal
 from hqlm.io import CheckpointFiles
-from hqlm.models import HqlmModule, TextClassifier
+from hqlm.models import EmbeddingModel, HqlmModule
 from hqlm.models.preparation import check_callbacks
 from hqlm.processes import watch_processes
 
@@ -81,12 +80,7 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
     if base:
         merger.add_layer(base)
     merger.add(sources)
-    config = merger.finish()
-    if config.get("model") is None:
-        example = list(SLOTS["model"])[-1]
-        raise ConfigError(
-            f"--model is missing: give it in a configuration file or as a flag, for example --model={example}"
-        )
+    config = {**EXPERIMENT.defaults, **merger.finish()}
     parser = experiment_parser()
     parsed = parser.parse_object(config)
     seed = parsed["seed_everything"]
@@ -134,7 +128,7 @@ class Parts:
             said = innermost(str(err))
             raise (ConfigError(f"{option}: {said}") if said else mistake) from err
         self.model, self.data, self._trainer = made["model"], made.get("data"), dict(made["trainer"])
-        if isinstance(self.model, TextClassifier) and self.data is None:
+        if isinstance(self.model, EmbeddingModel) and self.data is None:
             raise ConfigError(f"{type(self.model).__name__} needs a data set of texts, for example --data=ReviewsData")
 
     @property

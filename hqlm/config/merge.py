@@ -23,10 +23,12 @@ from hqlm.config.sources import Config, Sources, Text, load_yaml, locate
 from hqlm.data import HqlmDataModule
 from hqlm.errors import ConfigError, describe
 from hqlm.files import parse_argument
-from hqlm.models import HqlmModule
+from hqlm.heads import HEADS
+from hqlm.models import HqlmModule, TextModel
 from hqlm.models.recipes import to_primitives
+from hqlm.models.renamed import describe_renamed
 from hqlm.models.trust import NAMED, option_types, union_members
-from hqlm.registry import Component, Registry, suggestion
+from hqlm.registry import Component, Registry, field_names, suggestion
 
 _ABSENT: Final = object()
 _OPTIMIZER_KEEPS: Final = "lr"  # weight decay or betas of one optimiser mean something else to another
@@ -45,10 +47,12 @@ class Options:
     Args:
         types: of its options.
         owner: whose options they are, in messages; empty at the root.
+        defaults: classes of options that need not be named.
     """
 
     types: Mapping[str, Any]
     owner: str = ""
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, owner: type) -> Options:
@@ -140,7 +144,8 @@ class Merger:
         merged = dict(below)
         for key, value in above.items():
             self._known(key, options.types, where, options.owner)
-            merged[key] = self._merge(merged.get(key, _ABSENT), value, options.types[key], _join(where, key), None)
+            default = options.defaults.get(key)
+            merged[key] = self._merge(merged.get(key, _ABSENT), value, options.types[key], _join(where, key), default)
         return merged
 
     def _put_class(self, below: Any, above: Any, classes: Sequence[type], where: str, default: Any) -> Config:
@@ -232,7 +237,8 @@ class Merger:
             inner, deeper = options.types[key], _join(where, key)
             if appends:
                 return {**values, key: self._append(values.get(key), value, inner, deeper)}
-            return {**values, key: self._set(values.get(key, _ABSENT), rest, value, inner, deeper, None)}
+            default = options.defaults.get(key)
+            return {**values, key: self._set(values.get(key, _ABSENT), rest, value, inner, deeper, default)}
         if any(get_origin(each) in (dict, collections.abc.Mapping) or each in (dict, Any) for each in members):
             return {**(below if isinstance(below, Mapping) else {}), ".".join(keys): _read(value, Any, where)}
         raise ConfigError(f"there is no option {_join(where, *keys)}: {where} is a value")
@@ -264,11 +270,18 @@ class Merger:
 
     def _known(self, key: str, types: Mapping[str, Any], where: str, owner: str) -> None:
         if key not in types:
+            if owner == TextModel.__name__ and any(key in option_types(head)[0] for head in HEADS.values()):
+                raise ConfigError(
+                    f"there is no option {_join(where, key)} of {owner}: it is {_join(where, 'head', key)}"
+                )
             of = f" of {owner}" if owner else ""
             raise ConfigError(f"there is no option {_join(where, str(key))}{of}. {suggestion(str(key), list(types))}")
 
     def _find_class(self, path: str, classes: Sequence[type], where: str) -> Any:
         """Return the class that a name or a path means where one of some classes is wanted."""
+        renamed = describe_renamed(path) if HqlmModule in classes else ""
+        if renamed:
+            raise ConfigError(renamed)
         if "." not in path:
             found = [each for base in classes for each in _named(base, path)]
             if found:
@@ -454,8 +467,15 @@ def _default(component: Any, option: str) -> Any:
 
 
 def _default_node(component: Any, option: str) -> Any:
-    """Return the default of an option as a configuration has it; None for a plain value."""
+    """Return the default of an option as a configuration has it; None for a plain value.
+
+    Of a component it holds what differs from the defaults of its class, which no other class shall keep.
+    """
     default = _default(component, option)
+    if isinstance(default, Component):
+        options = {name: getattr(default, name) for name in field_names(default)}
+        changed = {name: value for name, value in options.items() if value != _default(type(default), name)}
+        return {"class_path": _path(type(default)), "init_args": to_primitives(changed, option)}
     is_named = isinstance(default, type | functools.partial) or dataclasses.is_dataclass(default)
     return to_primitives(default, option) if is_named else None
 

@@ -24,7 +24,8 @@ EXPERIMENT: Final = Options(
         "trainer": Options.of(Trainer),
         "model": HqlmModule,
         "data": HqlmDataModule | None,
-    }
+    },
+    defaults={"model": {"class_path": "hqlm.models.text_model.TextModel", "init_args": {}}},
 )
 _TRAINER_DEFAULTS: Final = {
     "max_epochs": 8,
@@ -144,7 +145,7 @@ def print_help(command: str, description: str, options: Collection[Option], sour
 
 
 def print_class_help(root: Options, sources: Sources) -> None:
-    """Print the options of the class that stands at a key, or would if it were named: `--model.ansatz.help=RingAnsatz`.
+    """Print the options of the class that stands at a key, or would if it were named: `--model.head.ansatz.help=RingAnsatz`.
 
     Args:
         root: types of the top-level keys.

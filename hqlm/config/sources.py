@@ -98,7 +98,7 @@ class Sources:
 
     @property
     def asks_for_class(self) -> bool:
-        """Whether a flag such as `--model.ansatz.help=RingAnsatz` asks for the options of a class."""
+        """Whether a flag such as `--model.head.ansatz.help=RingAnsatz` asks for the options of a class."""
         return any(key.endswith(".help") for key, _ in self.flags)
 
     @property

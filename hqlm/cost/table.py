@@ -38,7 +38,7 @@ def _circuit(cost: Cost) -> str:
 def _training(cost: Cost, shots_given: bool) -> str:
     work = cost.workload
     rows = work.rows
-    shots = "" if shots_given else " (assumed: the configuration is exact; set model.execution.shots)"
+    shots = "" if shots_given else " (assumed: the configuration is exact; set model.head.execution.shots)"
     return "\n".join(
         [
             f"a training run: {work.circuits:,} circuits of {work.shots:,} shots{shots}",

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from hqlm.circuits import Circuit
 from hqlm.contracts import Contracted
 from hqlm.errors import CheckpointError, ConfigError, TrainingError, describe, refusal, user_mistake
-from hqlm.layer import QuantumLayer, circuits
+from hqlm.layer import circuit_weights, circuits
 from hqlm.models.preparation import Preparation, check_callbacks
 from hqlm.models.recipes import to_primitives
 from hqlm.models.resuming import change_options, check_settings, describe_misfits, keep_callback_options
@@ -64,9 +64,9 @@ class HqlmModule(LightningModule, Contracted, ABC):
         ConfigError: for a schedule that is neither a name nor a callable.
     """
 
-    score: ClassVar[str] = "val/acc"
-    score_title: ClassVar[str] = "validation accuracy"
-    score_mode: ClassVar[Literal["max", "min"]] = "max"
+    score: str = "val/acc"
+    score_title: str = "validation accuracy"
+    score_mode: Literal["max", "min"] = "max"
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
 
@@ -272,8 +272,7 @@ class HqlmModule(LightningModule, Contracted, ABC):
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable parameters: of quantum circuits, and of everything else."""
-        layers = [module for module in self.modules() if isinstance(module, QuantumLayer)]
-        quantum = sum(layer.weight.numel() for layer in layers if layer.weight.requires_grad)
+        quantum = sum(weight.numel() for weight in circuit_weights(self))
         total = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return {"quantum": quantum, "classical": total - quantum}
 

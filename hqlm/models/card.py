@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 if TYPE_CHECKING:
-    from hqlm.models.text_classifier import TextClassifier
+    from hqlm.models.text_model import TextModel
 
-_METRICS: Final = {"acc": ("accuracy", "accuracy"), "f1": ("f1", "macro-F1"), "loss": ("loss", "cross-entropy")}
-_SLOTS: Final = ("text_encoder", "feature_encoder", "feature_map", "reuploading", "ansatz", "backend")
+_SLOTS: Final = ("text_encoder", "head", "feature_encoder", "feature_map", "reuploading", "ansatz", "backend")
+
+Titles = Mapping[str, tuple[str, str]]  # of metrics: the name on the hub, and the title
 
 _TEMPLATE: Final = """---
 {front}
@@ -23,7 +24,7 @@ _TEMPLATE: Final = """---
 # {name}
 
 A text classifier of hqlm {version} (hybrid quantum language models; the head is that of
-[arXiv:2504.08732](https://arxiv.org/abs/2504.08732) and its variants): {kind} with {total} trainable
+[arXiv:2504.08732](https://arxiv.org/abs/2504.08732) and its variants): {head} with {total} trainable
 parameters{counts}, for the classes {classes}.
 
 ## Use
@@ -49,7 +50,7 @@ The file `config.json` has all of their options.
 {made}"""
 
 
-def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> str:
+def model_card(model: TextModel, name: str, options: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter, in the hub's format.
 
     Args:
@@ -58,37 +59,41 @@ def model_card(model: TextClassifier, name: str, options: Mapping[str, Any]) -> 
         options: its settings as primitives.
     """
     counts = model.parameter_counts()
-    rows = list(_measured(model.run_folder, model.checkpoint))
+    rows = list(_measured(model))
+    titles = model.task.metric_titles
+    recipes = {**options, **(options["head"].get("init_args") or {})}
     config = _text(model.run_folder, "config.yaml")
     of_kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
     assert model.class_names is not None
     return _TEMPLATE.format(
-        front=_front_matter(name, options, rows, config),
+        front=_front_matter(name, options, rows, titles, config),
         name=name,
         version=metadata.version("hqlm"),
         kind=type(model).__name__,
+        head=_name(options["head"]),
         total=sum(counts.values()),
         counts=f" ({of_kinds})" if of_kinds else "",
         classes=", ".join(f"`{each}`" for each in model.class_names),
-        parts="\n".join(f"| {slot} | {_component(options[slot])} |" for slot in _SLOTS if options.get(slot)),
-        measured=_table(rows),
+        parts="\n".join(f"| {slot} | {_component(recipes[slot])} |" for slot in _SLOTS if recipes.get(slot)),
+        measured=_table(rows, titles),
         made=_made(model.run_folder, config),
     )
 
 
-def _measured(run: Path | None, checkpoint: Path | None) -> Iterator[tuple[str, str, float]]:
+def _measured(model: TextModel) -> Iterator[tuple[str, str, float]]:
     """(split, metric, value) of a checkpoint: when it was chosen, and in the last test with the settings of its run."""
+    run, checkpoint, score = model.run_folder, model.checkpoint, model.score.replace("/", "_")
     if run is None or checkpoint is None:
         return
     summary = json.loads(_text(run, "summary.json") or "{}")
-    if Path(summary.get("checkpoint") or "").name == checkpoint.name and summary["val_acc"] is not None:
-        yield "val", "acc", summary["val_acc"]
+    if Path(summary.get("checkpoint") or "").name == checkpoint.name and summary[score] is not None:
+        yield "val", model.task.score, summary[score]
     trained = _settings(_text(run, "config.yaml")) | {"checkpoint": checkpoint.name}
     tests = sorted(run.glob("test-*/metrics.json"), key=lambda file: file.stat().st_mtime)
     same = [file for file in tests if _settings(_text(file.parent, "config.yaml")) == trained]
     for key, value in json.loads(same[-1].read_text(encoding="utf-8")).items() if same else ():
         split, _, metric = key.partition("/")
-        if metric in _METRICS:
+        if metric in model.task.metric_titles:
             yield split, metric, value
 
 
@@ -105,14 +110,16 @@ def _settings(config: str) -> dict[str, Any]:
     }
 
 
-def _front_matter(name: str, options: Mapping[str, Any], rows: list[tuple[str, str, float]], config: str) -> str:
+def _front_matter(
+    name: str, options: Mapping[str, Any], rows: list[tuple[str, str, float]], titles: Titles, config: str
+) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     data = (yaml.safe_load(config) or {}).get("data") or {}
     kind_of_data, source = _name(data), _component(data)
     results = [
         EvalResult("text-classification", kind_of_data, source, kind, value, dataset_split=split, metric_name=title)
-        for split, (kind, title), value in ((split, _METRICS[metric], value) for split, metric, value in rows)
+        for split, (kind, title), value in ((split, titles[metric], value) for split, metric, value in rows)
     ]
     body = options["text_encoder"].get("init_args", {}).get("model", "")
     data_of_card = ModelCardData(
@@ -122,7 +129,7 @@ def _front_matter(name: str, options: Mapping[str, Any], rows: list[tuple[str, s
         pipeline_tag="text-classification",
         tags=["hqlm", "quantum-machine-learning"],
         base_model=body if body.count("/") == 1 and "{" not in body else None,
-        metrics=sorted({_METRICS[metric][0] for _, metric, _ in rows}) or None,
+        metrics=sorted({titles[metric][0] for _, metric, _ in rows}) or None,
     )
     return str(data_of_card.to_yaml())
 
@@ -136,10 +143,10 @@ def _component(recipe: Mapping[str, Any]) -> str:
     return f"{_name(recipe)}({', '.join(f'{key}={value}' for key, value in plain.items() if value is not None)})"
 
 
-def _table(rows: list[tuple[str, str, float]]) -> str:
+def _table(rows: list[tuple[str, str, float]], titles: Titles) -> str:
     if not rows:
         return "Nothing was measured in a run that this model was loaded from."
-    lines = [f"| {split} | {_METRICS[metric][1]} | {value:.4f} |" for split, metric, value in rows]
+    lines = [f"| {split} | {titles[metric][1]} | {value:.4f} |" for split, metric, value in rows]
     return "\n".join(["| split | metric | value |", "| --- | --- | --- |", *lines])
 
 

@@ -23,7 +23,7 @@ from hqlm.models.recipes import to_primitives
 from hqlm.models.restoring import import_plugin
 
 if TYPE_CHECKING:
-    from hqlm.models.text_classifier import TextClassifier
+    from hqlm.models.text_model import TextModel
 
 WEIGHTS: Final = "model.safetensors"
 CONFIG: Final = "config.json"
@@ -34,7 +34,7 @@ _MODEL_TYPE: Final = "hqlm"
 _PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".py")
 
 
-def write_pretrained(model: TextClassifier, folder: Path) -> None:
+def write_pretrained(model: TextModel, folder: Path) -> None:
     """Write a trained model into a folder, whole or not at all.
 
     Raises:
@@ -138,7 +138,7 @@ def find_pretrained(path: str, revision: str | None, plugins: Sequence[str]) -> 
         ) from err
 
 
-def _options(model: TextClassifier) -> dict[str, Any]:
+def _options(model: TextModel) -> dict[str, Any]:
     return {name: value for name, value in model.hparams.items() if not name.startswith("_")}
 
 

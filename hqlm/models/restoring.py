@@ -14,10 +14,20 @@ from lightning.pytorch.cli import instantiate_module
 
 from hqlm.errors import CheckpointError, HqlmError, PluginError, describe
 from hqlm.models.base import HqlmModule
+from hqlm.models.renamed import describe_renamed
 from hqlm.models.trust import PLUGINS, check_trusted
 from hqlm.notices import say_if_slow
 
-_PARTS: Final = {"algorithms", "backends", "circuits", "encoders", "models"}  # packages that components live in
+_PARTS: Final = {
+    "algorithms",
+    "backends",
+    "circuits",
+    "encoders",
+    "heads",
+    "kernels",
+    "models",
+    "tasks",
+}  # packages that components live in
 
 
 def restored(checkpoint: Mapping[str, Any], file: Path, body: Path) -> HqlmModule:
@@ -82,6 +92,9 @@ def check_model(hparams: Mapping[str, Any], source: Path, plugins: Sequence[str]
         CheckpointError: naming what is unknown, and how to allow it.
         PluginError: when an installed plugin cannot be imported.
     """
+    renamed = describe_renamed(hparams["_class_path"])
+    if renamed:
+        raise CheckpointError(f"{source} was written by an earlier version of hqlm: {renamed}. Train the model again")
     settings = model_settings(hparams)
     for path in class_paths(settings):
         part = path.split(".")[1:2]

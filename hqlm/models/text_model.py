@@ -1,227 +1,490 @@
-"""From texts to embeddings: the text encoder of a model in each of its stages."""
+"""The model of texts: a text encoder, a head and a task."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Self
 
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics.utilities.distributed import gather_all_tensors
 
-from hqlm.data import HqlmDataModule
-from hqlm.encoders import EmbeddingCache, Stage, TextEncoder, TextModule, TrainedBody
-from hqlm.errors import CheckpointError, ConfigError, DataError, EncoderError, abbreviate
-from hqlm.files import is_storable
-from hqlm.models.base import HqlmModule
+from hqlm.circuits import Circuit
+from hqlm.data import HqlmDataModule, Split
+from hqlm.encoders import SentenceTransformerEncoder, TextEncoder, tell_of_cut
+from hqlm.errors import CheckpointError, ConfigError, DataError, TrainingError, list_names
+from hqlm.heads import Head, HeadModule, QuantumHead
+from hqlm.models.base import LOWER_RATE
+from hqlm.models.embedding import EmbeddingModel
+from hqlm.models.resuming import describe_misfits
 from hqlm.models.schedules import Schedule
+from hqlm.plain import to_plain
+from hqlm.tasks import SingleLabel, Task
 
-_BATCH: Final = 64  # texts that a trained body embeds at a time
+Batch = tuple[Tensor, list[str], Tensor]
+
+_STAGES: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("predict",),
+}
 
 
-class TextModel(HqlmModule):
-    """A model of texts, which it embeds.
-
-    With `stage: frozen` texts are embedded through the cache on disk. With `stage: contrastive` the text encoder is
-    tuned on the training rows before that. With `stage: end_to_end` it is the submodule `body`, and texts go through it
-    in every step.
+@dataclass(frozen=True)
+class Evaluation:
+    """Results of one pass over a split, each row once, whatever the number of processes.
 
     Args:
-        text_encoder: recipe of the text encoder.
-        optimizer: class of the optimiser.
-        schedule: learning-rate schedule.
-        embedding_dim: values of an embedding; written by the first fit.
+        split: the split.
+        index: positions of the rows in the split `(rows,)`, ascending.
+        targets: class numbers `(rows,)`, -1 where there is none.
+        outputs: of the head `(rows, n_outputs)`, in double precision on the CPU.
     """
+
+    split: Split
+    index: Tensor
+    targets: Tensor
+    outputs: Tensor
+
+
+class TextModel(EmbeddingModel):
+    """A text encoder under a head, whose outputs a task makes sense of: `text -> embedding -> outputs -> prediction`.
+
+    Texts are embedded once, before the first step; steps pick rows of one tensor. In the stage `end_to_end` texts go
+    through the text encoder in every step.
+
+    Args:
+        text_encoder: from a text to an embedding; frozen or trained.
+        head: from an embedding to outputs.
+        task: what the outputs mean: loss, metrics, predictions.
+        optimizer: class of the optimiser.
+        schedule: learning-rate schedule, per step.
+        class_names: names of the classes; written by the first fit.
+        embedding_dim: values of an embedding; written by the first fit.
+        init_from: run or checkpoint whose trained head a fit starts from, in place of random weights.
+
+    Attributes:
+        recipe: the recipe of the head, with nothing left to ablate.
+        head: the built head.
+    """
+
+    head: HeadModule
 
     def __init__(
         self,
-        text_encoder: TextEncoder,
-        optimizer: OptimizerCallable,
-        schedule: Schedule | LRSchedulerCallable,
-        embedding_dim: int | None,
+        text_encoder: TextEncoder = SentenceTransformerEncoder(),
+        head: Head = QuantumHead(),
+        task: Task = SingleLabel(),
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Schedule | LRSchedulerCallable = "one_cycle",
+        class_names: Sequence[str] | None = None,
+        embedding_dim: int | None = None,
+        init_from: str | None = None,
     ) -> None:
-        super().__init__(optimizer, schedule)
-        self.embedding_dim = embedding_dim
-        self.stage: Stage = text_encoder.stage
-        self.body: TrainedBody | None = None  # in the stage end_to_end
-        self._given_text_encoder = text_encoder
-        self._text_encoder = text_encoder  # of the stage contrastive the tuned one, once there is one
-        self._text_key: str | None = None  # content of the text encoder that a checkpoint was trained on
+        super().__init__(text_encoder, optimizer, schedule, embedding_dim)
+        self.save_hyperparameters()
+        self.recipe = head.resolved
+        self.task = task
+        self.score, self.score_title, self.score_mode = f"val/{task.score}", task.score_title, task.score_mode
+        self.class_names: tuple[str, ...] | None = None if class_names is None else tuple(to_plain(class_names))
+        self.init_from = init_from
+        self._head = head
+        self._embeddings: dict[Split, Tensor] = {}
+        self._targets: dict[Split, Tensor] = {}  # of the splits whose labels a fit reads
+        self._is_built = False
+        self._is_stale = False  # weights have moved since the head was solved
+        self._embedded: dict[Split, list[str]] = {}  # texts that the embeddings are of
+        self._start: tuple[tuple[str, ...], dict[str, Tensor]] | None = None  # classes and weights of `init_from`
+        self._is_started = False  # it has weights that a fit is to go on with where there is `init_from`
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []  # index, targets and outputs of evaluated batches
+        self.evaluation: Evaluation | None = None  # of the last pass over validation, test or prediction rows
 
-    @abstractmethod
     def forward(self, embeddings: Tensor) -> Tensor:
-        """What the model says of embeddings `(batch, embedding_dim)`."""
+        """Outputs of the head `(batch, n_outputs)` for embeddings `(batch, embedding_dim)`."""
+        outputs: Tensor = self.head(embeddings)
+        return outputs
 
-    def tune(self, data: HqlmDataModule) -> None:
-        """Go through the contrastive stage, on the training rows of `data` (set up for `fit`); nothing in others."""
-        if self._text_encoder.stage == "contrastive":
-            texts, labels = data.texts("train"), data.labels("train")
-            device = self._trainer.strategy.root_device if self._trainer is not None else torch.device("cpu")
-            self._use(self._text_encoder.tuned(texts, labels, device))
+    def setup(self, stage: str) -> None:
+        """Agree on the classes with the data and embed its texts, rank 0 first."""
+        data = self._data()
+        self._batches = []  # of a pass that was broken off
+        self._settle_classes(data, stage)
+        if not self.trainer.is_global_zero:
+            self.trainer.strategy.barrier("embed")
+        try:
+            if stage == "fit":
+                self.tune(data)
+            vectors = {
+                split: self._embed_frozen(data.texts(split))
+                for split in self._splits(stage)
+                if split not in self._embeddings or self._embedded.get(split) != data.texts(split)
+            }
+        finally:  # the others must not wait for a rank that failed
+            if self.trainer.is_global_zero:
+                self.trainer.strategy.barrier("embed")
+        for split in set(_STAGES[stage]) - set(self._splits(stage)):  # the trained body embeds these, uncounted
+            tell_of_cut(self._text_module, data.texts(split))
+        for split, rows in vectors.items():
+            self._settle_dim(rows.shape[1])
+            self._embeddings[split] = rows.to(self.trainer.strategy.root_device)
+            self._embedded[split] = data.texts(split)
+        if stage == "fit":
+            device = self.trainer.strategy.root_device
+            self._targets = {split: torch.tensor(data.labels(split), device=device) for split in _STAGES[stage]}
 
-    def find_body(self, body: Path) -> None:
-        """Take the tuned text encoder from its folder, in the stage contrastive.
+    def _splits(self, stage: str) -> tuple[Split, ...]:
+        """The splits that are embedded before the first step."""
+        if self.stage != "end_to_end":
+            return _STAGES[stage]
+        return ("train",) if stage == "fit" else ()  # what the head estimates is that of the initial embeddings
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained model in the layout of the Hugging Face hub, whole or not at all.
+
+        `model.safetensors` holds its weights, `config.json` its settings, `README.md` a model card, with what was
+        measured where the model was loaded from a run, and `body/` the text encoder in sentence-transformers' format
+        where it was tuned or lies in a local folder. What is loaded from there keeps the text encoder frozen.
+
+        Args:
+            folder: a new one, an empty one, or one that was saved before.
 
         Raises:
-            CheckpointError: when it is not there.
+            ConfigError: for a model that was never trained.
+            CheckpointError: for a folder that holds anything else.
         """
-        if self.stage != "contrastive":
+        from hqlm.models.pretrained import write_pretrained  # which makes models, and so stands above them
+
+        write_pretrained(self, Path(folder))
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | os.PathLike[str], *, plugins: Sequence[str] = (), revision: str | None = None
+    ) -> Self:
+        """A model that `save_pretrained` wrote, on the CPU and ready for `predict`.
+
+        Nothing in the folder is run: weights come from safetensors, and classes it names must be components of hqlm, of
+        an installed plugin, or of a module that is imported already.
+
+        Args:
+            path: the folder, or the id of a repository on the Hugging Face hub.
+            plugins: modules to import first, where the model has components that are no part of hqlm.
+            revision: branch, tag or commit of the repository.
+
+        Raises:
+            CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
+            PluginError: when a plugin cannot be imported.
+        """
+        from hqlm.models.pretrained import BODY, CONFIG, WEIGHTS, find_pretrained, read_pretrained
+        from hqlm.models.restoring import check_model, restored
+
+        folder = find_pretrained(os.fspath(path), revision, plugins)
+        checkpoint = read_pretrained(folder)
+        check_model(checkpoint["hyper_parameters"], folder / CONFIG, plugins)
+        model = restored(checkpoint, folder / WEIGHTS, folder / BODY)
+        if not isinstance(model, cls):
+            raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
+        return model
+
+    def configure_model(self) -> None:
+        """Build the head, and a body that is trained with it, once classes and embedding size are known.
+
+        Raises:
+            ConfigError: when they are not.
+        """
+        if self._is_built:
             return
-        if not body.is_dir():
-            raise CheckpointError(
-                f"the model was trained on a tuned text encoder, which is missing: {body}. Keep the folder {body.name} "
-                "of the run beside its checkpoints"
-            )
-        self._use(self._given_text_encoder.at(body))
+        if self.class_names is None or self.embedding_dim is None:
+            raise ConfigError("class_names and embedding_dim are known after a fit, or must be given")
+        self.head = self._head.build(self.embedding_dim, self.task.n_outputs(self.class_names))
+        self._build_body()
+        self._is_built = True
 
-    def shipped_text_encoder(self) -> TextEncoder | None:
-        """The recipe of a text encoder whose weights must lie beside those of the head; None where a name is enough."""
-        return self._given_text_encoder if self.stage != "frozen" or self._text_encoder.is_local else None
-
-    def save_body(self, folder: Path) -> None:
-        """Write the tuned text encoder as a folder of sentence-transformers, whole or not at all."""
-        if self.body is not None:
-            self.body.save(folder)
-        else:
-            self._text_encoder.save(folder)
-
-    def _use(self, text_encoder: TextEncoder) -> None:
-        self._text_encoder = text_encoder
-        self.__dict__.pop("_text_module", None)
-
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(len(texts), dim)`, on the CPU, from the cache where they are known.
+    def initialize(self) -> None:
+        """Estimate what the head needs from the training embeddings, or take its weights from another run, once.
 
         Raises:
-            CheckpointError: when the text encoder has other weights than the one the model was trained on.
-            ConfigError: when the text encoder was not tuned yet.
-            DataError: for a text that holds half of a surrogate pair.
-            EncoderError: for a text whose embedding is all zero or not finite.
+            ConfigError: when those of `init_from` do not fit, or the trainer does with a head what is not possible.
+            DataError: when the embeddings of all training texts are equal.
         """
-        if self.body is None:
-            return self._embed_frozen(texts)
-        _check_texts(texts)
-        with torch.no_grad():
-            parts = [self.body(texts[start : start + _BATCH]).cpu() for start in range(0, len(texts), _BATCH)]
-        embeddings = torch.cat(parts)
-        _check_embeddings(texts, embeddings)
-        return embeddings
+        self._check_trainer()
+        embeddings = self._embeddings["train"]
+        if bool((embeddings == embeddings[0]).all()):
+            raise DataError(
+                f"the embeddings of all {len(embeddings)} training texts are equal: they tell no classes apart. Choose "
+                "another model.text_encoder, or check data.text"
+            )
+        if self.init_from is None:
+            device = self._head_device()
+            self.head.fit(embeddings.to(device), self._targets["train"].to(device))
+        elif self._start is not None:
+            self._load_start(self._start)
+            self._start, self._is_started = None, True  # a second fit goes on from what the first one trained
 
-    def _embed_frozen(self, texts: Sequence[str]) -> Tensor:
-        if self._text_encoder.stage == "contrastive":
+    def _check_trainer(self) -> None:
+        name, trainer = type(self.recipe).__name__, self.trainer
+        if not self.head.is_trained and trainer.world_size > 1:
+            raise ConfigError(f"{name} trains nothing that processes could share: set trainer.devices=1")
+        if not self.head.solves:
+            return
+        if self.stage == "end_to_end":
             raise ConfigError(
-                "the text encoder is tuned by a fit (text_encoder.stage=contrastive), and there was none yet; "
-                "hqlm.load brings that of a run"
+                f"{name} is solved on embeddings that stay as they are: set model.text_encoder.stage=frozen or "
+                "contrastive"
             )
-        _check_texts(texts)
-        self._check_text_key()
-        embeddings = EmbeddingCache().embed(self._text_module, texts)
-        _check_embeddings(texts, embeddings)
-        return embeddings
-
-    def _check_text_key(self) -> None:
-        key = self._text_module.content_key
-        if self._text_key not in (None, key):
-            raise CheckpointError(
-                f"the model was trained on a text encoder of content {self._text_key}, but {self._text_encoder} has "
-                f"content {key}. Use the weights it was trained on"
+        averaging = [each for each in trainer.callbacks if isinstance(each, WeightAveraging)]  # type: ignore[attr-defined]
+        if averaging:
+            raise ConfigError(
+                f"trainer.callbacks: {type(averaging[0]).__name__} is not possible with {name}, which is solved for "
+                "the weights as they are. Leave it out"
             )
-        self._text_key = key
+        trainer.num_sanity_val_steps = 0  # there is nothing to validate before the first epoch
 
-    @cached_property
-    def _text_module(self) -> TextModule:  # not a submodule: a frozen body stays out of checkpoints and summaries
-        return self._text_encoder.build()
+    def on_train_start(self) -> None:
+        """Refuse batches that teach nothing.
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the text encoder by its content; weights of it that are not trained stay where they are."""
-        super().on_save_checkpoint(checkpoint)
-        for name in self._frozen_weights():
-            checkpoint["state_dict"].pop(name, None)
-        checkpoint["text_encoder_key"] = self._text_key
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the content of the text encoder, to compare before the first text is embedded."""
-        super().on_load_checkpoint(checkpoint)
-        known = checkpoint.get("text_encoder_key")
-        if known is not None and self._text_key not in (None, known):
-            raise CheckpointError(
-                f"the checkpoint was trained on a text encoder of content {known}, but {self._text_encoder} has "
-                f"content {self._text_key}. Use the weights it was trained on"
+        Raises:
+            ConfigError: for batches of fewer rows than the head compares.
+        """
+        loader = self.trainer.train_dataloader
+        size = loader.batch_size if isinstance(loader, DataLoader) else None
+        if size is not None and size < self.head.smallest_batch:
+            raise ConfigError(
+                f"{type(self.recipe).__name__} compares the rows of a batch: set data.batch_size to "
+                f"{self.head.smallest_batch} or more"
             )
-        self._text_key = known
+
+    def on_fit_start(self) -> None:
+        """Refuse random weights where those of another run were asked for; drop embeddings that no step needs.
+
+        Raises:
+            ConfigError: when those of `init_from` were not read.
+        """
+        if self.init_from is not None and not self._is_started and self.trainer.ckpt_path is None:
+            raise ConfigError(
+                f"init_from={self.init_from}: call warm_start(read_checkpoint(...)) of hqlm.models.reading before a fit"
+            )
+        if self.stage == "end_to_end":
+            self._embeddings.clear()
+
+    def warm_start(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take a trained head into a fit that starts from it: its weights, and what it has estimated from its data.
+
+        Args:
+            checkpoint: of a model with the same head and the same classes, whatever becomes of the text encoder.
+
+        Raises:
+            ConfigError: for other classes.
+        """
+        classes = tuple(checkpoint["hyper_parameters"].get("class_names") or ())
+        if self.class_names not in (None, classes):
+            raise ConfigError(_other_classes(f"init_from={self.init_from}", classes, self.class_names or ()))
+        self._start = (classes, {name: value for name, value in checkpoint["state_dict"].items() if _of_head(name)})
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As in torch; weights of the text encoder that are not trained may be missing."""
-        return super().load_state_dict({**self._frozen_weights(), **state_dict}, strict, assign)
+        """As in torch; the weights take the place of those of `init_from`."""
+        result = super().load_state_dict(state_dict, strict, assign)
+        self._start, self._is_started = None, True
+        return result
 
-    def _frozen_weights(self) -> dict[str, Tensor]:
-        """Weights of the trained body that training leaves as they were."""
-        named = () if self.body is None else self.body.named_parameters(prefix="body")
-        return {name: weight.detach() for name, weight in named if not weight.requires_grad}
+    def _load_start(self, start: tuple[tuple[str, ...], dict[str, Tensor]]) -> None:
+        classes, weights = start
+        if self.class_names != classes:
+            raise ConfigError(_other_classes(f"init_from={self.init_from}", classes, self.class_names or ()))
+        own = {name: value for name, value in self.state_dict().items() if _of_head(name)}
+        misfits = describe_misfits(weights, own)
+        if misfits:
+            raise ConfigError(
+                f"init_from={self.init_from} does not fit the head as it is configured: weights are {misfits}. "
+                "Configure the head as in that run"
+            )
+        with torch.no_grad():
+            for name, value in own.items():  # the tensors of the model themselves
+                value.copy_(weights[name])
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The head, and a body that is trained with it at a learning rate of its own."""
-        if self.body is None:
-            return super().parameter_groups()
-        body = [parameter for parameter in self.body.parameters() if parameter.requires_grad]
-        inside = {id(parameter) for parameter in self.body.parameters()}
-        head = [each for each in self.parameters() if each.requires_grad and id(each) not in inside]
-        return [{"params": head}, {"params": body, "lr": self.body.lr}]
+    def _head_device(self) -> torch.device:
+        return next((each.device for each in self.parameters()), torch.device("cpu"))
+
+    def check_resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse what a run cannot change when it goes on.
+
+        Raises:
+            ConfigError: for another optimiser, schedule, origin of the weights, or tuning of the text encoder.
+            DataError: for other classes, or another order of them.
+        """
+        super().check_resume(checkpoint)
+        before = checkpoint["hyper_parameters"]
+        classes = tuple(before.get("class_names") or ())
+        if self.class_names not in (None, classes):
+            raise DataError(_other_classes("the run", classes, self.class_names or ()))
+        if before.get("init_from") != self.hparams.get("init_from"):
+            raise ConfigError(
+                f"model.init_from={self.init_from} is for the start of a run, not for one that goes on. Leave "
+                "--ckpt_path out, or init_from as it was"
+            )
+        if self.stage == "contrastive":
+            old, new = (each["text_encoder"].get("init_args") or {} for each in (before, self.hparams))
+            changed = [name for name in ("contrastive", "lr", "lora") if old.get(name) != new.get(name)]
+            if changed:
+                raise ConfigError(
+                    f"model.text_encoder.{changed[0]} is that of the tuning, which this run has behind it. Leave it as "
+                    "it was, or start a new run"
+                )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of a batch, as the head and the task have it.
+
+        Raises:
+            TrainingError: when it is not finite, before it spoils the weights; so do validation and test.
+        """
+        self._is_stale = True
+        embeddings = self._batch_embeddings("train", batch)
+        if not self.head.is_trained:
+            return embeddings.new_zeros((), requires_grad=True)
+        loss = self._finite("train", self.head.loss(embeddings, batch[2], self.task.loss))
+        self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        return loss
+
+    def on_validation_start(self) -> None:
+        """Solve a head that is solved for the weights as they are."""
+        self._solve()
+
+    def on_train_epoch_end(self) -> None:
+        """Solve such a head also without validation; one that steps do not train is then done."""
+        self._solve()
+        if not self.head.is_trained:
+            self.trainer.should_stop = True
+
+    def _solve(self) -> None:
+        if not (self.head.solves and self._is_stale):
+            return
+        self.check_weights()
+        was_training = self.training
+        self.eval()
+        train, val = ((self._embeddings[split], self._targets[split]) for split in _STAGES["fit"])
+        with torch.inference_mode(False), torch.no_grad():  # what is kept shall be ordinary tensors
+            self.head.solve(train, val)
+        self.train(was_training)
+        self._is_stale = False
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Evaluate a batch; returns what `predict_step` does."""
+        return self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Evaluate a batch; returns what `predict_step` does."""
+        return self._evaluate("test", batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return `index`, positions of the texts in the split `(batch,)`, and what the task predicts of them."""
+        return self._evaluate("predict", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of all rows."""
+        self._conclude("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of all rows."""
+        self._conclude("test")
+
+    def on_predict_epoch_end(self) -> None:
+        """Gather the predictions of all processes."""
+        self._conclude("predict")
+
+    def predict(self, texts: Sequence[str]) -> list[Any]:
+        """Return what a trained model says of any texts, such as a `Prediction` each.
+
+        Raises:
+            ConfigError: for a model that was never trained, or anything but a list of strings.
+            DataError: for an empty text, or one that holds half of a surrogate pair.
+        """
+        given = None if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+        if given is None or not all(isinstance(text, str) for text in given):
+            raise ConfigError("predict takes a list of texts: predict([text])")
+        texts = [str(text) for text in given]  # NumPy's strings too
+        if any(not text.strip() for text in texts):
+            raise DataError(f"text {next(i for i, text in enumerate(texts) if not text.strip())} is empty")
+        if not texts:
+            return []
+        self.configure_model()
+        assert self.class_names is not None
+        self.eval()
+        with torch.no_grad():
+            outputs = self(self.embed(texts).to(self.device))
+        return self.task.describe(texts, outputs, self.class_names)
+
+    def circuits(self) -> dict[str, Circuit]:
+        """The circuits of the head once it is built, equal ones once, by the names of its modules."""
+        return self.head.circuits() if self._is_built else {}
 
     def parameter_counts(self) -> dict[str, int]:
         """Trained parameters: `body` and `lora` of the text encoder in its stage, `quantum` and `classical` ones."""
-        counts = super().parameter_counts()
-        if self.body is not None:
-            text = self.body.counts()
-            counts["classical"] -= sum(text.values())
-        else:
-            text = _counts(self._given_text_encoder) if self.stage == "contrastive" else {"body": 0, "lora": 0}
-        return {**text, **counts}
+        self.configure_model()
+        return {**self.body_counts(), **self.head.parameter_counts()}
 
-    def _data(self) -> HqlmDataModule:
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, HqlmDataModule):
-            raise ConfigError(f"{type(self).__name__} needs a data set of texts, for example --data=ReviewsData")
-        return data
-
-    def _settle_dim(self, dim: int) -> None:
-        if self.embedding_dim is None:
-            self.embedding_dim = self.hparams["embedding_dim"] = dim
-        elif self.embedding_dim != dim:
-            raise CheckpointError(f"the model was built for embeddings of {self.embedding_dim} values, given {dim}")
-
-    def _build_body(self) -> None:
-        """Make the text encoder a submodule, where it is trained with the head."""
-        if self.stage == "end_to_end":
-            self._check_text_key()
-            self.body = self._text_encoder.trainable()
-            self._settle_dim(self.body.dim)
-
-
-@lru_cache(maxsize=4)
-def _counts(text_encoder: TextEncoder) -> dict[str, int]:
-    with torch.random.fork_rng([]):  # low-rank updates are drawn
-        return text_encoder.trainable().counts()
-
-
-def _check_texts(texts: Sequence[str]) -> None:
-    for row, text in enumerate(texts, start=1):
-        if not is_storable(text):
+    def _settle_classes(self, data: HqlmDataModule, stage: str) -> None:
+        if self.class_names is None:
+            self.class_names = tuple(to_plain(data.class_names))
+            self.hparams["class_names"] = list(self.class_names)
+        elif stage == "fit" and set(data.class_names) != set(self.class_names):
             raise DataError(
-                f"the text '{abbreviate(text)}' (row {row} of {len(texts)}) holds half of a surrogate pair. Write the "
-                "character itself in UTF-8"
+                f"the model knows the classes {list_names(self.class_names)}, the training data has "
+                f"{list_names(data.class_names)}"
             )
+        data.use_classes(self.class_names)
+
+    def _batch_embeddings(self, split: Split, batch: Batch) -> Tensor:
+        return self._embeddings[split][batch[0]] if self.body is None else self.body(batch[1])
+
+    def _finite(self, split: Split, loss: Tensor) -> Tensor:
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss on a {split} batch is {loss.item()} at step {self.global_step}; checkpoints of finished "
+                f"epochs are kept. {LOWER_RATE}"
+            )
+        return loss
+
+    def _evaluate(self, split: Split, batch: Batch) -> dict[str, Tensor]:
+        outputs = self(self._batch_embeddings(split, batch))
+        if split != "predict":
+            self._finite(split, self.task.loss(outputs, batch[2]))
+        self._batches.append((batch[0], batch[2], outputs.detach()))
+        return {"index": batch[0], **self.task.predictions(outputs)}
+
+    def _conclude(self, split: Split) -> None:
+        """Gather the rows of all processes, drop what a sampler repeated to fill its last batches, and log metrics."""
+        columns, self._batches = list(zip(*self._batches, strict=True)), []
+        if not columns:
+            return
+        index, targets, outputs = (torch.cat(parts) for parts in columns)
+        if self.trainer.world_size > 1:
+            gathered = [gather_all_tensors(part.to(self.device)) for part in (index, targets, outputs)]
+            index, targets, outputs = (torch.cat(parts) for parts in gathered)
+            order = index.argsort(stable=True)
+            order = order[index[order].diff(prepend=index.new_tensor([-1])) != 0]
+            index, targets, outputs = index[order], targets[order], outputs[order]
+        self.evaluation = Evaluation(split, index.cpu(), targets.cpu(), outputs.cpu().double())
+        if split != "predict":
+            # NCCL, which takes their mean over processes, knows no tensors on the CPU, and MPS none in double precision
+            kind = torch.float32 if self.device.type == "mps" else torch.float64
+            found = self.task.metrics(self.evaluation.outputs, self.evaluation.targets)
+            metrics = {f"{split}/{name}": value.to(self.device, kind) for name, value in found.items()}
+            self.log_dict(metrics, prog_bar=split == "val", batch_size=len(index), sync_dist=True)
 
 
-def _check_embeddings(texts: Sequence[str], embeddings: Tensor) -> None:
-    norms = torch.linalg.vector_norm(embeddings, dim=1)
-    bad = (~((norms > 0.0) & norms.isfinite())).nonzero()
-    if len(bad):
-        row = int(bad[0, 0])
-        raise EncoderError(
-            f"the embedding of the text '{abbreviate(texts[row])}' (row {row + 1} of {len(texts)}) has norm "
-            f"{float(norms[row]):g}: it says nothing of the text. Remove the row, or choose another text_encoder"
-        )
+def _of_head(name: str) -> bool:
+    return not name.startswith("body.") and not name.endswith("_extra_state")  # how often a layer has drawn shots
+
+
+def _other_classes(source: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
+    return (
+        f"{source} has the classes {', '.join(theirs) or 'unknown'}, in this order, but the data has "
+        f"{', '.join(ours)}. Use data with the same classes, or start a new run"
+    )

@@ -19,7 +19,7 @@ class Factor:
     """A dotted key of the experiment with the levels it takes, or the range it takes values from.
 
     Args:
-        key: for example `model.feature_encoder.n_qubits`.
+        key: for example `model.head.feature_encoder.n_qubits`.
         levels: two or more YAML values, also class names and lists; effects are told against the first.
         low: lower end of a range, instead of levels. Values between two whole numbers are rounded to whole numbers.
         high: upper end.

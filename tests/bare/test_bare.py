@@ -11,7 +11,7 @@ import pytest
 
 SMALL = [
     "--data=ReviewsData", "--data.limit_train=32", "--data.limit_val=16", "--data.limit_test=16",
-    "--model=HybridClassifier", "--model.feature_encoder=QuantumFeatureEncoder", "--model.feature_encoder.n_qubits=4",
+    "--model.head.feature_encoder=QuantumFeatureEncoder", "--model.head.feature_encoder.n_qubits=4",
     "--trainer.max_epochs=1",
 ]  # fmt: skip
 

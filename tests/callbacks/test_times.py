@@ -84,7 +84,7 @@ def test_compiling_is_not_counted():
 
 def test_a_slow_training_says_so_before_its_first_epoch(fit, caplog):  # noqa: F811
     start = CLOCK.seconds
-    result = fit(f"--model.backend={__name__}.SlowBackend")
+    result = fit(f"--model.head.backend={__name__}.SlowBackend")
     said = result.out + result.err + caplog.text
     assert result.code == 0, result.err
     words = r"about (\d+) min for an epoch of 64 rows, (\d+) min for 2 epochs, most of it on SlowBackend"
@@ -99,7 +99,7 @@ def test_a_slow_training_says_so_before_its_first_epoch(fit, caplog):  # noqa: F
 
 @pytest.mark.parametrize(("command", "limit"), [("validate", "val"), ("test", "test"), ("predict", "test")])
 def test_a_long_evaluation_says_so_first(run, trained, caplog, command, limit):  # noqa: F811
-    flags = ["--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", f"--data.limit_{limit}=300"]
+    flags = ["--ckpt_path=tiny", f"--model.head.backend={__name__}.SlowBackend", f"--data.limit_{limit}=300"]
     result = run(command, *flags)
     assert result.code == 0, result.err
     said = result.out + result.err + caplog.text
@@ -108,7 +108,7 @@ def test_a_long_evaluation_says_so_first(run, trained, caplog, command, limit): 
 
 
 def test_few_rows_get_no_hint(run, trained, caplog):  # noqa: F811
-    said = run("test", "--ckpt_path=tiny", f"--model.backend={__name__}.SlowBackend", "--data.limit_test=30")
+    said = run("test", "--ckpt_path=tiny", f"--model.head.backend={__name__}.SlowBackend", "--data.limit_test=30")
     assert "about 7 s for 30 rows" in said.out + said.err + caplog.text
     assert "takes fewer rows" not in said.out + said.err + caplog.text
 
@@ -124,7 +124,7 @@ def test_layers_add_up(monkeypatch):
 
 def test_a_short_one_and_hardware_are_not_timed(run, trained, caplog):  # noqa: F811
     quick = run("test", "--ckpt_path=tiny")
-    hardware = run("test", "--ckpt_path=tiny", f"--model.backend={__name__}.CountedBackend")
+    hardware = run("test", "--ckpt_path=tiny", f"--model.head.backend={__name__}.CountedBackend")
     assert quick.code == hardware.code == 0
     assert "takes fewer rows" not in quick.out + quick.err + hardware.out + hardware.err + caplog.text
 
@@ -144,16 +144,21 @@ class PricedBackend(PaidBackend):
 
 
 def test_all_rows_must_be_paid_for_before_the_first_is_submitted(run, trained):  # noqa: F811
-    words = ["test", "--ckpt_path=tiny", f"--model.backend={__name__}.PricedBackend", "--model.execution.shots=5"]
+    words = [
+        "test",
+        "--ckpt_path=tiny",
+        f"--model.head.backend={__name__}.PricedBackend",
+        "--model.head.execution.shots=5",
+    ]
     words += ["--data.limit_test=40", "--data.batch_size=32"]
     dry = run(*words)
     assert dry.code == 2
     assert "40 circuits of 5 shots to toy" in dry.err
     assert "at most 40.00 USD" in dry.err
-    few = run(*words, "--model.backend.dry_run=false", "--model.backend.max_cost_usd=35")
+    few = run(*words, "--model.head.backend.dry_run=false", "--model.head.backend.max_cost_usd=35")
     assert few.code == 2
     assert "0.00 may be spent already. Set it to 40.00 or more" in few.err
-    assert run(*words, "--model.backend.dry_run=false", "--model.backend.max_cost_usd=40").code == 0
+    assert run(*words, "--model.head.backend.dry_run=false", "--model.head.backend.max_cost_usd=40").code == 0
 
 
 def test_the_median_of_the_steps_and_of_the_sitting_before():

@@ -23,10 +23,10 @@ SMALL = [  # data and training of any model of texts
     "--trainer.accelerator=cpu",
 ]
 TINY = [
-    "--model=HybridClassifier",
+    "--model=TextModel",
     *SMALL,
-    "--model.feature_encoder.n_qubits=4",
-    "--model.feature_encoder.n_layers=1",
+    "--model.head.feature_encoder.n_qubits=4",
+    "--model.head.feature_encoder.n_layers=1",
 ]
 
 

@@ -26,12 +26,12 @@ from tests.commands.test_study_run import BASE, STUDY
 from tests.kill_points import in_a_copy
 
 TRAINING = [
-    "--model=ClassicalClassifier", *SMALL, "--data.limit_train=32", "--data.limit_val=8", "--data.limit_test=8",
+    "--model.head=LinearHead", *SMALL, "--data.limit_train=32", "--data.limit_val=8", "--data.limit_test=8",
     "--model.text_encoder.dim=4", "--trainer.log_every_n_steps=1",
 ]  # fmt: skip
 COMPARISON = [
-    "--model=HybridClassifier", *TRAINING[1:], "--model.feature_encoder.n_qubits=3",
-    "--model.feature_encoder.n_layers=1", "--rivals=logistic_regression", "--trainer.max_epochs=1",
+    "--model=TextModel", *TRAINING[1:], "--model.head.feature_encoder.n_qubits=3",
+    "--model.head.feature_encoder.n_layers=1", "--rivals=logistic_regression", "--trainer.max_epochs=1",
 ]  # fmt: skip
 TIMES = {"seconds", "training_seconds", "step_seconds", "sentences_per_second", "ended"}
 TIMED = {"log.txt", "table.md", "comparison.json"}  # files full of times; that they are there is all that is compared
@@ -56,7 +56,7 @@ def study_again():
 def write_study():
     base = {**BASE, "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False}}
     Path("base.yaml").write_text(yaml.safe_dump(base))
-    factors = {"model.reuploading": ["RepeatedUpload", "SingleUpload"]}
+    factors = {"model.head.reuploading": ["RepeatedUpload", "SingleUpload"]}
     Path("tiny.yaml").write_text(yaml.safe_dump({**STUDY, "factors": factors}))
 
 

@@ -76,7 +76,7 @@ def test_what_a_broken_component_does_not_keep_is_named(components):
     ("words", "message"),
     [
         (["RingAnsats"], "Did you mean 'RingAnsatz'"),
-        (["HybridClassifier"], "there is no contract for model components"),
+        (["TextModel"], "there is no contract for model components"),
         (["ProjectionFeatureEncoder"], "features"),
         (["RingAnsatz", "--depth=3"], "depth"),
     ],

@@ -17,7 +17,7 @@ def configured(run, *args):
 
 def test_an_optimizer_keeps_nothing_but_its_rate(run):
     Path("adam.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {optimizer: {class_path: AdamW, "
+        "model: {class_path: TextModel, init_args: {optimizer: {class_path: AdamW, "
         "init_args: {lr: 0.5, weight_decay: 0.25}}}}\n"
     )
     result = run("fit", "--config=adam.yaml", *TINY, "--model.optimizer=SGD", "--model.optimizer.momentum=0.5")
@@ -33,22 +33,20 @@ def test_an_optimizer_keeps_nothing_but_its_rate(run):
 
 
 def test_flags_that_stand_before_the_class_they_do_not_fit_are_said(fit):
-    result = fit(DRY, "--model.ansatz.connectivity=3", "--model.ansatz=BrickWallAnsatz")
+    result = fit(DRY, "--model.head.ansatz.connectivity=3", "--model.head.ansatz=BrickWallAnsatz")
     assert result.code == 0
-    assert "model.ansatz: RingAnsatz -> BrickWallAnsatz, keeps nothing, drops connectivity" in result.out
+    assert "model.head.ansatz: RingAnsatz -> BrickWallAnsatz, keeps nothing, drops connectivity" in result.out
 
 
 def test_what_a_file_set_for_another_class_is_said(run):
     Path("ring.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {ansatz: {class_path: RingAnsatz, "
-        "init_args: {connectivity: 3}}}}"
+        "model: {head: {class_path: QuantumHead, init_args: {ansatz: {class_path: RingAnsatz, "
+        "init_args: {connectivity: 3}}}}}"
     )
-    result = run("fit", "--config=ring.yaml", *TINY, DRY, "--model.ansatz=BrickWallAnsatz")
-    assert "model.ansatz: RingAnsatz -> BrickWallAnsatz, keeps nothing, drops connectivity" in result.out
-    result = run("fit", "--config=ring.yaml", *TINY, DRY, "--model=ClassicalClassifier")
-    assert (
-        "model: HybridClassifier -> ClassicalClassifier, keeps text_encoder=HashingEncoder, drops ansatz" in result.out
-    )
+    result = run("fit", "--config=ring.yaml", *TINY, DRY, "--model.head.ansatz=BrickWallAnsatz")
+    assert "model.head.ansatz: RingAnsatz -> BrickWallAnsatz, keeps nothing, drops connectivity" in result.out
+    result = run("fit", "--config=ring.yaml", *TINY, DRY, "--model.head=LinearHead")
+    assert "model.head: QuantumHead -> LinearHead, keeps nothing, drops ansatz" in result.out
 
 
 def test_a_later_file_may_change_a_class(run):
@@ -62,33 +60,32 @@ def test_a_later_file_may_change_a_class(run):
 
 
 def test_null_can_be_given_as_a_flag_and_in_a_file(run):
-    model = ["--model=HybridClassifier", "--model.execution.noise.readout=0.1", "--model.execution.shots=5"]
-    Path("null.yaml").write_text("model: {class_path: HybridClassifier, init_args: {execution: {shots: null}}}\n")
-    Path("shots.yaml").write_text("model: {class_path: HybridClassifier, init_args: {execution: {shots: 7}}}\n")
+    model = ["--model=TextModel", "--model.head.execution.noise.readout=0.1", "--model.head.execution.shots=5"]
+    Path("null.yaml").write_text("model: {head: {execution: {shots: null}}}\n")
+    Path("shots.yaml").write_text("model: {head: {execution: {shots: 7}}}\n")
     assert configured(run, *model)["execution"]["shots"] == 5
-    for args in ([*model, "--model.execution.shots=null"], ["--config=shots.yaml", "--config=null.yaml", *model[:2]]):
+    for args in (
+        [*model, "--model.head.execution.shots=null"],
+        ["--config=shots.yaml", "--config=null.yaml", *model[:2]],
+    ):
         execution = configured(run, *args)["execution"]
         assert "shots" not in execution  # nulls are left out of what is printed
         assert execution["noise"]["readout"] == 0.1
 
 
 def test_a_preset_of_noise_and_single_probabilities(run, fit):
-    preset, single = "--model.execution.noise=ionq_forte", "--model.execution.noise.readout=0.1"
-    Path("preset.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {execution: {noise: ionq_forte}}}\n"
-    )
-    Path("single.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {execution: {noise: {readout: 0.2, one_qubit: 0.3}}}}\n"
-    )
+    preset, single = "--model.head.execution.noise=ionq_forte", "--model.head.execution.noise.readout=0.1"
+    Path("preset.yaml").write_text("model: {head: {execution: {noise: ionq_forte}}}\n")
+    Path("single.yaml").write_text("model: {head: {execution: {noise: {readout: 0.2, one_qubit: 0.3}}}}\n")
     for args in ([preset, single], [single, preset], ["--config=preset.yaml", single]):
         result = fit(DRY, *args)
         assert result.code == 2
-        assert "model.execution.noise.readout is given beside the preset" in result.err
-    model = "--model=HybridClassifier"
+        assert "model.head.execution.noise.readout is given beside the preset" in result.err
+    model = "--model=TextModel"
     assert configured(run, model, preset)["execution"]["noise"] == "ionq_forte"
     assert configured(run, model, single)["execution"]["noise"]["readout"] == 0.1
     both = configured(run, "--config=single.yaml", single)["execution"]["noise"]
     assert (both["readout"], both["one_qubit"]) == (0.1, 0.3)
     assert configured(run, "--config=single.yaml", "--config=preset.yaml")["execution"]["noise"] == "ionq_forte"
-    replaced = configured(run, "--config=preset.yaml", "--model.execution.noise={one_qubit: 0.5}")
+    replaced = configured(run, "--config=preset.yaml", "--model.head.execution.noise={one_qubit: 0.5}")
     assert replaced["execution"]["noise"]["one_qubit"] == 0.5

@@ -286,7 +286,7 @@ def test_three_classes_with_names(run):
         (["--rivals=[]"], "--rivals is empty"),
         (["--draws=0"], "give 1 or more"),
         (["--draws=two"], "draws=two"),
-        (["--model=ClassicalClassifier"], "HybridClassifier"),
+        (["--model.head=LinearHead"], "QuantumHead"),
         (["--trainer.fast_dev_run=true"], "keeps no checkpoint"),
         (["--ckpt_path=last"], "there is no flag --ckpt_path"),
         (["--name=a/b"], "a run is named"),
@@ -336,9 +336,9 @@ def test_labels_of_the_test_rows_alone_are_refused_before_training(run):
 def test_a_folder_of_another_configuration_is_refused(run):
     flags = [*FEW, "--name=one"]
     assert run("compare", *flags).code == 0
-    other = run("compare", *flags, "--model.readout=2")
+    other = run("compare", *flags, "--model.head.readout=2")
     assert other.code == 2
-    assert "model.readout: auto -> 2" in other.err
+    assert "model.head.readout: auto -> 2" in other.err
     config = Path("runs/one/compare.yaml")
     config.write_text(config.read_text().replace("    folds: null\n", ""))
     assert "data.folds: only in one of the two" in run("compare", *flags).err  # as another version would have written

@@ -42,9 +42,10 @@ def test_an_unknown_slot_is_refused(run):
 
 @pytest.mark.parametrize(("slot", "name"), ALL)
 def test_every_option_is_checked_and_described(run, slot, name):
-    key = slot if slot in ("model", "data", "design", "executor") else f"model.{slot}"
-    model = {"problem": "VQE", "feature_map": "KernelClassifier"}.get(slot, "HybridClassifier")
-    command = ["study", "run"] if slot in ("design", "executor") else ["fit", f"--model={model}"]
+    whole, of_model = ("model", "data", "design", "executor"), ("text_encoder", "head", "task", "problem")
+    key = slot if slot in whole else f"model.{slot}" if slot in of_model else f"model.head.{slot}"
+    flags = {"problem": "--model=VQE", "feature_map": "--model.head=KernelHead"}.get(slot, "--model=TextModel")
+    command = ["study", "run"] if slot in ("design", "executor") else ["fit", flags]
     result = run(*command, f"--{key}.help={name}")
     assert result.code == 0
     assert "Unvalidated" not in result.out

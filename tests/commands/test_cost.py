@@ -12,23 +12,28 @@ from tests.commands.counting import SUBMITTED
 HALF = [
     "--trainer.limit_val_batches=0.5", "--trainer.limit_train_batches=1.0", "--data.limit_val=30", "--data.batch_size=8"
 ]  # fmt: skip
-SMALL = [*TINY, "--model.feature_encoder.n_qubits=4", "--model.feature_encoder.n_layers=1", "--data.limit_train=20"]
+SMALL = [
+    *TINY,
+    "--model.head.feature_encoder.n_qubits=4",
+    "--model.head.feature_encoder.n_layers=1",
+    "--data.limit_train=20",
+]
 
 
 @pytest.mark.parametrize(
     "flags",
     [
         [],
-        ["--model.ablate=[feature_encoder]"],
-        ["--model.ablate=[feature_encoder]", "--model.reuploading.trainable_scale=true"],
+        ["--model.head.ablate=[feature_encoder]"],
+        ["--model.head.ablate=[feature_encoder]", "--model.head.reuploading.trainable_scale=true"],
         ["--trainer.limit_train_batches=1", "--trainer.num_sanity_val_steps=0", "--data.batch_size=8"],
-        ["--model.execution.gradient=spsa", *HALF],
+        ["--model.head.execution.gradient=spsa", *HALF],
     ],
 )
 def test_a_training_run_submits_as_many_circuits_as_were_announced(run, flags):
     SUBMITTED.clear()
-    device = ["--model.backend=tests.commands.counting._CountingBackend", "--model.backend.dry_run=false"]
-    args = [*SMALL, *flags, *device, "--model.backend.max_cost_usd=1e9", "--model.execution.shots=5"]
+    device = ["--model.head.backend=tests.commands.counting._CountingBackend", "--model.head.backend.dry_run=false"]
+    args = [*SMALL, *flags, *device, "--model.head.backend.max_cost_usd=1e9", "--model.head.execution.shots=5"]
     work = json.loads(run("cost", *args, "--devices=[]", "--json").out)["workload"]
     result = run("fit", *args)
     assert result.code == 0, result.err
@@ -62,11 +67,11 @@ def test_a_figure_is_drawn(run, tmp_path):
     ("flags", "words"),
     [
         (["--devices=[photonic]"], "there is no 'photonic'"),
-        (["--model.ablate=[quantum]"], "no circuit of a second module"),
+        (["--model.head.ablate=[quantum]"], "no circuit of a second module"),
         (["--trainer.max_steps=3"], "trainer.max_steps=3: hqlm cost counts whole epochs"),
         (["--trainer.check_val_every_n_epoch=2"], "hqlm cost counts whole epochs"),
         (["--qubits=[3]", "--devices=[]"], "above that of the configuration, 4"),
-        (["--model.ablate=[feature_encoder]", "--qubits=[8]"], "no option n_qubits"),
+        (["--model.head.ablate=[feature_encoder]", "--qubits=[8]"], "no option n_qubits"),
         (["--plot=cost.gif"], "svg"),
     ],
 )

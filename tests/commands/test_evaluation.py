@@ -66,13 +66,13 @@ def test_predict_takes_unlabelled_texts_of_ones_own(run, trained):
 
 
 def test_flags_win_over_files_and_files_over_the_checkpoint(run, trained):
-    Path("noisy.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {execution: {shots: 50, noise: ionq_forte}}}\n"
+    Path("noisy.yaml").write_text("model: {head: {execution: {shots: 50, noise: ionq_forte}}}\n")
+    result = run(
+        "test", "--ckpt_path=tiny", "--config=noisy.yaml", "--model.head.execution.shots=7", "--data.limit_test=5"
     )
-    result = run("test", "--ckpt_path=tiny", "--config=noisy.yaml", "--model.execution.shots=7", "--data.limit_test=5")
     assert result.code == 0
-    assert "model.execution.shots: null -> 7" in result.out
-    assert "model.execution.noise: -> ionq_forte" in result.out
+    assert "model.head.execution.shots: null -> 7" in result.out
+    assert "model.head.execution.noise: -> ionq_forte" in result.out
     assert "data.limit_test: 32 -> 5" in result.out
     settings = yaml.safe_load((trained / "test-1/config.yaml").read_text())
     assert settings["model"]["init_args"]["execution"]["shots"] == 7
@@ -82,15 +82,18 @@ def test_flags_win_over_files_and_files_over_the_checkpoint(run, trained):
 
 def test_flags_change_what_is_measured(run, trained):
     run("test", "--ckpt_path=tiny")
-    run("test", "--ckpt_path=tiny", "--model.execution.shots=3")
+    run("test", "--ckpt_path=tiny", "--model.head.execution.shots=3")
     exact, sampled = (table(trained / f"test-{number}/predictions.tsv") for number in (1, 2))
     assert exact != sampled
 
 
 @pytest.mark.parametrize("backend", sorted(name for name in shipped(BACKENDS) if BACKENDS[name]().exact))
 def test_a_checkpoint_is_tested_on_any_backend_by_flags_alone(run, trained, backend):
-    flags = ["test", "--ckpt_path=tiny", "--data.limit_test=10", f"--model.backend={backend}"]
-    exact, noisy = run(*flags), run(*flags, "--model.execution.shots=500", "--model.execution.noise.two_qubit=0.01")
+    flags = ["test", "--ckpt_path=tiny", "--data.limit_test=10", f"--model.head.backend={backend}"]
+    exact, noisy = (
+        run(*flags),
+        run(*flags, "--model.head.execution.shots=500", "--model.head.execution.noise.two_qubit=0.01"),
+    )
     assert exact.code == noisy.code == 0, exact.err + noisy.err
     run("test", "--ckpt_path=tiny", "--data.limit_test=10")
     other, sampled, native = (
@@ -102,7 +105,7 @@ def test_a_checkpoint_is_tested_on_any_backend_by_flags_alone(run, trained, back
 
 
 def test_shots_are_drawn_by_the_seed_of_the_run_unless_another_is_given(run):
-    assert run("fit", *TINY, "--seed_everything=7", "--name=seven", "--model.execution.shots=3").code == 0
+    assert run("fit", *TINY, "--seed_everything=7", "--name=seven", "--model.head.execution.shots=3").code == 0
     for number, flags in enumerate(([], ["--seed_everything=7"], ["--seed_everything=8"]), start=1):
         assert run("test", "--ckpt_path=seven", *flags).code == 0, number
     own, same, other = (table(f"runs/seven/test-{number}/predictions.tsv") for number in (1, 2, 3))

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from hqlm.errors import TrainingError
-from hqlm.models import HybridClassifier
+from hqlm.models import TextModel
 from tests.commands.conftest import TINY
 
 INTERRUPT = """
@@ -126,16 +126,16 @@ def test_a_saved_configuration_repeats_its_run(run, trained):
 
 def test_short_names_and_several_files(run):
     Path("a.yaml").write_text(
-        yaml.safe_dump({"model": {"class_path": "HybridClassifier", "init_args": {"readout": 2}}})
+        yaml.safe_dump({"model": {"head": {"class_path": "QuantumHead", "init_args": {"readout": 2}}}})
     )
-    Path("b.yaml").write_text("model: {class_path: HybridClassifier, init_args: {ansatz: BrickWallAnsatz}}\n")
+    Path("b.yaml").write_text("model: {head: {ansatz: BrickWallAnsatz}}\n")
     flags = [
-        "--model.ablate=[main_circuit]",
-        "--model.execution.noise.two_qubit=0.1",
-        "--model.backend=StatevectorBackend",
+        "--model.head.ablate=[main_circuit]",
+        "--model.head.execution.noise.two_qubit=0.1",
+        "--model.head.backend=StatevectorBackend",
     ]
     assert run("fit", "--config=a.yaml", "-c", "b.yaml", *TINY, *flags).code == 0
-    model = yaml.safe_load(Path("runs/a/config.yaml").read_text())["model"]["init_args"]
+    model = yaml.safe_load(Path("runs/a/config.yaml").read_text())["model"]["init_args"]["head"]["init_args"]
     assert model["readout"] == 2
     assert model["ansatz"]["class_path"].endswith("BrickWallAnsatz")
     assert model["ablate"] == ["main_circuit"]
@@ -149,7 +149,7 @@ def test_fast_dev_run_writes_nothing(fit):
 
 
 def test_a_run_that_fails_before_its_first_step_leaves_no_folder(fit):
-    result = fit("--model.feature_encoder.n_qubits=3")  # 8 amplitudes for an embedding of 15
+    result = fit("--model.head.feature_encoder.n_qubits=3")  # 8 amplitudes for an embedding of 15
     assert result.code == 2
     assert "Traceback" not in result.err
     assert not list(Path("runs").iterdir())
@@ -168,7 +168,7 @@ def test_a_run_that_fails_in_its_first_step_leaves_its_name_free(fit, monkeypatc
         raise TrainingError("the device is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(HybridClassifier, "training_step", fail)
+        patch.setattr(TextModel, "training_step", fail)
         assert fit("--name=tiny").code == 2
     assert not Path("runs/tiny").exists()
 

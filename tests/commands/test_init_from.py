@@ -14,13 +14,14 @@ import hqlm
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder
 from hqlm.errors import ConfigError
-from hqlm.models import ClassicalClassifier
+from hqlm.heads import LinearHead
+from hqlm.models import TextModel
 from hqlm.models.reading import read_checkpoint
 from tests.commands.test_stages import flags, weights  # noqa: F401
 
 LAST = "runs/a/checkpoints/last.ckpt"
 ONE_STEP = ["--model.optimizer.lr=1e-9", "--trainer.max_epochs=1", "--model.schedule=constant"]
-CENTRED = ["--model.optimizer=torch.optim.SGD", "--model.feature_encoder.center=true"]
+CENTRED = ["--model.optimizer=torch.optim.SGD", "--model.head.feature_encoder.center=true"]
 
 
 def head(run):
@@ -61,7 +62,7 @@ def test_a_source_is_a_run_a_checkpoint_or_a_saved_model(fit, source):
     ("more", "words"),
     [
         (["--model.init_from=nowhere"], "no checkpoint 'nowhere'"),
-        (["--model.init_from=a", "--model.readout=2"], "head.weight (2, 1) instead of (2, 2)"),
+        (["--model.init_from=a", "--model.head.readout=2"], "head.weight (2, 1) instead of (2, 2)"),
         (["--model.init_from=a", '--model.class_names=["positive", "negative"]'], "in this order"),
         (["--model.init_from=pyproject.toml"], "pyproject.toml"),
     ],
@@ -79,7 +80,7 @@ def test_a_head_that_does_not_fit_is_refused(fit, more, words):
 
 def test_in_python_a_model_does_not_train_from_a_head_that_it_was_not_given(tmp_path, monkeypatch):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
-    model = ClassicalClassifier(text_encoder=HashingEncoder(dim=15), init_from="a")
+    model = TextModel(HashingEncoder(dim=15), LinearHead(), init_from="a")
     with pytest.raises(ConfigError, match="warm_start"):
         quiet_trainer().fit(model, ReviewsData(limit_train=16))
 
@@ -96,12 +97,14 @@ def weight_of(model):
 def test_in_python_a_second_fit_goes_on_from_the_weights_of_the_first(tmp_path, monkeypatch):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path))
     data, rate = ReviewsData(limit_train=16, limit_val=8), functools.partial(torch.optim.SGD, lr=0.5)
-    donor = ClassicalClassifier(HashingEncoder(dim=15), optimizer=rate, schedule="constant")
+    donor = TextModel(HashingEncoder(dim=15), LinearHead(), optimizer=rate, schedule="constant")
     training = quiet_trainer(epochs=3)
     training.fit(donor, data)
     training.save_checkpoint(tmp_path / "donor.ckpt")
     still = functools.partial(torch.optim.SGD, lr=1e-12)
-    model = ClassicalClassifier(HashingEncoder(dim=15), init_from="donor.ckpt", optimizer=still, schedule="constant")
+    model = TextModel(
+        HashingEncoder(dim=15), LinearHead(), init_from="donor.ckpt", optimizer=still, schedule="constant"
+    )
     model.warm_start(read_checkpoint(tmp_path / "donor.ckpt"))
     training = quiet_trainer()
     training.fit(model, data)

@@ -8,16 +8,18 @@ import pytest
 import torch
 
 import hqlm
-from hqlm.algorithms import KernelClassifier
+from hqlm.models import TextModel
 from hqlm.studies.store import read_results
 from tests.commands.conftest import SMALL
 
-KERNEL = ["--model=KernelClassifier", *SMALL, "--trainer.log_every_n_steps=1"]
+KERNEL = ["--model.head=KernelHead", *SMALL, "--trainer.log_every_n_steps=1"]
 ALIGNED = [
     *KERNEL,
-    "--model.feature_encoder=LinearFeatureEncoder",
-    "--model.feature_encoder.n_qubits=2",
-    "--model.feature_map=UploadMap",
+    "--model.head.feature_encoder=LinearFeatureEncoder",
+    "--model.head.feature_encoder.n_qubits=2",
+    "--model.head.feature_map=UploadMap",
+    "--model.head.align=true",
+    "--model.schedule=constant",
     "--model.optimizer=torch.optim.Adam",
     "--model.optimizer.lr=0.05",
 ]
@@ -35,18 +37,18 @@ def test_a_run_is_tested_predicted_and_saved(run):
     assert run("test", "--ckpt_path=aligned").code == 0
     metrics = json.loads(Path("runs/aligned/test-1/metrics.json").read_text())
     assert set(metrics) == {"test/acc", "test/f1", "test/loss"}
-    shots = run("test", "--ckpt_path=aligned", "--model.execution.shots=20")
+    shots = run("test", "--ckpt_path=aligned", "--model.head.execution.shots=20")
     assert shots.code == 0, shots.err
-    assert "model.execution.shots: null -> 20" in shots.out
+    assert "model.head.execution.shots: null -> 20" in shots.out
     assert run("predict", "--ckpt_path=aligned", "--data.limit_test=5").code == 0
     assert len(Path("runs/aligned/predict-1/predictions.tsv").read_text().splitlines()) == 6
     torch.load("runs/aligned/checkpoints/last.ckpt", weights_only=True)
     model = hqlm.load("aligned")
     model.save_pretrained("saved")
-    assert KernelClassifier.from_pretrained("saved").predict(TEXTS) == model.predict(TEXTS)
+    assert TextModel.from_pretrained("saved").predict(TEXTS) == model.predict(TEXTS)
 
 
-def test_without_an_optimiser_one_epoch_is_all(run):
+def test_without_alignment_one_epoch_is_all(run):
     result = run("fit", *KERNEL, "--name=plain")
     assert result.code == 0, result.err
     summary = json.loads(Path("runs/plain/summary.json").read_text())
@@ -56,16 +58,16 @@ def test_without_an_optimiser_one_epoch_is_all(run):
     model = hqlm.load("plain")
     model.save_pretrained("saved")
     assert "0 trainable parameters, for the classes" in " ".join(Path("saved/README.md").read_text().split())
-    assert KernelClassifier.from_pretrained("saved").predict(TEXTS) == model.predict(TEXTS)
+    assert TextModel.from_pretrained("saved").predict(TEXTS) == model.predict(TEXTS)
 
 
 def test_a_flag_takes_the_feature_encoder_of_a_file_away(run):
     Path("kernel.yaml").write_text(
-        "model: {class_path: KernelClassifier, init_args: {"
-        "feature_encoder: {class_path: LinearFeatureEncoder, init_args: {n_qubits: 2}}}}\n"
+        "model: {head: {class_path: KernelHead, init_args: {"
+        "feature_encoder: {class_path: LinearFeatureEncoder, init_args: {n_qubits: 2}}}}}\n"
     )
-    assert run("fit", "--config=kernel.yaml", *KERNEL, "--model.feature_encoder=null").code == 0
-    assert hqlm.load("kernel").features is None
+    assert run("fit", "--config=kernel.yaml", *KERNEL, "--model.head.feature_encoder=null").code == 0
+    assert hqlm.load("kernel").head.features is None
 
 
 def test_an_interrupted_run_goes_on_to_the_same_machine(run):
@@ -82,11 +84,10 @@ def test_an_interrupted_run_goes_on_to_the_same_machine(run):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--model.optimizer=torch.optim.Adam"], "AmplitudeMap has no weights to align"),
-        (["--model.ablate=[alignment]"], "'alignment' changes nothing here"),
-        (["--model.feature_map=UploadMp"], "Did you mean 'UploadMap'?"),
-        (["--model.kind=fidelty"], "fidelty"),
-        (["--model.optimizer.lr=0.05"], "Name its class, for example --model.optimizer=torch.optim.AdamW"),
+        (["--model.head.align=true"], "AmplitudeMap has no weights to align"),
+        (["--model.head.ablate=[alignment]"], "'alignment' changes nothing here"),
+        (["--model.head.feature_map=UploadMp"], "Did you mean 'UploadMap'?"),
+        (["--model.head.kind=fidelty"], "fidelty"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run, flags, message):
@@ -99,10 +100,10 @@ def test_mistakes_are_told_in_a_sentence(run, flags, message):
 @pytest.mark.slow
 def test_a_study_ablates_a_kernel(run):
     Path("kernel.yaml").write_text(
-        "model: {class_path: KernelClassifier, init_args: {"
-        "text_encoder: {class_path: HashingEncoder, init_args: {dim: 15}}, "
-        "feature_encoder: {class_path: LinearFeatureEncoder, init_args: {n_qubits: 2}}, feature_map: UploadMap, "
-        "optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.05}}}}\n"
+        "model: {text_encoder: {class_path: HashingEncoder, init_args: {dim: 15}}, "
+        "head: {class_path: KernelHead, init_args: {align: true, feature_map: UploadMap, "
+        "feature_encoder: {class_path: LinearFeatureEncoder, init_args: {n_qubits: 2}}}}, "
+        "optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.05}}}\n"
         "data: {class_path: ReviewsData, init_args: {limit_train: 64, limit_val: 32, limit_test: 32}}\n"
         "trainer: {max_epochs: 1, accelerator: cpu, enable_progress_bar: false}\n"
     )

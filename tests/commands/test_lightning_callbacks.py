@@ -35,7 +35,7 @@ def test_callbacks_whose_effect_no_run_would_hold_are_refused(fit, tmp_path, nam
 def test_the_average_is_what_a_run_keeps_and_measures(fit, run):
     """With a decay of one the average stays what the first step left, whatever training does."""
     slow = callback("EMAWeightAveraging", decay=1.0)
-    centred = "--model.feature_encoder.center=true"
+    centred = "--model.head.feature_encoder.center=true"
     assert fit("--name=a", slow, centred, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.5").code == 0
     assert fit("--name=b", centred, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.5").code == 0
     states = {name: torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("a", "b")}
@@ -53,7 +53,7 @@ def test_the_average_is_what_a_run_keeps_and_measures(fit, run):
 def test_weights_that_a_machine_was_solved_for_are_not_averaged(run):
     result = run("fit", *ALIGNED, "--name=a", callback("EMAWeightAveraging"))
     assert result.code == 2
-    assert "EMAWeightAveraging is not possible with KernelClassifier" in result.err
+    assert "EMAWeightAveraging is not possible with KernelHead" in result.err
     assert not Path("runs/a").exists()
 
 

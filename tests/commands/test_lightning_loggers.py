@@ -10,7 +10,7 @@ import yaml
 
 from tests.commands.conftest import SMALL
 
-CLASSICAL = ["--model=ClassicalClassifier", *SMALL, "--trainer.log_every_n_steps=1"]
+CLASSICAL = ["--model.head=LinearHead", *SMALL, "--trainer.log_every_n_steps=1"]
 
 
 def measured(name):

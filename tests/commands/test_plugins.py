@@ -47,7 +47,7 @@ def here(monkeypatch):
 
 
 def test_a_file_by_flag_then_again_from_the_saved_configuration(fit, run, here):
-    flags = ["--name=tree", "--model.ansatz=TreeAnsatz", "--plugins=plugins.tree_ansatz"]
+    flags = ["--name=tree", "--model.head.ansatz=TreeAnsatz", "--plugins=plugins.tree_ansatz"]
     assert fit(*flags).code == 0
     saved = Path("runs/tree/config.yaml").read_text()
     assert next(iter(yaml.safe_load(saved))) == "plugins"
@@ -56,16 +56,14 @@ def test_a_file_by_flag_then_again_from_the_saved_configuration(fit, run, here):
 
 
 def test_a_file_by_yaml_wherever_the_key_stands(run, here):
-    Path("x.yaml").write_text(
-        "model: {class_path: HybridClassifier, init_args: {ansatz: TreeAnsatz}}\nplugins: [plugins.tree_ansatz]\n"
-    )
+    Path("x.yaml").write_text("model: {head: {ansatz: TreeAnsatz}}\nplugins: [plugins.tree_ansatz]\n")
     assert run("fit", "--config=x.yaml", *TINY).code == 0
 
 
 @pytest.mark.slow
 def test_a_configuration_that_is_given_brings_its_plugin_and_a_checkpoint_needs_the_flag(fit, here, tmp_path):
     plugin = "--plugins=[plugins.tree_ansatz]"
-    assert fit("--name=tree", "--model.ansatz=TreeAnsatz", plugin).code == 0
+    assert fit("--name=tree", "--model.head.ansatz=TreeAnsatz", plugin).code == 0
     test, resume = ["test", "--ckpt_path=tree"], ["fit", "--ckpt_path=tree", "--trainer.max_epochs=3"]
     for command, code in (
         (["fit", "--config=runs/tree/config.yaml"], 0), (test, 2), ([*test, plugin], 0), (resume, 2),
@@ -85,7 +83,7 @@ def test_a_configuration_that_is_given_brings_its_plugin_and_a_checkpoint_needs_
 
 def test_an_installed_package_is_known_without_a_word(fit, site):
     site("hqlm-test-ring", "hqlm_test_ring", ANSATZ.format(name="PackagedAnsatz"))
-    assert fit("--model.ansatz=PackagedAnsatz", "--trainer.fast_dev_run=true").code == 0
+    assert fit("--model.head.ansatz=PackagedAnsatz", "--trainer.fast_dev_run=true").code == 0
 
 
 def test_a_broken_package_is_named_and_left_out(fit, site):
@@ -135,7 +133,7 @@ def test_a_plugin_that_leaves_on_import_is_named_and_nothing_is_hidden(fit, site
 def test_a_module_of_a_class_path_that_leaves_is_named(fit, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     Path("hqlm_test_leaver.py").write_text("import sys; sys.exit(0)")
-    result = fit("--name=left", "--model.ansatz=hqlm_test_leaver.Ansatz")
+    result = fit("--name=left", "--model.head.ansatz=hqlm_test_leaver.Ansatz")
     assert result.code == 2
     assert "hqlm_test_leaver" in result.err
     assert not Path("runs/left").exists()

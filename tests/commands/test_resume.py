@@ -14,15 +14,18 @@ import torch
 from tests.commands.conftest import ROOT, TINY
 from tests.commands.test_fit import INTERRUPT
 
-LONG = ["--trainer.max_epochs=4", "--trainer.log_every_n_steps=1", "--model.execution.shots=8"]
+LONG = ["--trainer.max_epochs=4", "--trainer.log_every_n_steps=1", "--model.head.execution.shots=8"]
 DROPOUT = """
 import torch
-from hqlm.models import ClassicalClassifier
+from dataclasses import dataclass
+from hqlm.heads import LinearHead
 
-class Forgetful(ClassicalClassifier):
-    def build_head(self, embedding_dim: int, n_classes: int) -> None:
-        super().build_head(embedding_dim, n_classes)
-        self.head = torch.nn.Sequential(torch.nn.Dropout(0.5), self.head)
+@dataclass(frozen=True)
+class Forgetful(LinearHead):
+    def build(self, dim, n_outputs):
+        module = super().build(dim, n_outputs)
+        module.layers.insert(0, torch.nn.Dropout(0.5))
+        return module
 """
 
 
@@ -64,7 +67,7 @@ def test_random_draws_of_a_model_go_on_too(run, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     Path("forgetful.py").write_text(DROPOUT)
     base = [flag for flag in TINY if not flag.startswith("--model")]
-    base += ["--plugins=forgetful", "--model=Forgetful", "--model.text_encoder=HashingEncoder"]
+    base += ["--plugins=forgetful", "--model.head=Forgetful", "--model.text_encoder=HashingEncoder"]
 
     def train(*args):
         return run("fit", *base, "--trainer.max_epochs=4", *args)
@@ -334,7 +337,7 @@ def test_other_classes_are_refused_when_a_run_goes_on(fit):
 def test_weights_that_do_not_fit_are_named_in_a_sentence(fit):
     assert fit("--name=a", *ADAM, "--trainer.max_epochs=1").code == 0
     more = ["--name=a", "--ckpt_path=last", *ADAM, "--trainer.max_epochs=2"]
-    result = fit(*more, "--model.readout=2", "--model.feature_encoder.n_layers=3")
+    result = fit(*more, "--model.head.readout=2", "--model.head.feature_encoder.n_layers=3")
     assert result.code == 2
     assert "1 missing" not in result.err
     assert "of another shape (" in result.err

@@ -37,7 +37,7 @@ def flags(weights):
     def call(stage, *more):
         return [
             *REST,
-            "--model.feature_encoder.n_qubits=5",
+            "--model.head.feature_encoder.n_qubits=5",
             "--model.text_encoder=SentenceTransformerEncoder",
             f"--model.text_encoder.model={weights}",
             f"--model.text_encoder.stage={stage}",

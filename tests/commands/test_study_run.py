@@ -17,7 +17,7 @@ import yaml
 from hqlm.commands import main, study_estimate, study_trial
 from hqlm.commands.study_trial import run_trial
 from hqlm.files import lock_folder
-from hqlm.models import HybridClassifier
+from hqlm.models import TextModel
 from hqlm.notices import say_once
 from hqlm.studies.store import read_results, trial_folder
 from tests.kernels import share_kernels
@@ -27,9 +27,8 @@ pandas = pytest.importorskip("pandas")
 
 BASE = {
     "model": {
-        "class_path": "HybridClassifier",
-        "init_args": {
-            "text_encoder": {"class_path": "HashingEncoder", "init_args": {"dim": 15}},
+        "text_encoder": {"class_path": "HashingEncoder", "init_args": {"dim": 15}},
+        "head": {
             "feature_encoder": {"class_path": "QuantumFeatureEncoder", "init_args": {"n_qubits": 4, "n_layers": 1}},
         },
     },
@@ -39,8 +38,11 @@ BASE = {
 STUDY = {
     "base": "base.yaml",
     "design": "FullFactorial",
-    "factors": {"model.feature_encoder.n_qubits": [4, 3], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
-    "overrides": {"model.readout": "all"},
+    "factors": {
+        "model.head.feature_encoder.n_qubits": [4, 3],
+        "model.head.reuploading": ["RepeatedUpload", "SingleUpload"],
+    },
+    "overrides": {"model.head.readout": "all"},
     "seeds": [0],
     "plugins": ["tests.studies.inline"],
     "executor": "InlineExecutor",  # spares the fast tests the start of processes
@@ -85,15 +87,15 @@ def table(finished):
 
 def test_the_table_has_every_trial_with_its_values_and_figures(table):
     assert table["order"].tolist() == [0, 1, 2, 3]
-    done = table[table["model.feature_encoder.n_qubits"] == 4]
-    assert set(done["model.reuploading"]) == {"RepeatedUpload", "SingleUpload"}
+    done = table[table["model.head.feature_encoder.n_qubits"] == 4]
+    assert set(done["model.head.reuploading"]) == {"RepeatedUpload", "SingleUpload"}
     assert (done["status"] == "done").all()
     figures = ["test/acc", "test/f1", "test/loss", "val/acc", "parameters", *TIMES]
     assert done[figures].notna().all(axis=None)
 
 
 def test_a_trial_that_fails_says_why_and_the_others_go_on(table, finished):
-    failed = table[table["model.feature_encoder.n_qubits"] == 3]
+    failed = table[table["model.head.feature_encoder.n_qubits"] == 3]
     assert (failed["status"] == "failed").all()
     assert failed["error"].str.contains("n_qubits=3").all()
     assert failed["test/acc"].isna().all()
@@ -124,7 +126,7 @@ def test_a_trial_is_an_ordinary_run(table, finished, monkeypatch, capfd):
 
 
 def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path):
-    layers = {"model.feature_encoder.n_layers": [1, 2]}
+    layers = {"model.head.feature_encoder.n_layers": [1, 2]}
     assert study(factors=layers).code == 0
     first = read_results(tmp_path / "studies/tiny")
     records = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/tiny/trials/*/trial.json")}
@@ -140,9 +142,9 @@ def test_what_is_done_is_not_done_again_and_a_seed_can_be_added(study, tmp_path)
 
 
 def test_null_is_a_level(study, tmp_path):
-    assert study(factors={"model.execution.shots": [None, 8]}).code == 0
+    assert study(factors={"model.head.execution.shots": [None, 8]}).code == 0
     table = read_results(tmp_path / "studies/tiny")
-    assert table["model.execution.shots"].tolist() == [None, 8]
+    assert table["model.head.execution.shots"].tolist() == [None, 8]
     configs = [trial_folder(tmp_path / "studies/tiny", key) / "config.yaml" for key in table["trial"]]
     shots = [yaml.safe_load(path.read_text())["model"]["init_args"]["execution"]["shots"] for path in configs]
     assert shots == [None, 8]
@@ -171,16 +173,16 @@ def test_a_dry_run_tells_whatever_would_fail_a_trial(study, monkeypatch):
     def breaks(self, batch, batch_idx):
         raise TypeError("no such thing as a step")
 
-    assert study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]}).code == 0
-    monkeypatch.setattr(HybridClassifier, "training_step", breaks)
-    result = study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]})
+    assert study("--dry-run", factors={"model.head.feature_encoder.n_layers": [1, 2]}).code == 0
+    monkeypatch.setattr(TextModel, "training_step", breaks)
+    result = study("--dry-run", factors={"model.head.feature_encoder.n_layers": [1, 2]})
     assert result.code == 1
     assert result.out.count("one would fail: TypeError: no such thing as a step") == 2
     assert "Traceback" not in result.out + result.err
 
 
 def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_its_first_trial(study, tmp_path):
-    changes = {"response": "test/nothing", "factors": {"model.feature_encoder.n_layers": [1, 2]}}
+    changes = {"response": "test/nothing", "factors": {"model.head.feature_encoder.n_layers": [1, 2]}}
     result = study("--dry-run", **changes)
     assert (result.code, (tmp_path / "studies").exists()) == (2, False)
     message = "no trial has 'test/nothing'. Known: parameters, quantum_parameters, step_seconds, test/acc"
@@ -197,14 +199,17 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"factors": {"model.feature_encoder.n_qbits": [4, 5]}}, "Did you mean 'n_qubits'"),
+        ({"factors": {"model.head.feature_encoder.n_qbits": [4, 5]}}, "Did you mean 'n_qubits'"),
         ({"factors": {"modl.ablate": [["offset"], []]}}, "modl.ablate"),
-        ({"factors": {"model.reuploading": ["RepeatedUpload", "SinglUpload"]}}, "Did you mean 'SingleUpload'"),
-        ({"factors": {"model.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
-        ({"overrides": {"model.reuploading": "NoUpload"}}, "model.reuploading is both a factor and an override"),
+        ({"factors": {"model.head.reuploading": ["RepeatedUpload", "SinglUpload"]}}, "Did you mean 'SingleUpload'"),
+        ({"factors": {"model.head.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
+        (
+            {"overrides": {"model.head.reuploading": "NoUpload"}},
+            "model.head.reuploading is both a factor and an override",
+        ),
         ({"overrides": {"trainer.fast_dev_run": True}}, "fast_dev_run"),
         ({"overrides": {"trainer.devices": 2}}, "a trial trains in one process"),
-        ({"factors": {"model.ansatz": ["RingAnsatz", {"class_path": "RingAnsatz"}]}}, "are one and the same run"),
+        ({"factors": {"model.head.ansatz": ["RingAnsatz", {"class_path": "RingAnsatz"}]}}, "are one and the same run"),
         ({"factors": {"seed_everything": [1, 2]}}, "list its values there"),
         ({"factors": {"data": {"batch_size": [8, 16]}}}, "keys of factors are dotted, such as data.batch_size"),
         ({"factors": ["data.batch_size"]}, "it must be a mapping"),
@@ -255,11 +260,14 @@ def test_classes_lists_and_null_as_overrides_are_what_they_are_as_factors(study,
         (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines]))
     overrides = {
         "data": {"class_path": "FileData", "init_args": {"folder": str(folder), "seed": 3}},
-        "model.ablate": ["long_range"],
-        "model.execution.shots": None,
-        "model.feature_encoder": {"class_path": "QuantumFeatureEncoder", "init_args": {"n_qubits": 4, "n_layers": 1}},
+        "model.head.ablate": ["long_range"],
+        "model.head.execution.shots": None,
+        "model.head.feature_encoder": {
+            "class_path": "QuantumFeatureEncoder",
+            "init_args": {"n_qubits": 4, "n_layers": 1},
+        },
     }
-    result = study(overrides=overrides, factors={"model.reuploading": ["RepeatedUpload", "SingleUpload"]})
+    result = study(overrides=overrides, factors={"model.head.reuploading": ["RepeatedUpload", "SingleUpload"]})
     assert result.code == 0, result.err
     (path, _) = tmp_path.glob("studies/tiny/trials/*/config.yaml")
     config = yaml.safe_load(path.read_text())
@@ -267,7 +275,7 @@ def test_classes_lists_and_null_as_overrides_are_what_they_are_as_factors(study,
     assert config["model"]["init_args"]["ablate"] == ["long_range"]
     written = yaml.safe_load((tmp_path / "studies/tiny/study.yaml").read_text())["overrides"]
     assert written["data"]["class_path"].endswith("FileData")
-    again = study(overrides=overrides, factors={"model.reuploading": ["RepeatedUpload", "SingleUpload"]})
+    again = study(overrides=overrides, factors={"model.head.reuploading": ["RepeatedUpload", "SingleUpload"]})
     assert "2 trials, 2 of them done" in again.out
 
 
@@ -327,7 +335,10 @@ def undisturbed(tmp_path_factory):
 
 
 FOUR = {
-    "factors": {"model.feature_encoder.n_layers": [1, 2], "model.reuploading": ["RepeatedUpload", "SingleUpload"]},
+    "factors": {
+        "model.head.feature_encoder.n_layers": [1, 2],
+        "model.head.reuploading": ["RepeatedUpload", "SingleUpload"],
+    },
     "overrides": {"trainer.max_epochs": 12},  # long enough to be killed in between
     "executor": {"class_path": "LocalExecutor", "init_args": {"n_workers": 1}},
 }
@@ -439,7 +450,7 @@ def test_trials_are_repeated_when_their_data_change(study, tmp_path, monkeypatch
     for change in ("", "", "\none more\t1"):
         with (tmp_path / "test.tsv").open("a") as file:
             file.write(change)
-        said = study("--dry-run", factors={"model.feature_encoder.n_layers": [1, 2]}).out
+        said = study("--dry-run", factors={"model.head.feature_encoder.n_layers": [1, 2]}).out
         keys.append(re.findall(r"^ +\d+  (\w{16})  to run", said, re.MULTILINE))
     assert len(keys[0]) == 2
     assert keys[0] == keys[1]

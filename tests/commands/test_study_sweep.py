@@ -15,12 +15,12 @@ STUDY = {
     "base": "base.yaml",
     "design": "FullFactorial",
     "factors": {
-        "model.skip": [True, False],
-        "model.ablate": [[], ["long_range"]],
+        "model.head.skip": [True, False],
+        "model.head.ablate": [[], ["long_range"]],
         "data.samples_per_class": [None, 8],
-        "model.reuploading": ["SingleUpload", "RepeatedUpload"],
+        "model.head.reuploading": ["SingleUpload", "RepeatedUpload"],
     },
-    "overrides": {"model.readout": "all", "trainer.max_epochs": 1},
+    "overrides": {"model.head.readout": "all", "trainer.max_epochs": 1},
     "seeds": [3, 4],
 }
 
@@ -64,13 +64,13 @@ def test_a_grid_has_every_combination_and_one_of_its_trials_runs(sweep, run, mon
     assert all("." in key or key == "seed_everything" for key in parameters)  # flat
     assert found["metric"] == {"name": "val/acc", "goal": "maximize"}
     wanted = {
-        "model.skip": False, "model.ablate": '["long_range"]', "data.samples_per_class": "null",
-        "model.reuploading": "RepeatedUpload", "seed_everything": 4,
+        "model.head.skip": False, "model.head.ablate": '["long_range"]', "data.samples_per_class": "null",
+        "model.head.reuploading": "RepeatedUpload", "seed_everything": 4,
     }  # fmt: skip
     assert all(value in parameters[key] for key, value in wanted.items())
     words = expanded(found, wanted)
     assert words[:3] == ["/usr/bin/env", "hqlm", "fit"]
-    assert "--model.skip=False" in words
+    assert "--model.head.skip=False" in words
     done = run(*words[2:], "--name=trial")
     assert done.code == 0, done.err
     config = yaml.safe_load(Path("runs/trial/config.yaml").read_text())
@@ -85,7 +85,7 @@ def test_a_grid_has_every_combination_and_one_of_its_trials_runs(sweep, run, mon
 def test_an_ablation_is_a_grid_of_one_key(sweep):
     design = {"class_path": "Ablation", "init_args": {"words": ["long_range", "entanglement"]}}
     _, found = sweep(design=design, factors={})
-    values = [json.loads(value) for value in found["parameters"]["model.ablate"]["values"]]
+    values = [json.loads(value) for value in found["parameters"]["model.head.ablate"]["values"]]
     assert sorted(values) == [[], ["entanglement"], ["long_range"]]
 
 
@@ -117,19 +117,19 @@ def test_a_fractional_design_is_refused_with_what_would_work(sweep):
 def test_ranges_are_drawn_by_wandb(sweep, method):
     factors = {
         "model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True},
-        "model.feature_encoder.offset": {"low": 1, "high": 2.5},
+        "model.head.feature_encoder.offset": {"low": 1, "high": 2.5},
         "data.batch_size": {"low": 8, "high": 32},
-        "model.skip": [True, False],
+        "model.head.skip": [True, False],
     }
     result, found = sweep(f"--method={method}", design="RandomDesign", factors=factors)
     assert result.code == 0, result.err
     assert found["method"] == method
     kinds = {key: parameter.get("distribution") for key, parameter in found["parameters"].items()}
     assert kinds == {
-        "model.optimizer.lr": "log_uniform_values", "model.feature_encoder.offset": "uniform",
-        "data.batch_size": "int_uniform", "model.skip": None, "seed_everything": None,
+        "model.optimizer.lr": "log_uniform_values", "model.head.feature_encoder.offset": "uniform",
+        "data.batch_size": "int_uniform", "model.head.skip": None, "seed_everything": None,
     }  # fmt: skip
-    offset = found["parameters"]["model.feature_encoder.offset"]
+    offset = found["parameters"]["model.head.feature_encoder.offset"]
     assert (offset["min"], offset["max"]) == (1, 2.5)
     assert found["parameters"]["seed_everything"] == {"values": [3, 4]}
 

@@ -18,7 +18,7 @@ from tests.commands.conftest import ROOT, SMALL, TINY
 
 OVERLAY = f"--config={ROOT / 'hqlm/configs/logger/wandb.yaml'}"
 EVERY = "--trainer.log_every_n_steps=1"
-CLASSICAL = ["--model=ClassicalClassifier", *SMALL]
+CLASSICAL = ["--model.head=LinearHead", *SMALL]
 KEY = "0123456789abcdef" * 3
 STUDY = {
     "base": ["base.yaml", str(ROOT / "hqlm/configs/logger/wandb.yaml")],
@@ -39,7 +39,7 @@ def nobody(monkeypatch, tmp_path):
 
 
 def test_a_training_offline_and_what_it_holds(fit, caplog):
-    result = fit(OVERLAY, "--name=w", "--model.ablate=[long_range]", "--trainer.logger.tags=[mine]", EVERY)
+    result = fit(OVERLAY, "--name=w", "--model.head.ablate=[long_range]", "--trainer.logger.tags=[mine]", EVERY)
     assert result.code == 0, result.err
     assert re.search("W&B is offline: .*runs/w/wandb; `wandb sync` sends it", caplog.text)
     found = records(Path("runs/w/wandb"))
@@ -77,7 +77,7 @@ def check_trial(folder):
     found = records(folder)
     (about,) = {(run.run_group, run.job_type, run.display_name) for run in pick(found, "run")}
     assert about == ("study", "trial", folder.name)
-    words = trial["overrides"].get("model.ablate", [])
+    words = trial["overrides"].get("model.head.ablate", [])
     assert [tag for tag in pick(found, "run")[0].tags if "without" in tag] == [f"without {word}" for word in words]
     rows = history(found)
     assert sum("val/acc" in row for row in rows) == 2  # epochs

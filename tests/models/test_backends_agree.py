@@ -7,7 +7,8 @@ from hqlm.backends import BACKENDS, StatevectorBackend
 from hqlm.circuits import RepeatedUpload, RingAnsatz
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.execution import Execution, Noise
-from hqlm.models import HybridClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from tests.registries import shipped
 
 X = torch.nn.functional.normalize(torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1)
@@ -19,17 +20,15 @@ EXACT = [name for name in OTHERS if BACKENDS[name]().exact]
 def model_on(backend, **execution):
     """The same weights for every backend, in double precision."""
     torch.manual_seed(0)
-    model = HybridClassifier(
-        HashingEncoder(dim=8),
+    head = QuantumHead(
         QuantumFeatureEncoder(n_qubits=3, n_layers=2, n_encoders=2, merge="alternate", ansatz=RingAnsatz(2)),
         RepeatedUpload(n_blocks=2, n_main_layers=1),
         RingAnsatz(2),
         backend,
         Execution(seed=3, **execution),
         readout="all",
-        class_names=["a", "b", "c"],
-        embedding_dim=8,
     )
+    model = TextModel(HashingEncoder(dim=8), head, class_names=["a", "b", "c"], embedding_dim=8)
     model.configure_model()
     return model.double().eval()
 
@@ -56,7 +55,7 @@ def test_sampled_logits_lie_around_the_exact_ones(name):
     """Within five standard deviations: a value spreads by 1 / sqrt(shots) at most, a logit by the weights' norm."""
     shots, backend = 4000, BACKENDS[name]()
     noise = NOISE if backend.channels else Noise(readout=NOISE.readout)
-    weights = model_on(StatevectorBackend()).head.weight
+    weights = model_on(StatevectorBackend()).head.linear.weight
     bound = 5.0 * weights.square().sum(1).sqrt() / shots**0.5
     found, exact = logits(backend, shots=shots, noise=noise), logits(StatevectorBackend(), noise=noise)
     assert bool(((found - exact).abs() < bound).all())

@@ -15,7 +15,8 @@ from hqlm.algorithms import QAOA, VQE, IsingChain, MaxCut
 from hqlm.data import ReviewsData
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder
 from hqlm.errors import ConfigError
-from hqlm.models import HybridClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.models.reading import read_checkpoint
 from hqlm.run import find_checkpoint
 from tests.commands.conftest import TINY
@@ -25,9 +26,9 @@ from tests.kernels import share_kernels
 def trained(folder, batch_size, **options):
     """The weights after two epochs on the CPU."""
     seed_everything(0, verbose=False)
-    model = HybridClassifier(
+    model = TextModel(
         text_encoder=HashingEncoder(dim=15),
-        feature_encoder=QuantumFeatureEncoder(n_qubits=4, n_layers=1),
+        head=QuantumHead(QuantumFeatureEncoder(n_qubits=4, n_layers=1)),
         optimizer=functools.partial(torch.optim.SGD, lr=0.05),
         class_names=["negative", "positive"],
         embedding_dim=15,

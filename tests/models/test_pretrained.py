@@ -20,7 +20,8 @@ from hqlm.circuits import RingAnsatz
 from hqlm.config.slots import SLOTS
 from hqlm.encoders import HashingEncoder, QuantumFeatureEncoder, SentenceTransformerEncoder
 from hqlm.errors import CheckpointError, ConfigError, PluginError, StorageError, user_mistake
-from hqlm.models import ClassicalClassifier, HybridClassifier, TextClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.models.recipes import to_primitives
 from hqlm.models.trust import check_trusted
 from hqlm.registry import Component
@@ -34,11 +35,10 @@ def probabilities(model):
     return torch.tensor([list(each.probabilities.values()) for each in model.predict(TEXTS)])
 
 
-def small(**options):
-    return HybridClassifier(
-        HashingEncoder(dim=15), QuantumFeatureEncoder(4, n_layers=1, center=True, offset=1.0, ansatz=RingAnsatz(1)),
-        ansatz=RingAnsatz(1), class_names=["bad", "good"], embedding_dim=15, **options,
-    )  # fmt: skip
+def small(head=None, **options):
+    encoder = QuantumFeatureEncoder(4, n_layers=1, center=True, offset=1.0, ansatz=RingAnsatz(1))
+    head = head or QuantumHead(encoder, ansatz=RingAnsatz(1))
+    return TextModel(HashingEncoder(dim=15), head, class_names=["bad", "good"], embedding_dim=15, **options)
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def test_wherever_a_save_is_killed_the_folder_holds_the_old_or_the_new_model(mod
         folder = Path(f"{at}/saved")
         model.save_pretrained(folder)
         code, _ = in_a_copy(lambda folder=folder: newer.save_pretrained(folder), folder.parent, at)
-        found = probabilities(TextClassifier.from_pretrained(str(folder)))
+        found = probabilities(TextModel.from_pretrained(str(folder)))
         assert torch.equal(found, old) or torch.equal(found, new)
         if code == 0:
             break
         assert code == -signal.SIGKILL
         killed += 1
         newer.save_pretrained(folder)
-        assert torch.equal(probabilities(TextClassifier.from_pretrained(str(folder))), new)
+        assert torch.equal(probabilities(TextModel.from_pretrained(str(folder))), new)
         assert os.listdir(folder.parent) == ["saved"]
     assert killed >= 4
 
@@ -112,7 +112,7 @@ def edit(folder, change):
 
 def test_predictions_are_equal_before_and_after(model, saved):
     before = model
-    for after in (HybridClassifier.from_pretrained("saved"), TextClassifier.from_pretrained(saved), hqlm.load(saved)):
+    for after in (TextModel.from_pretrained("saved"), TextModel.from_pretrained(saved), hqlm.load(saved)):
         assert torch.equal(probabilities(after), probabilities(before))
         settings, optimizer = dict(after.hparams), dict(before.hparams)["optimizer"]
         assert settings.pop("optimizer")["class_path"] == optimizer["class_path"]  # its defaults are filled in
@@ -142,7 +142,7 @@ def test_weights_are_read_with_plain_safetensors(model, saved):
 
 @pytest.mark.slow
 def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa: F811
-    run("test", "--ckpt_path=tiny", "--model.execution.shots=10")
+    run("test", "--ckpt_path=tiny", "--model.head.execution.shots=10")
     run("test", "--ckpt_path=tiny")
     run("test", "--ckpt_path=tiny", "--data.limit_test=5")
     last = trained / "checkpoints/last.ckpt"
@@ -165,7 +165,7 @@ def test_the_card_is_the_hubs_and_tells_what_was_measured(run, trained):  # noqa
     assert f"| test | accuracy | {metrics['test/acc']:.4f} |" in card.text
     assert (trained / "config.yaml").read_text().strip() in card.text
     assert f"{sum(summary['parameters'].values())} trainable" in card.text
-    assert 'HybridClassifier.from_pretrained("saved")' in card.text
+    assert 'TextModel.from_pretrained("saved")' in card.text
     assert torch.equal(probabilities(hqlm.load("saved")), probabilities(hqlm.load("tiny")))
 
 
@@ -181,7 +181,7 @@ def test_the_card_of_another_checkpoint_has_what_was_measured_of_that_one(run, t
 
 
 def test_a_model_without_a_run_has_a_card_without_a_table(saved):
-    HybridClassifier.from_pretrained(saved).save_pretrained("again")
+    TextModel.from_pretrained(saved).save_pretrained("again")
     card = ModelCard.load("again/README.md")
     assert card.data.eval_results is None
     assert "Nothing was measured" in card.text
@@ -233,15 +233,15 @@ def test_a_model_that_was_never_trained():
 
 
 def test_a_model_of_another_class(saved):
-    with pytest.raises(CheckpointError, match="holds a HybridClassifier, which is no ClassicalClassifier"):
-        ClassicalClassifier.from_pretrained(saved)
+    with pytest.raises(CheckpointError, match="holds a TextModel, which is no Other"):
+        type("Other", (TextModel,), {}).from_pretrained(saved)
 
 
 def test_a_name_that_no_hub_answers_for(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("nobody/at-all", "no such folder"):
         with pytest.raises(CheckpointError, match="hub does not answer"):
-            HybridClassifier.from_pretrained(name)
+            TextModel.from_pretrained(name)
 
 
 def test_a_repository_is_downloaded_at_the_revision_that_was_asked_for(saved, monkeypatch):
@@ -252,7 +252,7 @@ def test_a_repository_is_downloaded_at_the_revision_that_was_asked_for(saved, mo
         return str(saved)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    assert isinstance(HybridClassifier.from_pretrained("me/mine", revision="v2"), HybridClassifier)
+    assert isinstance(TextModel.from_pretrained("me/mine", revision="v2"), TextModel)
     assert (asked["name"], asked["revision"]) == ("me/mine", "v2")
     assert {"config.json", "model.safetensors", "body/*"} <= set(asked["allow_patterns"])
 
@@ -285,7 +285,7 @@ def test_missing_and_foreign_files(saved):
     (saved / "config.json").write_text(json.dumps(whole))
     (saved / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has no model.safetensors"):
-        HybridClassifier.from_pretrained(saved)
+        TextModel.from_pretrained(saved)
 
 
 def test_other_content_of_the_text_encoder(saved):
@@ -343,7 +343,7 @@ def test_a_folder_imports_nothing_that_it_names(saved, monkeypatch, change, valu
     Path("evil.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
     monkeypatch.syspath_prepend(".")
     edit(saved, lambda config: change(config, value))
-    for load in (hqlm.load, HybridClassifier.from_pretrained):
+    for load in (hqlm.load, TextModel.from_pretrained):
         with pytest.raises(CheckpointError):
             load(saved)
     assert not Path("ran").exists()
@@ -363,11 +363,11 @@ def test_a_component_of_a_plugin_is_imported_when_it_is_asked_for(saved, monkeyp
     expected = probabilities(hqlm.load(saved))
     edit(saved, lambda config: config["init_args"].update(ansatz=mine))
     with pytest.raises(CheckpointError, match=r"plugins=\['my_plugin_of_the_test'\]"):
-        HybridClassifier.from_pretrained(saved)
-    model = HybridClassifier.from_pretrained(saved, plugins=["my_plugin_of_the_test"])
+        TextModel.from_pretrained(saved)
+    model = TextModel.from_pretrained(saved, plugins=["my_plugin_of_the_test"])
     assert torch.equal(probabilities(model), expected)
     with pytest.raises(PluginError, match="cannot import the plugin 'no_such_module'"):
-        HybridClassifier.from_pretrained(saved, plugins=["no_such_module"])
+        TextModel.from_pretrained(saved, plugins=["no_such_module"])
 
 
 def test_a_device_is_trusted_when_its_module_is_asked_for():

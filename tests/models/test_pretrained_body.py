@@ -13,7 +13,8 @@ import hqlm
 from hqlm.data import ReviewsData
 from hqlm.encoders import Contrastive, LoRA, SentenceTransformerEncoder
 from hqlm.errors import CheckpointError
-from hqlm.models import ClassicalClassifier
+from hqlm.heads import LinearHead
+from hqlm.models import TextModel
 from tests.tiny_transformer import save_tiny_transformer
 
 TEXTS = ["the film is witty", "the plot was dull and boring", "good service , bad soup"]
@@ -32,7 +33,7 @@ def model(request, tmp_path, monkeypatch):
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))
     encoder = SentenceTransformerEncoder(str(save_tiny_transformer(tmp_path / "tiny")), **STAGES[request.param])
     seed_everything(0, verbose=False)
-    found = ClassicalClassifier(encoder, optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
+    found = TextModel(encoder, LinearHead(), optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
     trainer = Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False,
@@ -61,7 +62,7 @@ def test_the_text_encoder_travels_with_the_head(model):
     body = SentenceTransformer("moved/body")
     torch.testing.assert_close(torch.from_numpy(body.encode(TEXTS)), embeddings, rtol=0, atol=1e-5)
     after.save_pretrained("again")
-    torch.testing.assert_close(probabilities(ClassicalClassifier.from_pretrained("again")), before, rtol=0, atol=1e-5)
+    torch.testing.assert_close(probabilities(TextModel.from_pretrained("again")), before, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["frozen"], indirect=True)

@@ -8,7 +8,8 @@ from hqlm.circuits import NoEntanglementAnsatz, RingAnsatz
 from hqlm.encoders import HashingEncoder
 from hqlm.errors import ConfigError
 from hqlm.execution import Execution, Noise
-from hqlm.models import ClassicalClassifier, HybridClassifier
+from hqlm.heads import QuantumHead
+from hqlm.models import TextModel
 from hqlm.models.recipes import to_primitives
 
 
@@ -44,7 +45,7 @@ def test_what_no_configuration_can_hold_is_refused_by_argument(value):
 
 def test_a_lambda_for_an_optimizer_is_refused_when_the_model_is_made():
     with pytest.raises(ConfigError, match=r"functools\.partial"):
-        ClassicalClassifier(HashingEncoder(), optimizer=lambda parameters: torch.optim.SGD(parameters))
+        TextModel(HashingEncoder(), optimizer=lambda parameters: torch.optim.SGD(parameters))
 
 
 def primitives_only(value):
@@ -56,7 +57,7 @@ def primitives_only(value):
 
 
 def test_hyperparameters_of_a_model_made_in_python_are_primitives():
-    model = HybridClassifier(HashingEncoder(), backend=StatevectorBackend(), ablate=["main_circuit"])
+    model = TextModel(HashingEncoder(), QuantumHead(backend=StatevectorBackend(), ablate=["main_circuit"]))
     assert primitives_only(dict(model.hparams))
-    assert model.hparams["_class_path"] == "hqlm.models.hybrid.HybridClassifier"
-    assert model.hparams["ablate"] == ["main_circuit"]
+    assert model.hparams["_class_path"] == "hqlm.models.text_model.TextModel"
+    assert model.hparams["head"]["init_args"]["ablate"] == ["main_circuit"]

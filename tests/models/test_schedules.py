@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hqlm.errors import ConfigError
-from hqlm.models import HybridClassifier
+from hqlm.models import TextModel
 from hqlm.models.schedules import scheduler_config
 
 STEPS = 100
@@ -64,4 +64,4 @@ def test_any_scheduler_may_be_given():
 @pytest.mark.parametrize("given", [None, "cosin", 3])
 def test_what_is_no_schedule_is_refused_with_the_names(given):
     with pytest.raises(ConfigError, match=r"there is no schedule .*Known: constant, cosine, linear_warmup, one_cycle"):
-        HybridClassifier(schedule=given)
+        TextModel(schedule=given)

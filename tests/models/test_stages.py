@@ -10,7 +10,8 @@ from hqlm.circuits import RingAnsatz
 from hqlm.data import ReviewsData
 from hqlm.encoders import Contrastive, EmbeddingCache, LoRA, QuantumFeatureEncoder, SentenceTransformerEncoder
 from hqlm.errors import CheckpointError, ConfigError
-from hqlm.models import ClassicalClassifier, HybridClassifier
+from hqlm.heads import LinearHead, QuantumHead
+from hqlm.models import TextModel
 from tests.tiny_transformer import DIM, save_tiny_transformer
 
 SETTINGS = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -28,10 +29,14 @@ def own_cache(tmp_path, monkeypatch):
 
 def hybrid(text_encoder, **options):
     features = QuantumFeatureEncoder(n_qubits=5, n_layers=1, center=True, offset=1.0, ansatz=RingAnsatz(1))
-    return HybridClassifier(text_encoder, features, ansatz=RingAnsatz(1), **options)
+    return TextModel(text_encoder, QuantumHead(features, ansatz=RingAnsatz(1)), **options)
 
 
-@pytest.fixture(params=[hybrid, ClassicalClassifier], ids=["hybrid", "classical"])
+def linear(text_encoder, **options):
+    return TextModel(text_encoder, LinearHead(), **options)
+
+
+@pytest.fixture(params=[hybrid, linear], ids=["hybrid", "classical"])
 def make(request):
     return functools.partial(request.param, optimizer=functools.partial(torch.optim.AdamW, lr=0.05))
 
@@ -107,7 +112,7 @@ def test_the_centring_mean_stays_that_of_the_initial_embeddings(weights, tmp_pat
     fit(model, tmp_path)
     texts = model.trainer.datamodule.texts("train")
     initial = EmbeddingCache().embed(SentenceTransformerEncoder(weights).build(), texts)
-    torch.testing.assert_close(model.features.amplitudes.mean, initial.mean(0))
+    torch.testing.assert_close(model.head.features.amplitudes.mean, initial.mean(0))
     assert (model.embed(texts) - initial).abs().max() > 1e-3
 
 
@@ -134,12 +139,12 @@ def test_a_checkpoint_holds_what_was_trained_and_nothing_else(make, weights, tmp
 
 @pytest.mark.slow
 def test_other_initial_weights_under_low_rank_updates_are_refused(weights, tmp_path):
-    model = ClassicalClassifier(encoder(weights, "end_to_end", lora=LoRA(rank=2)))
+    model = linear(encoder(weights, "end_to_end", lora=LoRA(rank=2)))
     trainer = fit(model, tmp_path)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     other = save_tiny_transformer(tmp_path / "other", seed=1)
     with pytest.raises(CheckpointError, match="was trained on a text encoder of content"):
-        ClassicalClassifier.load_from_checkpoint(
+        TextModel.load_from_checkpoint(
             tmp_path / "model.ckpt",
             weights_only=True,
             text_encoder=encoder(str(other), "end_to_end", lora=LoRA(rank=2)),

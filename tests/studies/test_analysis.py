@@ -297,7 +297,7 @@ def test_ablation_pairs_rows_and_seeds_with_the_base():
     results = table(Ablation(words=("offset", "quantum")), [], seeds=(0, 1, 2))
     rng = np.random.default_rng(5)
     right = {
-        row["trial"]: (rng.random(200) < (0.5 if row["model.ablate"] == ["quantum"] else 0.9)).astype(float)
+        row["trial"]: (rng.random(200) < (0.5 if row["model.head.ablate"] == ["quantum"] else 0.9)).astype(float)
         for _, row in results.iterrows()
     }
     results["test/acc"] = [right[name].mean() for name in results["trial"]]
@@ -306,7 +306,9 @@ def test_ablation_pairs_rows_and_seeds_with_the_base():
     assert quantum.over_examples.mean == pytest.approx(quantum.mean.mean - base.mean.mean)
     assert quantum.p_holm == pytest.approx(2 * quantum.over_examples.p)
     one, other = (
-        results[[words == removed for words in results["model.ablate"]]].sort_values("block")["test/acc"].to_numpy()
+        results[[words == removed for words in results["model.head.ablate"]]]
+        .sort_values("block")["test/acc"]
+        .to_numpy()
         for removed in ([], ["quantum"])
     )
     assert quantum.over_seeds.estimate.p == pytest.approx(stats.ttest_rel(other, one).pvalue)

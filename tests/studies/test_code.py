@@ -45,7 +45,7 @@ def test_what_a_class_runs_is_found():
 
 def test_algorithms_count():
     assert "hqlm.algorithms.hamiltonian" in modules("hqlm.algorithms.VQE")
-    assert "hqlm.algorithms.support_vectors" in modules("hqlm.algorithms.KernelClassifier")
+    assert "hqlm.kernels.support_vectors" in modules("hqlm.heads.KernelHead")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hqlm.studies.designs import Ablation, FullFactorial
 from hqlm.studies.store import read_results
 from tests.studies.test_study_report import make
 
-FACTORS = {"model.feature_encoder.n_layers": [1, 2], "model.optimizer.lr": {"low": 0.001, "high": 0.1}}
+FACTORS = {"model.head.feature_encoder.n_layers": [1, 2], "model.optimizer.lr": {"low": 0.001, "high": 0.1}}
 NOT_OURS = [b"", b"{", b"[]", b"null", b"5", b'"text"', b"\xff\xfe", b"[" * 100_000, b"{}", b'{"status": "done"}']
 
 

@@ -228,9 +228,9 @@ def test_definitive_screening_refuses_levels_with_what_would_work():
 
 
 def test_ablation_throws_each_switch_alone_and_pairs_where_asked_for():
-    factors = [Factor("model.skip", (False, True))]
+    factors = [Factor("model.head.skip", (False, True))]
     settings = Ablation(words=("offset", "quantum"), pairs=True).settings(factors)
-    thrown = [(s.kind, s.overrides["model.ablate"], s.overrides["model.skip"]) for s in settings]
+    thrown = [(s.kind, s.overrides["model.head.ablate"], s.overrides["model.head.skip"]) for s in settings]
     assert thrown == [
         ("base", [], False), ("run", ["offset"], False), ("run", ["quantum"], False), ("run", [], True),
         ("run", ["offset", "quantum"], False), ("run", ["offset"], True), ("run", ["quantum"], True),

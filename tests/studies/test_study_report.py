@@ -19,9 +19,9 @@ from hqlm.studies.statistics import holm
 from hqlm.studies.store import read_results, trial_folder, write_design, write_record
 
 FACTORS = {
-    "model.feature_encoder.n_layers": [2, 4],
+    "model.head.feature_encoder.n_layers": [2, 4],
     "model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True},
-    "model.reuploading": ["SingleUpload", "<b>Bold & co</b>"],
+    "model.head.reuploading": ["SingleUpload", "<b>Bold & co</b>"],
 }
 
 
@@ -75,7 +75,7 @@ def report(folder, capsys):
 
 def test_a_screening_study_names_what_matters_and_what_it_cannot_tell(tmp_path, capsys):
     def accuracy(values):
-        return 0.7 + 0.05 * (values["model.feature_encoder.n_layers"] == 4)
+        return 0.7 + 0.05 * (values["model.head.feature_encoder.n_layers"] == 4)
 
     folder = make(tmp_path / "screen", PlackettBurman(), FACTORS, accuracy)
     said, page, drawings = report(folder, capsys)
@@ -184,8 +184,10 @@ def test_results_are_read_by_path_or_its_text(tmp_path):
 
 def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_a_whole(tmp_path, capsys):
     height = {"a": 0.0, "b": 0.0019, "c": -0.0019}
-    factors = {"model.ansatz": list(height), "x": [0, 1]}
-    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.ansatz"]], seeds=range(6))
+    factors = {"model.head.ansatz": list(height), "x": [0, 1]}
+    folder = make(
+        tmp_path / "s", FullFactorial(), factors, lambda v: 0.7 + height[v["model.head.ansatz"]], seeds=range(6)
+    )
     said, page, _ = report(folder, capsys)
     assert re.search(r"The 3 levels of ansatz differ in test accuracy \(F\(2, 25\) = .*, adjusted p", said)
     assert not re.search("raises|lowers", said)
@@ -197,8 +199,10 @@ def test_levels_that_differ_from_each_other_but_not_from_the_first_are_found_as_
 
 
 def test_null_is_a_level_with_an_effect(tmp_path, capsys):
-    factors = {"model.execution.shots": [None, 100], "data.seed": [0, 1]}
-    folder = make(tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.execution.shots"] == 100))
+    factors = {"model.head.execution.shots": [None, 100], "data.seed": [0, 1]}
+    folder = make(
+        tmp_path / "s", FullFactorial(), factors, lambda v: 0.8 - 0.1 * (v["model.head.execution.shots"] == 100)
+    )
     said, _, _ = report(folder, capsys)
     assert re.search(r"shots: null → 100 lowers test accuracy by (9\.\d|10\.)", said)
 
@@ -221,7 +225,7 @@ def test_with_one_seed_nothing_is_said_of_others(tmp_path, capsys):
 
 def test_levels_of_one_class_are_told_by_their_options_and_the_experiment_is_kept(tmp_path, capsys):
     near = {"class_path": "RingAnsatz", "init_args": {"connectivity": 1}}
-    factors = {"model.ansatz": ["RingAnsatz", near]}
+    factors = {"model.head.ansatz": ["RingAnsatz", near]}
     folder = make(tmp_path / "ansatz", FullFactorial(), factors, lambda values: 0.7)
     (trial_folder(folder, "k0") / "config.yaml").write_text("data: {limit_train: 77}\n")
     said, page, _ = report(folder, capsys)
@@ -230,12 +234,12 @@ def test_levels_of_one_class_are_told_by_their_options_and_the_experiment_is_kep
     assert "data: {limit_train: 77}" in page
     assert "data: {limit_train: 77}" in (folder / "report.md").read_text()
     with (folder / "trials.csv").open() as file:
-        values = {row["model.ansatz"] for row in csv.DictReader(file)}
+        values = {row["model.head.ansatz"] for row in csv.DictReader(file)}
     assert values == {"RingAnsatz", json.dumps(near)}
 
 
 def test_a_scaling_study_tells_its_trend(tmp_path, capsys):
-    factors = {"model.feature_encoder.n_qubits": [4, 6, 8]}
+    factors = {"model.head.feature_encoder.n_qubits": [4, 6, 8]}
     folder = make(tmp_path / "scale", Scaling(), factors, lambda values: 0.6 + 0.02 * next(iter(values.values())))
     said, _, drawings = report(folder, capsys)
     assert "Test accuracy rises with n_qubits: +1.9" in said or "Test accuracy rises with n_qubits: +2.0" in said
@@ -257,7 +261,9 @@ def test_slopes_of_factors_in_the_hundreds_are_told_by_hundreds(tmp_path, capsys
 
 def test_an_ablation_study_compares_rows_where_predictions_are_there(tmp_path, capsys):
     design = Ablation(words=("offset", "quantum"))
-    folder = make(tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.ablate"] == ["quantum"]))
+    folder = make(
+        tmp_path / "ablation", design, {}, lambda values: 0.9 - 0.3 * (values["model.head.ablate"] == ["quantum"])
+    )
     said, _, _ = report(folder, capsys)
     assert re.search("The test accuracy without quantum is significantly lower, by (29|30)", said)
     assert re.search(r"Not significantly different from the base: without offset [+-]0\.\d\d points \(\[", said)

@@ -51,21 +51,15 @@ class FeatureEncoder(Component):
         """Number of groups the features come in."""
         return 1
 
-    @property
-    @returns("what is equal for two recipes that compute the same")
-    def structure(self) -> object:
-        """Key of the computed function: equal for two recipes that compute the same."""
-        return self
-
     @abstractmethod
     @returns("a FeatureModule", lambda module, *_: isinstance(module, FeatureModule))
     def build(self, dim: int) -> FeatureModule:
         """The module for embeddings of `dim` values."""
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """Return a fixed random projection for `feature_encoder`; itself for any other ablation."""
+        """Return a fixed random projection for `feature_encoder`; other ablations go to the recipes that it holds."""
         if word != "feature_encoder":
-            return self
+            return super().ablated(word)  # type: ignore[return-value]  # of its own class
         from hqlm.encoders.feature.projection import ProjectionFeatureEncoder  # itself a FeatureEncoder
 
         return ProjectionFeatureEncoder(self.n_features, self.n_groups)

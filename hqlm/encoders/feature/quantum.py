@@ -126,12 +126,8 @@ class QuantumFeatureEncoder(FeatureEncoder):
         return _QuantumFeatures(self, dim)
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """For `offset` none, nor lengths that show beside it; other words as the ansatz and every feature encoder."""
-        if word == "offset":
-            return replace(self, offset=0.0, norm="row")
-        if word == "feature_encoder":
-            return super().ablated(word)
-        return replace(self, ansatz=self.ansatz.ablated(word))
+        """No offset for `offset`, nor lengths that show beside it; other words as every feature encoder."""
+        return replace(self, offset=0.0, norm="row") if word == "offset" else super().ablated(word)
 
 
 class _QuantumFeatures(FeatureModule):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.studies.analysis.terms import short_names, show
-from hqlm.studies.designs.ablation import KEY
+from hqlm.studies.designs.ablation import KEYS
 from hqlm.studies.factors import Factor
 from hqlm.studies.statistics import (
     Estimate,
@@ -102,7 +102,7 @@ def _primary(variant: Variant) -> float | None:
 
 
 def _groups(results: pandas.DataFrame, factors: Sequence[Factor]) -> dict[str, pandas.DataFrame]:
-    keys = [factor.key for factor in factors] + ([KEY] if KEY in results else [])
+    keys = [factor.key for factor in factors] + [key for key in KEYS if key in results]
     cells = [json.dumps([_plain(row[key]) for key in keys]) for _, row in results.iterrows()]
     names = short_names(keys)
     found = {}
@@ -115,7 +115,7 @@ def _groups(results: pandas.DataFrame, factors: Sequence[Factor]) -> dict[str, p
 def _name(row: Any, factors: Sequence[Factor], names: dict[str, str]) -> str:
     if row["kind"] == "base":
         return "base"
-    removed = row.get(KEY, [])
+    removed = [word for key in KEYS for word in row.get(key, [])]
     parts = [f"without {' and '.join(removed)}"] if removed else []
     changed = [factor for factor in factors if row[factor.key] != factor.levels[0]]
     return ", ".join(parts + [f"{names[factor.key]} = {show(_plain(row[factor.key]))}" for factor in changed])

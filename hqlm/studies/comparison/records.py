@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hqlm.data.predictions import prediction_header, prediction_rows, write_table
+from hqlm.data.predictions import write_table
 from hqlm.errors import RunError
 from hqlm.files import write_text
 from hqlm.studies.comparison.rows import Rows
 from hqlm.studies.store import NOTHING, NUMBER, TEXT, Types, read_json
+from hqlm.tasks import SingleLabel
 
 Array = NDArray[np.float64]
 
@@ -81,10 +84,11 @@ class Outcome:
         return right
 
 
-def write_outcome(folder: Path, record: Record, class_names: Sequence[str], test: Rows, probabilities: Array) -> None:
+def write_outcome(folder: Path, record: Record, class_names: Sequence[str], test: Rows, outputs: Tensor) -> None:
     """Write `predictions.tsv`, then `result.json`, which says that all is there."""
-    rows = prediction_rows(class_names, test.texts, test.labels.tolist(), probabilities.tolist())
-    write_table(folder / PREDICTIONS, prediction_header(class_names), rows)
+    task = SingleLabel()
+    rows = task.table(test.texts, torch.from_numpy(test.labels), outputs, class_names)
+    write_table(folder / PREDICTIONS, task.header(class_names), rows)
     write_text(folder / RECORD, json.dumps(asdict(record), indent=2) + "\n")
 
 

@@ -1,216 +1,90 @@
-"""The rivals of a hybrid model, on its embeddings: three of scikit-learn and three heads of torch."""
+"""The heads that a model is compared with: three that are solved in one step, and three that are trained."""
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from hqlm.algorithms import AmplitudeMap, QuantumKernel
-from hqlm.algorithms.support_vectors import best_temperature
-from hqlm.errors import ConfigError, MissingDependency
-from hqlm.models import HeadShape, match_parameters
+from hqlm.errors import ConfigError
+from hqlm.heads import Head, KernelHead, LinearHead, LogisticRegressionHead, MatchedHead, MLPHead, RBFSVMHead
+from hqlm.heads.solved import SolvedModule
 from hqlm.registry import suggestion
 from hqlm.studies.comparison.rows import Rows
 
-Array = NDArray[np.float64]
-
-HEADS: Final = {  # trained as the hybrid model is: by torch, epoch by epoch, the best one on the validation rows kept
+_STRENGTHS: Final = (0.1, 1.0, 10.0, 100.0)  # C, chosen on the validation rows
+CLASSIFIERS: Final[dict[str, LogisticRegressionHead | RBFSVMHead | KernelHead]] = {
+    "logistic_regression": LogisticRegressionHead(_STRENGTHS),
+    "rbf_svc": RBFSVMHead(_STRENGTHS),
+    "quantum_kernel": KernelHead(C=_STRENGTHS),
+}
+LEARNING_RATES: Final = (0.001, 0.003, 0.01, 0.03)  # of trained heads, chosen on the validation rows
+RIVALS: Final = {
+    "logistic_regression": "logistic regression of scikit-learn",
+    "rbf_svc": "support-vector classifier of scikit-learn with an RBF kernel",
+    "quantum_kernel": "the same with a quantum kernel, the fidelity of amplitude-encoded embeddings",
     "linear": "a linear layer",
     "mlp": "one hidden layer of 96",
     "matched": "the head, with a hidden layer or a bottleneck, whose parameters are nearest to the hybrid model's",
 }
-LEARNING_RATES: Final = (0.001, 0.003, 0.01, 0.03)  # of those heads, chosen on the validation rows
-_MLP_WIDTH: Final = 96
-_PACKAGES: Final = {"sklearn": "scikit-learn", "scipy": "SciPy"}
-_STEPS: Final = 5_000  # of logistic regression at most
+HEADS: Final = tuple(name for name in RIVALS if name not in CLASSIFIERS)  # trained as the hybrid model is, by torch
 
 
-class Classifier(ABC):
-    """A classifier of scikit-learn on embeddings, which no seed changes.
-
-    Attributes:
-        purpose: what it is, in a line.
-        counted: what its parameters are.
-    """
-
-    purpose: ClassVar[str]
-    counted: ClassVar[str]
-    strengths: ClassVar[tuple[float, ...]] = (0.1, 1.0, 10.0, 100.0)  # C, chosen on the validation rows
-
-    def __init__(self, strength: float) -> None:
-        self.strength = strength
-
-    @abstractmethod
-    def fit(self, rows: Rows) -> None:
-        """Train on embeddings and class numbers."""
-
-    @abstractmethod
-    def calibrate(self, rows: Rows) -> None:
-        """Settle what makes probabilities of scores, on validation rows."""
-
-    @abstractmethod
-    def probabilities(self, embeddings: NDArray[np.float32]) -> Array:
-        """Probability of each class `(rows, n_classes)`; the largest is that of the predicted class."""
-
-    @property
-    @abstractmethod
-    def parameters(self) -> int:
-        """How large it is, in units of `counted`."""
-
-
-class LogisticRegression(Classifier):
-    """Logistic regression with L2 penalty 1/C; one set of weights for two classes, else one a class."""
-
-    purpose = "logistic regression of scikit-learn"
-    counted = "weights"
-
-    def fit(self, rows: Rows) -> None:
-        """Minimise the penalised cross-entropy."""
-        from sklearn.linear_model import LogisticRegression as Model
-
-        self.model = Model(C=self.strength, max_iter=_STEPS).fit(rows.embeddings, rows.labels)
-
-    def calibrate(self, rows: Rows) -> None:
-        """Nothing to do: it yields probabilities."""
-
-    def probabilities(self, embeddings: NDArray[np.float32]) -> Array:
-        """As scikit-learn yields them."""
-        table: Array = self.model.predict_proba(embeddings)
-        return table
-
-    @property
-    def parameters(self) -> int:
-        """`(dim + 1)` for two classes, else `(dim + 1) * n_classes`."""
-        return int(self.model.coef_.size + self.model.intercept_.size)
-
-
-class SupportVectors(Classifier):
-    """Support-vector classifier; a subclass chooses the kernel.
-
-    Its scores become probabilities by one temperature, fitted on the validation rows, which changes no prediction.
-    """
-
-    counted = "support vectors"
-
-    @property
-    @abstractmethod
-    def kernel(self) -> Any:
-        """As scikit-learn takes it."""
-
-    def fit(self, rows: Rows) -> None:
-        """Solve the dual problem; several classes are told apart one against one."""
-        from sklearn.svm import SVC
-
-        # ties between pairwise votes go to the larger score, so that the largest score is the prediction
-        model = SVC(C=self.strength, kernel=self.kernel, break_ties=True)
-        self.model = model.fit(rows.embeddings, rows.labels)
-        self.temperature = 1.0
-
-    def calibrate(self, rows: Rows) -> None:
-        """Choose the temperature that makes the validation labels most probable."""
-        scores, labels = self._scores(rows.embeddings), torch.from_numpy(rows.labels)
-        self.temperature = best_temperature(torch.from_numpy(scores), labels)
-
-    def probabilities(self, embeddings: NDArray[np.float32]) -> Array:
-        """Softmax of scores over temperature."""
-        table: Array = torch.from_numpy(self._scores(embeddings) / self.temperature).softmax(1).numpy()
-        return table
-
-    def _scores(self, embeddings: NDArray[np.float32]) -> Array:
-        scores: Array = self.model.decision_function(embeddings)
-        return scores if scores.ndim == 2 else np.stack((-scores / 2.0, scores / 2.0), axis=1)
-
-    @property
-    def parameters(self) -> int:
-        """The support vectors it keeps."""
-        return int(self.model.n_support_.sum())
-
-
-class RbfSvc(SupportVectors):
-    """With the kernel `exp(-gamma |x - y|^2)`, gamma = 1 / (dim * variance)."""
-
-    purpose = "support-vector classifier of scikit-learn with an RBF kernel"
-    kernel = "rbf"
-
-
-class QuantumKernelSvc(SupportVectors):
-    """With the fidelity of amplitude-encoded embeddings beside an offset of 1, exact and without anything to train."""
-
-    purpose = "the same with a quantum kernel, the fidelity of amplitude-encoded embeddings"
-
-    @property
-    def kernel(self) -> QuantumKernel:
-        """One for all strengths, so that the states of the rows are worked out once."""
-        return _FIDELITY
-
-
-_FIDELITY: Final = QuantumKernel(AmplitudeMap(offset=1.0))
-CLASSIFIERS: Final[dict[str, type[Classifier]]] = {
-    "logistic_regression": LogisticRegression,
-    "rbf_svc": RbfSvc,
-    "quantum_kernel": QuantumKernelSvc,
-}
-RIVALS: Final = {name: kind.purpose for name, kind in CLASSIFIERS.items()} | HEADS
+def trained_head(name: str, hybrid_parameters: int) -> Head:
+    """Return the trained head of a name; `matched` has about as many parameters as the hybrid model."""
+    heads: dict[str, Head] = {"linear": LinearHead(), "mlp": MLPHead(), "matched": MatchedHead(hybrid_parameters)}
+    return heads[name]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A classifier whose C was chosen on the validation rows.
+    """A solved head whose C was chosen on the validation rows.
 
     Args:
-        classifier: the chosen one.
+        head: the chosen one.
         val_acc: its share of right validation rows.
-        seconds: that fitting it took, the choice left out.
+        seconds: that solving it took, the choice left out.
     """
 
-    classifier: Classifier
+    head: SolvedModule
     val_acc: float
     seconds: float
 
 
 def fit_best(name: str, train: Rows, val: Rows) -> Fitted:
-    """The classifier of a name with the C that serves best on `val`; of equally good ones the smallest."""
+    """Return the head of a name with the C that serves best on `val`; of equally good ones the smallest."""
+    recipe, n_classes = CLASSIFIERS[name], len(set(train.labels.tolist()))
+    rows, held = _tensors(train), _tensors(val)
     best: Fitted | None = None
-    for strength in CLASSIFIERS[name].strengths:
-        classifier = CLASSIFIERS[name](strength)
+    for strength in _STRENGTHS:
+        module = replace(recipe, C=strength).build(train.embeddings.shape[1], n_classes)
+        assert isinstance(module, SolvedModule)
         start = time.perf_counter()
-        classifier.fit(train)
+        module.solve(rows, held)
         seconds = time.perf_counter() - start
-        val_acc = float((classifier.probabilities(val.embeddings).argmax(1) == val.labels).mean())
+        val_acc = float((module(held[0]).argmax(1) == held[1]).double().mean())
         if best is None or val_acc > best.val_acc:
-            best = Fitted(classifier, val_acc, seconds)
+            best = Fitted(module, val_acc, seconds)
     assert best is not None
-    best.classifier.calibrate(val)
     return best
 
 
-def head_shape(name: str, hybrid_parameters: int, embedding_dim: int, n_classes: int) -> HeadShape:
-    """Sizes of the torch head of a name."""
-    if name == "matched":
-        return match_parameters(hybrid_parameters, embedding_dim, n_classes)
-    return HeadShape(hidden=(_MLP_WIDTH,) if name == "mlp" else ())
+def _tensors(rows: Rows) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(rows.embeddings), torch.from_numpy(rows.labels)
 
 
 def check_rivals(names: Sequence[str]) -> None:
-    """Refuse names that are unknown or stand twice, and to start without packages that are missed only later.
+    """Refuse names that are unknown or stand twice.
 
     Raises:
-        ConfigError: for a name.
-        MissingDependency: without scikit-learn or SciPy.
+        ConfigError: for such a name.
     """
     for name in names:
         if name not in RIVALS:
             raise ConfigError(f"--rivals: there is no '{name}'. {suggestion(name, list(RIVALS))}")
     if len(set(names)) < len(names):
         raise ConfigError(f"--rivals=[{','.join(names)}]: a rival stands there twice")
-    missing = [title for package, title in _PACKAGES.items() if find_spec(package) is None]
-    if missing:
-        raise MissingDependency(f"a comparison needs {' and '.join(missing)}: pip install 'hqlm[study]'")

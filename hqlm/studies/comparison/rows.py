@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hqlm.data import HqlmDataModule, Split
 from hqlm.errors import DataError
-from hqlm.models import TextClassifier
+from hqlm.models import EmbeddingModel
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def split_title(key: str) -> str:
     return key.replace("_", " ") if "_" in key else f"{key} rows"
 
 
-def read_rows(data: HqlmDataModule, model: TextClassifier, split: Split) -> Rows:
+def read_rows(data: HqlmDataModule, model: EmbeddingModel, split: Split) -> Rows:
     """The rows of a split that is set up, embedded by the text encoder of `model`.
 
     Raises:

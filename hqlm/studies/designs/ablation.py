@@ -6,18 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
-from hqlm.algorithms.kernel_parts import KERNEL_ABLATIONS
+from hqlm.ablation import ABLATIONS
 from hqlm.errors import ConfigError
-from hqlm.models.composition import ABLATIONS
 from hqlm.registry import suggestion
 from hqlm.studies.designs.base import Analysis, Design, Setting
 from hqlm.studies.designs.two_level import check_keys
 from hqlm.studies.factors import Factor
 
-KEY: Final = "model.ablate"
-_WORDS: Final = {*ABLATIONS, *KERNEL_ABLATIONS}  # of any model
+KEYS: Final = ("model.head.ablate", "model.ablate")  # of models of texts, and of energies
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,9 @@ class Ablation(Design):
     """The base experiment, and the same with one switch thrown: a module removed, or a factor off its first level.
 
     Args:
-        words: modules to remove, as `model.ablate` names them.
+        words: modules to remove, as `model.head.ablate` names them.
         pairs: also every two switches together.
+        key: option that takes the words: `model.head.ablate`, or `model.ablate` of VQE and QAOA.
 
     Raises:
         ConfigError: for a word that no model knows.
@@ -35,11 +34,12 @@ class Ablation(Design):
     analysis: ClassVar[Analysis] = "ablation"
     words: tuple[str, ...] = ()
     pairs: bool = False
+    key: Literal["model.head.ablate", "model.ablate"] = "model.head.ablate"
 
     def __post_init__(self) -> None:
         for word in self.words:
-            if word not in _WORDS:
-                raise ConfigError(f"Ablation: there is no word '{word}'. {suggestion(word, sorted(_WORDS))}")
+            if word not in ABLATIONS:
+                raise ConfigError(f"Ablation: there is no word '{word}'. {suggestion(word, ABLATIONS)}")
         if len(set(self.words)) < len(self.words):
             raise ConfigError(f"Ablation: a word stands twice in {list(self.words)}")
 
@@ -49,14 +49,14 @@ class Ablation(Design):
         ranges = [factor.key for factor in factors if factor.is_range]
         if ranges:
             raise ConfigError(f"Ablation throws switches; {ranges[0]} is a range. Give levels, that of the base first")
-        switches: list[tuple[str, Any]] = [(KEY, word) for word in self.words]
+        switches: list[tuple[str, Any]] = [(self.key, word) for word in self.words]
         switches += [(factor.key, level) for factor in factors for level in factor.levels[1:]]
         if not switches:
             raise ConfigError("Ablation needs words, or factors whose first level is that of the base")
         base = {factor.key: factor.levels[0] for factor in factors}
         chosen = [(), *((switch,) for switch in switches)]
         if self.pairs:
-            chosen += [pair for pair in combinations(switches, 2) if pair[0][0] == KEY or pair[0][0] != pair[1][0]]
+            chosen += [pair for pair in combinations(switches, 2) if pair[0][0] == self.key or pair[0][0] != pair[1][0]]
         return tuple(Setting(self._overrides(base, thrown), "run" if thrown else "base") for thrown in chosen)
 
     def n_settings(self, factors: Sequence[Factor]) -> int:
@@ -67,9 +67,9 @@ class Ablation(Design):
         return 1 + switches + pairs
 
     def _overrides(self, base: dict[str, Any], thrown: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        removed = [value for key, value in thrown if key == KEY]
-        others = {key: value for key, value in thrown if key != KEY}
-        return base | others | ({KEY: removed} if self.words else {})
+        removed = [value for key, value in thrown if key == self.key]
+        others = {key: value for key, value in thrown if key != self.key}
+        return base | others | ({self.key: removed} if self.words else {})
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
         """What is compared with what."""

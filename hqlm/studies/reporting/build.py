@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hqlm.circuits import Circuit
 from hqlm.errors import HqlmError, RunError
-from hqlm.models import HybridClassifier
+from hqlm.models import TextModel
 from hqlm.run import CONFIG, PREDICTIONS, load
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 SCALED: Final = ("test/acc", "test/loss", "step_seconds", "parameters")  # what a scaling study looks at
 _FEWEST: Final = 3  # trials that an analysis takes
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status", "error", "seconds")
-_MODULES: Final = {"features": "First module", "quantum": "Second module"}  # of a hybrid classifier
+_MODULES: Final = {"features": "First module", "quantum": "Second module", "feature_map": "Feature map"}  # of heads
 
 
 def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequence[str] = ()) -> Report:
@@ -228,7 +228,7 @@ def _circuits(folder: Path, done: pandas.DataFrame, plugins: Sequence[str]) -> t
             continue
         found = model.circuits()
         if found:
-            names = _MODULES if isinstance(model, HybridClassifier) else {}
+            names = _MODULES if isinstance(model, TextModel) else {}
             titles = {name: names.get(name.partition(".")[0], f"Circuit {name}") for name in found}
             return [_drawing(f"{titles[name]} of trial {row['order']}", found[name]) for name in found], ""
     return [], f"No circuit is drawn: {missing}."

@@ -50,7 +50,7 @@ def check(device: Any, n_qubits: int, shots: int | None) -> None:
     if n_qubits > width:
         raise UnsupportedExecution(
             f"{device.name} has {width} qubits, the circuit needs {n_qubits}. "
-            "Set model.backend.device to a wider one or use fewer qubits"
+            "Set backend.device to a wider one or use fewer qubits"
         )
     if shots is not None and not fewest <= shots <= most:
         raise UnsupportedExecution(

@@ -16,9 +16,9 @@ def test_the_command_line_knows_it_without_importing_the_sdk():
 
 def test_a_dry_run_of_a_training_ends_with_its_plan(tmp_path):
     settings = [
-        "--model=HybridClassifier", "--model.text_encoder=HashingEncoder", "--data=ReviewsData",
-        "--model.feature_encoder=LinearFeatureEncoder", "--model.feature_encoder.n_qubits=3",
-        "--model.backend=IonQBackend", "--model.backend.max_cost_usd=5", "--model.execution.shots=10",
+        "--model.text_encoder=HashingEncoder", "--data=ReviewsData",
+        "--model.head.feature_encoder=LinearFeatureEncoder", "--model.head.feature_encoder.n_qubits=3",
+        "--model.head.backend=IonQBackend", "--model.head.backend.max_cost_usd=5", "--model.head.execution.shots=10",
         "--trainer.num_sanity_val_steps=0", "--data.batch_size=4", "--trainer.logger=false",
     ]  # fmt: skip
     command = [sys.executable, "-m", "hqlm", "fit", *settings]

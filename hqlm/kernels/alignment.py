@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm.auto import trange
 
-from hqlm.algorithms.kernel import QuantumKernel, check_vectors
 from hqlm.errors import ConfigError, DataError, TrainingError
+from hqlm.kernels.quantum_kernel import QuantumKernel, check_vectors
 
 
 def alignment(gram: Tensor, labels: Sequence[object], n_classes: int | None = None) -> Tensor:

@@ -50,10 +50,6 @@ class FeatureMap(Component):
         """Initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
         return None
 
-    def ablated(self, word: str) -> FeatureMap:
-        """This map without what the word names; itself where the word means nothing here."""
-        return self
-
 
 def _has_rows(found: Tensor, x: Tensor) -> bool:
     return isinstance(found, Tensor) and found.ndim == 2 and len(found) == len(x)
@@ -128,10 +124,6 @@ class UploadMap(FeatureMap):
     def circuit(self, dim: int) -> Circuit:
         """The scheme's circuit on `dim` qubits."""
         return self.reuploading.circuit(dim, 1, self.ansatz, ())
-
-    def ablated(self, word: str) -> FeatureMap:
-        """As scheme and ansatz."""
-        return replace(self, reuploading=self.reuploading.ablated(word), ansatz=self.ansatz.ablated(word))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hqlm.errors import DataError, MissingDependency
-
 Array = NDArray[np.float64]
 
 
@@ -28,7 +26,6 @@ class SupportVectorMachine(nn.Module):
     vectors: Tensor
     coefficients: Tensor
     intercepts: Tensor
-    temperature: Tensor
 
     def __init__(self, dim: int, n_classes: int) -> None:
         super().__init__()
@@ -37,47 +34,40 @@ class SupportVectorMachine(nn.Module):
         self.register_buffer("vectors", torch.zeros(0, dim, dtype=torch.float64))
         self.register_buffer("coefficients", torch.zeros(0, n_pairs, dtype=torch.float64))
         self.register_buffer("intercepts", torch.zeros(n_pairs, dtype=torch.float64))
-        self.register_buffer("temperature", torch.ones((), dtype=torch.float64))
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
 
-    def fit(self, vectors: Tensor, gram: Tensor, labels: Tensor, strength: float) -> None:
-        """Solve the dual problem and keep its support vectors; the temperature is 1 again.
+    def fit(
+        self,
+        vectors: Tensor,
+        labels: Tensor,
+        strength: float,
+        weights: Tensor | None = None,
+        *,
+        gram: Tensor | None = None,
+        gamma: float | None = None,
+    ) -> None:
+        """Solve the dual problem and keep its support vectors.
 
         Args:
-            vectors: training rows `(rows, dim)`.
-            gram: kernel of each with each `(rows, rows)`.
+            vectors: training rows `(rows, dim)`, float64, of every class one or more.
             labels: class numbers `(rows,)`.
             strength: C, the largest multiplier that a row may get.
-
-        Raises:
-            DataError: when a class has no row.
-            MissingDependency: without scikit-learn.
+            weights: of the rows `(rows,)`, which multiply C; None for equal ones.
+            gram: kernel of each row with each `(rows, rows)`; None for the RBF kernel `exp(-gamma |x - y|^2)`.
+            gamma: of the RBF kernel.
         """
-        missing = set(range(self.n_classes)) - set(labels.tolist())
-        if missing:
-            raise DataError(
-                f"there are {self.n_classes} classes, but no training row of class number {min(missing)}: a "
-                "support-vector machine needs rows of each. Raise data.limit_train or data.samples_per_class"
-            )
-        solved = _svc(strength).fit(gram.cpu().numpy(), labels.cpu().numpy())
+        from sklearn.svm import SVC
+
+        solver = SVC(C=strength, gamma=gamma) if gram is None else SVC(C=strength, kernel="precomputed")
+        rows, numbers = (each.cpu().numpy() for each in (vectors if gram is None else gram, labels))
+        solved = solver.fit(rows, numbers, None if weights is None else weights.numpy())
         sign = -1.0 if self.n_classes == 2 else 1.0  # scikit-learn turns the decisions of two classes around
-        coefficients = sign * _by_pair(solved.dual_coef_, solved.n_support_)
-        place = self.intercepts.device
-        self.vectors = vectors[torch.from_numpy(solved.support_).long()].to(place, torch.float64)
-        self.coefficients = torch.from_numpy(coefficients).to(place)
-        self.intercepts = torch.from_numpy(sign * solved.intercept_).to(place)
-        self.temperature = torch.ones_like(self.temperature)
+        device = self.intercepts.device
+        self.vectors = vectors[torch.from_numpy(solved.support_).long()].to(device)
+        self.coefficients = torch.from_numpy(sign * _by_pair(solved.dual_coef_, solved.n_support_)).to(device)
+        self.intercepts = torch.from_numpy(sign * solved.intercept_).to(device)
 
-    def calibrate(self, gram: Tensor, labels: Tensor) -> None:
-        """Choose the temperature that makes the labels of other rows most probable.
-
-        Args:
-            gram: kernel of those rows with the support vectors `(rows, n_support)`.
-            labels: their class numbers `(rows,)`.
-        """
-        self.temperature = torch.full_like(self.temperature, best_temperature(self.scores(gram), labels))
-
-    def scores(self, gram: Tensor) -> Tensor:
+    def forward(self, gram: Tensor) -> Tensor:
         """Scores `(rows, n_classes)` of rows whose kernel with the support vectors is given, `(rows, n_support)`."""
         decisions = gram @ self.coefficients + self.intercepts
         if self.n_classes == 2:
@@ -90,10 +80,6 @@ class SupportVectorMachine(nn.Module):
         sums = decisions @ duel
         found: Tensor = wins + sums / (3.0 * (sums.abs() + 1.0))
         return found
-
-    def forward(self, gram: Tensor) -> Tensor:
-        """Logits `(rows, n_classes)`: scores over temperature."""
-        return self.scores(gram) / self.temperature
 
 
 def best_temperature(scores: Tensor, labels: Tensor) -> float:
@@ -111,16 +97,6 @@ def best_temperature(scores: Tensor, labels: Tensor) -> float:
         return float(nn.functional.cross_entropy(scores / float(np.exp(log_temperature)), labels))
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-7.0, 7.0), method="bounded").x))
-
-
-def _svc(strength: float) -> Any:
-    try:
-        from sklearn.svm import SVC
-    except ImportError as err:
-        raise MissingDependency(
-            f"a support-vector machine is solved by scikit-learn ({err}): pip install 'hqlm[study]'"
-        ) from err
-    return SVC(C=strength, kernel="precomputed")
 
 
 def _by_pair(dual: Array, counts: NDArray[np.int32]) -> Array:

@@ -1,4 +1,4 @@
-"""What the head is made of, and what each ablation word takes away."""
+"""What the quantum head is made of, and what each ablation word takes away."""
 
 import itertools
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hqlm.ablation import ABLATIONS
 from hqlm.circuits import (
     ANSATZE,
     REUPLOADINGS,
@@ -16,19 +17,16 @@ from hqlm.circuits import (
     SingleUpload,
     StronglyEntanglingAnsatz,
 )
-from hqlm.encoders import FEATURE_ENCODERS, HashingEncoder, LinearFeatureEncoder, QuantumFeatureEncoder
+from hqlm.encoders import FEATURE_ENCODERS, LinearFeatureEncoder, QuantumFeatureEncoder
 from hqlm.encoders.feature import ProjectionFeatureEncoder
 from hqlm.errors import CircuitError, ConfigError, HqlmError
-from hqlm.models import HybridClassifier
-from hqlm.models.composition import ABLATIONS, Composition
+from hqlm.heads import LinearHead, QuantumHead
 from tests.registries import shipped
 
-WHOLE = Composition(
+WHOLE = QuantumHead(
     feature_encoder=QuantumFeatureEncoder(n_qubits=4, n_encoders=2, offset=0.5, ansatz=RingAnsatz(2)),
     reuploading=RepeatedUpload(n_blocks=3, n_main_layers=2),
     ansatz=RingAnsatz(2),
-    readout="auto",
-    skip=False,
 )
 PAIRS = replace(
     WHOLE,
@@ -41,14 +39,13 @@ PAIRS = replace(
 X = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
 
 
-def model_of(composition, **options):
+def module_of(head, **options):
     torch.manual_seed(0)
-    settings = {name: getattr(composition, name) for name in ("feature_encoder", "reuploading", "ansatz", "readout")}
-    model = HybridClassifier(
-        HashingEncoder(), **settings, skip=composition.skip, class_names=["a", "b"], embedding_dim=10, **options
-    )
-    model.configure_model()
-    return model
+    return replace(head, **options).build(10, 2)
+
+
+def ablated(head, words):
+    return replace(head, ablate=words).resolved
 
 
 @pytest.mark.parametrize(
@@ -63,7 +60,7 @@ def test_readout_says_how_many_qubits_are_measured_from_the_first(readout, n_cla
 
 @pytest.mark.parametrize("readout", [0, 5])
 def test_more_readout_than_qubits_is_refused(readout):
-    with pytest.raises(ConfigError, match=f"model.readout={readout}: the second module has 4 qubits"):
+    with pytest.raises(ConfigError, match=f"head.readout={readout}: the second module has 4 qubits"):
         replace(WHOLE, readout=readout).circuit(2)
 
 
@@ -75,17 +72,16 @@ def test_more_readout_than_qubits_is_refused(readout):
         ({"skip": True}, 1 + 8),
         ({"reuploading": None}, 8),
         ({"feature_encoder": PAIRS.feature_encoder, "reuploading": None}, 16),
-        ({"feature_encoder": None, "reuploading": None}, 10),
     ],
 )
 def test_what_the_linear_layer_reads(changes, inputs):
-    assert replace(WHOLE, **changes).head_inputs(2, 10) == inputs
+    assert module_of(WHOLE, **changes).linear.in_features == inputs
 
 
 def test_with_skip_the_linear_layer_reads_the_features_themselves():
-    model = model_of(replace(WHOLE, skip=True))
+    model = module_of(replace(WHOLE, skip=True))
     features = model.features(X)
-    torch.testing.assert_close(model(X), model.head(torch.cat((model.quantum(features), features), dim=1)))
+    torch.testing.assert_close(model(X), model.linear(torch.cat((model.quantum(features), features), dim=1)))
 
 
 def test_a_scheme_that_never_reads_an_encoder_is_refused_naming_both_numbers():
@@ -97,7 +93,7 @@ def test_a_scheme_that_never_reads_an_encoder_is_refused_naming_both_numbers():
 
 
 def test_feature_encoder_becomes_a_fixed_projection():
-    assert WHOLE.ablated(("feature_encoder",)).feature_encoder == ProjectionFeatureEncoder(8, 2)
+    assert ablated(WHOLE, ("feature_encoder",)).feature_encoder == ProjectionFeatureEncoder(8, 2)
 
 
 def uploads(circuit):
@@ -107,57 +103,58 @@ def uploads(circuit):
 
 
 def test_reuploading_uploads_each_group_once_and_keeps_every_layer():
-    whole, ablated = WHOLE.circuit(2), WHOLE.ablated(("reuploading",)).circuit(2)
+    whole, left = WHOLE.circuit(2), ablated(WHOLE, ("reuploading",)).circuit(2)
     assert uploads(whole) == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]
-    assert uploads(ablated) == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert ablated.n_weights == whole.n_weights
+    assert uploads(left) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert left.n_weights == whole.n_weights
 
 
 def test_long_range_leaves_stride_one_in_both_modules():
-    ablated = WHOLE.ablated(("long_range",))
-    for circuit in (ablated.circuit(2), ablated.feature_encoder.circuit):
+    left = ablated(WHOLE, ("long_range",))
+    for circuit in (left.circuit(2), left.feature_encoder.circuit):
         assert {(gate.wires[1] - gate.wires[0]) % 4 for gate in circuit.gates if len(gate.wires) == 2} == {1}
 
 
 def test_entanglement_leaves_rotations_in_both_modules():
-    ablated = WHOLE.ablated(("entanglement",))
+    left = ablated(WHOLE, ("entanglement",))
     for before, after in (
-        (WHOLE.circuit(2), ablated.circuit(2)),
-        (WHOLE.feature_encoder.circuit, ablated.feature_encoder.circuit),
+        (WHOLE.circuit(2), left.circuit(2)),
+        (WHOLE.feature_encoder.circuit, left.feature_encoder.circuit),
     ):
         assert set(after.counts()) == {"RY"}
         assert after.counts()["RY"] == before.counts()["RY"]
 
 
 def test_main_circuit_leaves_the_blocks():
-    assert WHOLE.circuit(2).n_weights - WHOLE.ablated(("main_circuit",)).circuit(2).n_weights == 2 * 4 * 2 + 4
+    assert WHOLE.circuit(2).n_weights - ablated(WHOLE, ("main_circuit",)).circuit(2).n_weights == 2 * 4 * 2 + 4
 
 
 def test_offset_goes_and_centring_stays():
     centred = replace(WHOLE, feature_encoder=replace(WHOLE.feature_encoder, center=True))
-    ablated = centred.ablated(("offset",)).feature_encoder
-    assert (ablated.offset, ablated.center) == (0.0, True)
+    left = ablated(centred, ("offset",)).feature_encoder
+    assert (left.offset, left.center) == (0.0, True)
 
 
 def test_second_module_leaves_the_features_to_the_linear_layer():
-    model = model_of(WHOLE, ablate=["second_module"])
+    model = module_of(WHOLE, ablate=("second_module",))
     assert model.quantum is None
-    assert model.head.in_features == 8
+    assert model.linear.in_features == 8
 
 
 def test_quantum_leaves_the_embedding_to_the_linear_layer():
-    model = model_of(WHOLE, ablate=["quantum"])
-    assert model.parameter_counts() == {"body": 0, "lora": 0, "quantum": 0, "classical": 22}
+    model = module_of(WHOLE, ablate=("quantum",))
+    assert model.parameter_counts() == {"quantum": 0, "classical": 22}
+    assert ablated(WHOLE, ("quantum",)) == LinearHead()
 
 
-@pytest.mark.parametrize("composition", [WHOLE, PAIRS], ids=["whole", "pairs"])
-@pytest.mark.parametrize("word", ABLATIONS)
-def test_every_word_changes_what_the_model_computes_and_keeps_the_shape(word, composition):
-    whole, ablated = model_of(composition), model_of(composition, ablate=[word])
-    assert ablated(X).shape == whole(X).shape == (6, 2)
-    assert (ablated(X) - whole(X)).abs().max() > 1e-4
-    ablated(X).sum().backward()
-    assert all(parameter.grad is not None for parameter in ablated.parameters())
+@pytest.mark.parametrize("head", [WHOLE, PAIRS], ids=["whole", "pairs"])
+@pytest.mark.parametrize("word", [word for word in ABLATIONS if word != "alignment"])
+def test_every_word_changes_what_the_model_computes_and_keeps_the_shape(word, head):
+    whole, left = module_of(head), module_of(head, ablate=(word,))
+    assert left(X).shape == whole(X).shape == (6, 2)
+    assert (left(X) - whole(X)).abs().max() > 1e-4
+    left(X).sum().backward()
+    assert all(parameter.grad is not None for parameter in left.parameters())
 
 
 @pytest.mark.parametrize(
@@ -172,19 +169,24 @@ def test_every_word_changes_what_the_model_computes_and_keeps_the_shape(word, co
         ({"reuploading": RepeatedUpload(n_blocks=2)}, "reuploading"),
         ({"reuploading": None}, "second_module"),
         ({"feature_encoder": ProjectionFeatureEncoder(8, 2)}, "feature_encoder"),
-        ({"feature_encoder": None, "reuploading": None}, "quantum"),
+        ({}, "alignment"),
         ({"reuploading": NoUpload()}, "reuploading"),
         ({"reuploading": NoUpload()}, "offset"),
     ],
 )
 def test_a_word_that_changes_nothing_is_refused(changes, word):
     with pytest.raises(ConfigError, match=f"'{word}' changes nothing"):
-        replace(WHOLE, **changes).ablated((word,))
+        replace(WHOLE, **changes, ablate=(word,))
 
 
 def test_a_word_given_twice_is_refused():
     with pytest.raises(ConfigError, match="changes nothing"):
-        WHOLE.ablated(("offset", "offset"))
+        replace(WHOLE, ablate=("offset", "offset"))
+
+
+def test_a_word_that_no_module_has_is_refused():
+    with pytest.raises(ConfigError, match=r"there is no word 'ofset'\. Did you mean 'offset'"):
+        replace(WHOLE, ablate=("ofset",))
 
 
 @pytest.mark.parametrize(
@@ -193,17 +195,17 @@ def test_a_word_given_twice_is_refused():
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_word_that_another_one_covers_is_refused_in_any_order(words, order):
     with pytest.raises(ConfigError, match="changes nothing"):
-        WHOLE.ablated(words[::order])
+        replace(WHOLE, ablate=words[::order])
 
 
 def test_long_range_reaches_strides_that_grow_with_the_layers():
-    ablated = replace(WHOLE, ansatz=StronglyEntanglingAnsatz()).ablated(("long_range",)).circuit(2)
-    assert {(gate.wires[1] - gate.wires[0]) % 4 for gate in ablated.gates if len(gate.wires) == 2} == {1}
+    left = ablated(replace(WHOLE, ansatz=StronglyEntanglingAnsatz()), ("long_range",)).circuit(2)
+    assert {(gate.wires[1] - gate.wires[0]) % 4 for gate in left.gates if len(gate.wires) == 2} == {1}
 
 
 def test_words_add_up():
-    ablated = WHOLE.ablated(("long_range", "main_circuit"))
-    assert ablated.circuit(2) == WHOLE.ablated(("main_circuit", "long_range")).circuit(2)
+    left = ablated(WHOLE, ("long_range", "main_circuit"))
+    assert left.circuit(2) == ablated(WHOLE, ("main_circuit", "long_range")).circuit(2)
 
 
 # ---- every combination of the registries ----
@@ -233,8 +235,8 @@ def test_every_registered_component_is_combined_here():
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_every_trainable_parameter_of_every_configuration_gets_a_gradient(features, scheme, ansatz):
-    composition = Composition(features, scheme, ANSATZE[ansatz](), "all", skip=False)
-    model = model_of(composition)
+    head = QuantumHead(features, scheme, ANSATZE[ansatz](), readout="all")
+    model = module_of(head)
     model(X).square().sum().backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert not idle
@@ -242,18 +244,18 @@ def test_every_trainable_parameter_of_every_configuration_gets_a_gradient(featur
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda value: type(value).__name__)
 def test_skip_lets_the_linear_layer_see_the_features(scheme):
-    composition = Composition(LinearFeatureEncoder(4), scheme, RingAnsatz(1), 1, skip=True)
-    model = model_of(composition)
-    assert model.head.in_features == 5
+    head = QuantumHead(LinearFeatureEncoder(4), scheme, RingAnsatz(1), readout=1, skip=True)
+    model = module_of(head)
+    assert model.linear.in_features == 5
     assert model.features is not None
 
 
 def test_no_feature_encoder_is_built_where_nothing_reads_it():
-    model = model_of(Composition(LinearFeatureEncoder(4), NoUpload(), RingAnsatz(1), "all", skip=False))
+    model = module_of(QuantumHead(LinearFeatureEncoder(4), NoUpload(), RingAnsatz(1), readout="all"))
     assert model.features is None
     assert torch.equal(model(X)[0], model(X)[1])
 
 
 def test_unknown_recipes_of_one_size_are_refused_as_such():
     with pytest.raises(HqlmError):
-        Composition(LinearFeatureEncoder(2), RepeatedUpload(), RingAnsatz(2), 1, skip=False).circuit(2)
+        QuantumHead(LinearFeatureEncoder(2), RepeatedUpload(), RingAnsatz(2), readout=1).circuit(2)
