@@ -145,7 +145,7 @@ def print_help(command: str, description: str, options: Collection[Option], sour
 
 
 def print_class_help(root: Options, sources: Sources) -> None:
-    """Print the options of the class that stands at a key, or would if it were named: `--model.head.ansatz.help=RingAnsatz`.
+    """Print the options of the class at a key, or of one that may stand there: `--model.head.ansatz.help=RingAnsatz`.
 
     Args:
         root: types of the top-level keys.

@@ -12,7 +12,7 @@ DRY = "--trainer.fast_dev_run=true"
 def configured(run, *args):
     result = run("fit", *args, "--print_config=skip_null")
     assert result.code == 0, result.err
-    return yaml.safe_load(result.out[result.out.index("seed_everything") :])["model"]["init_args"]
+    return yaml.safe_load(result.out[result.out.index("seed_everything") :])["model"]["init_args"]["head"]["init_args"]
 
 
 def test_an_optimizer_keeps_nothing_but_its_rate(run):
