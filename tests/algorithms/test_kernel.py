@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from hqlm.algorithms import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, kernel
 from hqlm.backends import CirqBackend, PennyLaneBackend, StatevectorBackend
 from hqlm.errors import ConfigError, DataError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
+from hqlm.kernels import AmplitudeMap, QuantumKernel, UploadMap, ZZFeatureMap, quantum_kernel
 from hqlm.testing.strategies import all_observables
 
 X = np.random.default_rng(0).uniform(-1.5, 1.5, size=(6, 3))
@@ -83,7 +83,7 @@ def test_noise_lowers_the_fidelity_of_a_vector_with_itself():
 def test_blocks_change_nothing(monkeypatch):
     quantum = QuantumKernel(UploadMap())
     whole = quantum(X), quantum(X, Y)
-    monkeypatch.setattr(kernel, "_AT_ONCE", 16)  # two rows of three qubits
+    monkeypatch.setattr(quantum_kernel, "_AT_ONCE", 16)  # two rows of three qubits
     for found, expected in zip((quantum(X), quantum(X, Y)), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-14)
 
@@ -118,7 +118,7 @@ def test_other_calls_have_errors_of_their_own(monkeypatch, kind):
     np.testing.assert_array_equal(sampled(X[:1], Y), sampled(X[:1], Y))
     assert (sampled(X[:1], Y) != sampled(X[:2], Y)[:1]).any()
     assert (sampled(X[:1], Y) != sampled(X[:1], Y[::-1])[:, ::-1]).any()
-    monkeypatch.setattr(kernel, "_AT_ONCE", 1)  # a pair at a time
+    monkeypatch.setattr(quantum_kernel, "_AT_ONCE", 1)  # a pair at a time
     if kind == "fidelity":
         assert len(set(sampled(X[:1], Y[[0] * 8]).flat)) > 1
 

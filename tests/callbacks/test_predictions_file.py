@@ -3,17 +3,19 @@
 import csv
 
 import pytest
+import torch
 
-from hqlm.callbacks.predictions_file import prediction_header, prediction_rows, write_table
+from hqlm.callbacks.predictions_file import write_table
+from hqlm.tasks import SingleLabel
 
 TEXTS = ["=1+1", "+1", "-1", "@SUM(A1)", '"quoted"', "a, b; c", "\U0001f600 \u2028 \x85 \x0b", "=cmd|' /C calc'!A0"]
 
 
 def test_texts_come_back_as_they_were(tmp_path):
     names = ["=no", "@yes"]
-    probabilities = [[0.25, 0.75]] * len(TEXTS)
-    rows = prediction_rows(names, TEXTS, [0] * len(TEXTS), probabilities)
-    write_table(tmp_path / "predictions.tsv", prediction_header(names), rows)
+    outputs = torch.tensor([[0.25, 0.75]] * len(TEXTS), dtype=torch.float64).log()
+    rows = SingleLabel().table(TEXTS, torch.zeros(len(TEXTS), dtype=torch.long), outputs, names)
+    write_table(tmp_path / "predictions.tsv", SingleLabel().header(names), rows)
     with (tmp_path / "predictions.tsv").open(encoding="utf-8", newline="") as file:
         header, *found = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
     assert header == ["text", "label", "predicted", "p_=no", "p_@yes"]
@@ -22,6 +24,6 @@ def test_texts_come_back_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("end", ["\t", "\n", "\r", "\r\n"])
 def test_tabs_and_line_ends_become_spaces(end):
-    ((text, *_),) = prediction_rows(["a", "b"], [f"one{end}two"], [0], [[1.0, 0.0]])
+    ((text, *_),) = SingleLabel().table([f"one{end}two"], torch.tensor([0]), torch.tensor([[1.0, 0.0]]), ["a", "b"])
     assert text.split() == ["one", "two"]
     assert end not in text
