@@ -173,7 +173,7 @@ def test_ablation_removes_entanglement_or_says_that_it_changes_nothing():
     assert {gate.name for gate in whole.circuit().gates} - {gate.name for gate in product.circuit().gates} == {"CNOT"}
     assert product.hparams["ablate"] == ["entanglement"]
     for words in (["long_range"], ["entanglement", "entanglement"]):
-        with pytest.raises(ConfigError, match=f"model.ablate: '{words[0]}' changes nothing"):
+        with pytest.raises(ConfigError, match="changes nothing"):
             VQE(IsingChain(3), ablate=words)
 
 
