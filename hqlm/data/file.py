@@ -103,8 +103,8 @@ class FileData(TextDataModule):
 
     def _read_file(self, path: Path, split: Split) -> Table:
         if split == "predict" and path.suffix.lower() == ".txt":
-            texts = [line for line in _read_text(path).splitlines() if line.strip()]
-            return Table(text_column(iter(texts), str(path), 1, "line"), None, str(path), 1)
+            kept = [line for line in _read_text(path).splitlines() if line.strip()]
+            return Table(text_column(iter(kept), str(path), 1, "line"), None, str(path), 1)
         reader = _READERS.get(path.suffix.lower())
         # as in the other places, the function of os.path: that of Path raises for names that are too long
         if os.path.isfile(path) and reader is None:
