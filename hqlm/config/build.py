@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +81,8 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
         merger.add_layer(base)
     merger.add(sources)
     config = {**EXPERIMENT.defaults, **merger.finish()}
+    callbacks = _as_list((config.get("trainer") or {}).get("callbacks"))
+    check_callbacks(import_class(each["class_path"]) for each in callbacks if isinstance(each, Mapping))
     parser = experiment_parser()
     parsed = parser.parse_object(config)
     seed = parsed["seed_everything"]
@@ -113,8 +115,6 @@ class Parts:
 
     def __init__(self, resolved: Resolved) -> None:
         seed_everything(resolved.config["seed_everything"], workers=True, verbose=False)
-        callbacks = _as_list(resolved.config["trainer"].get("callbacks"))
-        check_callbacks(import_class(each["class_path"]) for each in callbacks if "class_path" in each)
         try:
             made = experiment_parser().instantiate(resolved.parsed)
         except Exception as err:  # whatever the constructor of a class raises that the user has named

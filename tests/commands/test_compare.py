@@ -232,7 +232,7 @@ def test_an_interrupted_comparison_goes_on(run, monkeypatch, tmp_path):
     monkeypatch.setattr(Workshop, "test_classifier", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     second = run("compare", *TINY, *flags)
     assert second.code == 130
-    assert "going on with runs/broken/hybrid/draw0-seed3 after epoch 0" in second.out
+    assert "resuming runs/broken/hybrid/draw0-seed3 after epoch 0" in second.out
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HQLM_CACHE", str(tmp_path / "cache"))

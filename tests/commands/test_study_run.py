@@ -368,7 +368,7 @@ def check_goes_on(folder, workers, undisturbed):
     out, _ = again.communicate()
     assert again.returncode == 0, out
     assert "4 trials, 1 of them done" in out
-    assert "going on with" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
+    assert "resuming" in "".join(path.read_text() for path in trials.glob("*/log.txt"))
     check_same(folder, undisturbed)
 
 
@@ -415,7 +415,7 @@ def test_two_processes_share_a_study(tmp_path, undisturbed):
         assert "4 of 4 trials are done" in out
     logs = [path.read_text() for path in tmp_path.glob("studies/tiny/trials/*/log.txt")]
     assert len(logs) == 4
-    assert not any("going on with" in text for text in logs)
+    assert not any("resuming" in text for text in logs)
     check_same(tmp_path, undisturbed)
 
 

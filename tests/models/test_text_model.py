@@ -216,7 +216,8 @@ class TestEveryClassifier:
                 if trainer.global_step == 4:  # after the last step of the second epoch
                     next(module.parameters()).data.fill_(torch.nan)
 
-        training = trainer(tmp_path, 3, callbacks=[Spoil(), LastCheckpoint(tmp_path)], limit_val_batches=limit_val)
+        callbacks = [Spoil(), LastCheckpoint(tmp_path / "checkpoints/last")]
+        training = trainer(tmp_path, 3, callbacks=callbacks, limit_val_batches=limit_val)
         with pytest.raises(TrainingError, match=r"(is nan at|not finite after) step 4.* kept\. Lower"):
             training.fit(make_trained(), reviews())
         checkpoint = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
