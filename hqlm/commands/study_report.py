@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hqlm.commands.study_file import read_study
 from hqlm.config.plugins import named
+from hqlm.config.slots import SLOTS
 from hqlm.config.sources import Sources, load_yaml, read_config
 from hqlm.errors import MissingDependency, RunError
 from hqlm.models.trust import check_class_options, check_plugins
@@ -76,6 +77,15 @@ def given_plugins(flags: Sequence[str]) -> list[str]:
     return [module for flag in flags for module in named({"plugins": load_yaml(flag)})]
 
 
+def _with_path(slot: str, value: Any) -> Any:
+    """Return a component of a study by its path where the file has its name, which imports nothing."""
+    node = value if isinstance(value, dict) else {"class_path": value}
+    name = node.get("class_path")
+    if slot not in ("design", "executor") or not isinstance(name, str) or name not in SLOTS[slot]:
+        return value
+    return {**node, "class_path": f"{SLOTS[slot][name].__module__}.{name}"}
+
+
 def make_report(folder: Path, plugins: Sequence[str] = ()) -> tuple[Report, pandas.DataFrame]:
     """Return the report of the trials of a study that are done, and the results of all.
 
@@ -92,7 +102,7 @@ def make_report(folder: Path, plugins: Sequence[str] = ()) -> tuple[Report, pand
         raise MissingDependency(f"a report needs {', '.join(missing)}: pip install 'hqlm[study]'")
     path = folder / STUDY
     Sources(flags=(("plugins", list(plugins)),)).load_plugins()
-    config = read_config(path)
+    config = {key: _with_path(key, value) for key, value in read_config(path).items()}
     check_plugins(config.pop("plugins", None), path, plugins)
     check_class_options(config, Study, path, plugins)
     asked = read_study("report", "", Sources(((path, config),)))

@@ -223,6 +223,7 @@ class Merger:
             node = _node(below if below is not _ABSENT else default)
             if node is None:
                 known = [name for each in _classes(members) for name in Registry(each, "class")]
+                known = ["torch.optim.AdamW"] if Optimizer in _classes(members) else known
                 example = f", for example --{where}={known[-1]}" if known else ""
                 raise ConfigError(f"{_join(where, *keys)}: there is no class to have it. Name its class{example}")
             keys = rest if key == "init_args" else keys

@@ -288,7 +288,7 @@ def test_three_classes_with_names(run):
         (["--draws=two"], "draws=two"),
         (["--model.head=LinearHead"], "QuantumHead"),
         (["--trainer.fast_dev_run=true"], "keeps no checkpoint"),
-        (["--ckpt_path=last"], "there is no flag --ckpt_path"),
+        (["--ckpt_path=last"], "there is no option ckpt_path"),
         (["--name=a/b"], "a run is named"),
         (["--data.limit_train=1"], "1 are left to train on, all of one class"),
         (["--data.limit_test=1"], "the test split has 1 rows"),
