@@ -117,7 +117,7 @@ def test_a_classifier_of_numpy_values_has_a_checkpoint_that_can_be_read_back(tmp
     checkpoint = _trained(model, tmp_path, datamodule=data)
     assert checkpoint["hyper_parameters"]["class_names"] == ["negative", "positive"]
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["momentum"] == 0.5
-    assert load(tmp_path / "model.ckpt").execution.noise == Noise(two_qubit=0.05)
+    assert load(tmp_path / "model.ckpt").recipe.execution.noise == Noise(two_qubit=0.05)
 
 
 def test_an_energy_of_numpy_values_has_a_checkpoint_that_can_be_read_back(tmp_path):

@@ -163,7 +163,9 @@ class Merger:
             )
         component = self._find_class(path, classes, where)
         was_set, before = below is not _ABSENT, _node(below if below is not _ABSENT else default)
-        kept = self._kept(before, component, where) if before is not None else {}
+        is_same = before is not None and import_class(before["class_path"]) is component
+        kept = self._kept(before, component, where) if before is not None and (was_set or is_same) else {}
+        kept = {**_spelled_out(_node(default), component), **kept}
         node: Config = {"class_path": path if "." in path else _path(component), "init_args": kept, **spec}
         for key, value in (options or {}).items():
             node = self._set_option(node, [str(key)], value, component, where)
@@ -479,6 +481,19 @@ def _default_node(component: Any, option: str) -> Any:
         return {"class_path": _path(type(default)), "init_args": to_primitives(changed, option)}
     is_named = isinstance(default, type | functools.partial) or dataclasses.is_dataclass(default)
     return to_primitives(default, option) if is_named else None
+
+
+def _spelled_out(default: Config | None, component: Any) -> Config:
+    """Return the defaults of those options of a class that the class which stands there by default has too.
+
+    jsonargparse 4.53 hands on what that one says of them where they are left out.
+    """
+    replaced = None if default is None else import_class(default["class_path"])
+    if not isinstance(replaced, type) or not isinstance(component, type) or replaced is component:
+        return {}
+    common = option_types(replaced)[0].keys() & option_types(component)[0].keys()
+    values = {key: _default(component, key) for key in sorted(common)}
+    return {key: to_primitives(value, key) for key, value in values.items() if value is not _ABSENT}
 
 
 def _required(component: Any) -> list[str]:

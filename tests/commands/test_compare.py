@@ -408,14 +408,6 @@ def test_a_broken_result_is_named(tmp_path):
         read_outcome(tmp_path)
 
 
-def test_without_scikit_learn_it_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr(rivals, "find_spec", lambda name: None)
-    result = run("compare", *FEW)
-    assert result.code == 2
-    assert "pip install 'hqlm[study]'" in result.err
-    assert not Path("runs").exists()
-
-
 def test_help_teaches(run):
     result = run("compare", "--help")
     assert result.code == 0

@@ -75,8 +75,9 @@ def test_flags_win_over_files_and_files_over_the_checkpoint(run, trained):
     assert "model.head.execution.noise: -> ionq_forte" in result.out
     assert "data.limit_test: 32 -> 5" in result.out
     settings = yaml.safe_load((trained / "test-1/config.yaml").read_text())
-    assert settings["model"]["init_args"]["execution"]["shots"] == 7
-    assert settings["model"]["init_args"]["feature_encoder"]["init_args"]["n_qubits"] == 4
+    head = settings["model"]["init_args"]["head"]["init_args"]
+    assert head["execution"]["shots"] == 7
+    assert head["feature_encoder"]["init_args"]["n_qubits"] == 4
     assert len(table(trained / "test-1/predictions.tsv")) == 5
 
 

@@ -62,7 +62,7 @@ def test_a_source_is_a_run_a_checkpoint_or_a_saved_model(fit, source):
     ("more", "words"),
     [
         (["--model.init_from=nowhere"], "no checkpoint 'nowhere'"),
-        (["--model.init_from=a", "--model.head.readout=2"], "head.weight (2, 1) instead of (2, 2)"),
+        (["--model.init_from=a", "--model.head.readout=2"], "head.linear.weight (2, 1) instead of (2, 2)"),
         (["--model.init_from=a", '--model.class_names=["positive", "negative"]'], "in this order"),
         (["--model.init_from=pyproject.toml"], "pyproject.toml"),
     ],

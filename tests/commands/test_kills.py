@@ -64,7 +64,7 @@ def test_a_run_that_was_killed_in_its_first_epoch_starts_again_under_its_name(fi
     Path("runs/killed/wandb/latest-run").symlink_to("offline-run-20260101_000000-ab")
     result = fit("--name=killed", "--ckpt_path=last")
     assert result.code == 2
-    assert "has finished no epoch to go on from. Leave --ckpt_path out" in result.err
+    assert "has finished no epoch to resume from. Leave --ckpt_path out" in result.err
     assert fit("--name=killed").code == 0
     names = [sorted(str(path.relative_to(run)) for path in run.rglob("*")) for run in (trained, Path("runs/killed"))]
     assert names[0] == names[1]
@@ -127,7 +127,7 @@ def test_a_run_without_its_last_checkpoint_goes_on_from_the_best(fit, trained):
     (best,) = trained.glob("checkpoints/best*.ckpt")
     result = fit("--name=tiny", "--ckpt_path=last")
     assert result.code == 2
-    assert result.err.endswith(f"the run runs/tiny has no last.ckpt. Go on with --ckpt_path={best}\n")
+    assert result.err.endswith(f"the run runs/tiny has no last.ckpt. Resume with --ckpt_path={best}\n")
     assert fit("--name=tiny", f"--ckpt_path={best}").code == 0
     assert (trained / "checkpoints/last.ckpt").is_file()
 

@@ -39,8 +39,12 @@ def test_the_average_is_what_a_run_keeps_and_measures(fit, run):
     assert fit("--name=a", slow, centred, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.5").code == 0
     assert fit("--name=b", centred, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.5").code == 0
     states = {name: torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("a", "b")}
-    assert torch.equal(states["a"]["current_model_state"]["head.weight"], states["b"]["state_dict"]["head.weight"])
-    assert not torch.equal(states["a"]["state_dict"]["head.weight"], states["b"]["state_dict"]["head.weight"])
+    assert torch.equal(
+        states["a"]["current_model_state"]["head.linear.weight"], states["b"]["state_dict"]["head.linear.weight"]
+    )
+    assert not torch.equal(
+        states["a"]["state_dict"]["head.linear.weight"], states["b"]["state_dict"]["head.linear.weight"]
+    )
     (mean,) = (name for name in states["a"]["state_dict"] if name.endswith("mean"))
     assert torch.equal(states["a"]["state_dict"][mean], states["b"]["state_dict"][mean])
     assert states["a"]["state_dict"][mean].abs().max() > 0

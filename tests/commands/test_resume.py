@@ -341,6 +341,6 @@ def test_weights_that_do_not_fit_are_named_in_a_sentence(fit):
     assert result.code == 2
     assert "1 missing" not in result.err
     assert "of another shape (" in result.err
-    assert "head.weight (2, 1) instead of (2, 2)" in result.err
+    assert "head.linear.weight (2, 1) instead of (2, 2)" in result.err
     assert "--model.init_from=RUN" in result.err
     assert len(result.err) < 600

@@ -74,7 +74,7 @@ def test_a_grid_has_every_combination_and_one_of_its_trials_runs(sweep, run, mon
     done = run(*words[2:], "--name=trial")
     assert done.code == 0, done.err
     config = yaml.safe_load(Path("runs/trial/config.yaml").read_text())
-    model = config["model"]["init_args"]
+    model = config["model"]["init_args"]["head"]["init_args"]
     assert (model["skip"], model["ablate"], model["readout"]) == (False, ["long_range"], "all")
     assert config["data"]["init_args"]["samples_per_class"] is None
     assert model["reuploading"]["class_path"].endswith("RepeatedUpload")
