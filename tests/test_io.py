@@ -69,7 +69,7 @@ def test_a_missing_run(run):  # noqa: F811
 
 def test_weights_that_do_not_fit(trained):  # noqa: F811
     checkpoint = torch.load(find_checkpoint(trained), weights_only=True)
-    del checkpoint["state_dict"]["head.bias"]
+    del checkpoint["state_dict"]["head.linear.bias"]
     torch.save(checkpoint, "bad.ckpt")
     with pytest.raises(CheckpointError, match="do not fit TextModel"):
         hqlm.load("bad.ckpt")

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
 from hqlm.callbacks import WandbRun
-from hqlm.config.merge import Merger, import_class
+from hqlm.config.merge import Merger, import_class, with_whole_paths
 from hqlm.config.messages import innermost
 from hqlm.config.parser import EXPERIMENT, experiment_parser
 from hqlm.config.sources import Config, Sources, load_yaml
@@ -88,9 +88,8 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
     seed = parsed["seed_everything"]
     if not 0 <= seed <= _LARGEST_SEED:
         raise ConfigError(f"seed_everything={seed}: give a whole number from 0 to {_LARGEST_SEED}")
-    resolved = Resolved(
-        load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml")), tuple(merger.notes)
-    )
+    whole = load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml"))
+    resolved = Resolved(with_whole_paths(whole), tuple(merger.notes))
     resolved.__dict__["parsed"] = parsed
     return resolved
 

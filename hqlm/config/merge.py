@@ -345,6 +345,19 @@ class Merger:
             self._check(value, types.get(key, Any), _join(where, key))
 
 
+def with_whole_paths(value: Any) -> Any:
+    """Return a configuration in which classes of hqlm have one path each, that of the module that defines them."""
+    if isinstance(value, list):
+        return [with_whole_paths(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    whole = {key: with_whole_paths(item) for key, item in value.items()}
+    path = whole.get("class_path")
+    if isinstance(path, str) and path.startswith("hqlm."):
+        whole["class_path"] = _path(import_class(path))
+    return whole
+
+
 def differences(before: Any, after: Any) -> list[str]:
     """Return what differs between two whole configurations, one line a key that both have, or that a group gained."""
     old, new = dict(leaves(before, "")), dict(leaves(after, ""))

@@ -310,31 +310,31 @@ EVIL = {"class_path": "evil.Ansatz", "init_args": {}}
     ("change", "value"),
     [
         (_in("class_path"), "evil.Model"),
-        (_in("init_args", "ansatz"), EVIL),
-        (_in("init_args", "ansatz"), "evil.Ansatz"),
-        (_in("init_args", "ansatz"), {"class_path": "os.system"}),
-        (_in("init_args", "feature_encoder", "init_args", "ansatz"), EVIL),
-        (_in("init_args", "feature_encoder", "init_args", "ansatz"), "evil.Ansatz"),
+        (_in("init_args", "head", "init_args", "ansatz"), EVIL),
+        (_in("init_args", "head", "init_args", "ansatz"), "evil.Ansatz"),
+        (_in("init_args", "head", "init_args", "ansatz"), {"class_path": "os.system"}),
+        (_in("init_args", "head", "init_args", "feature_encoder", "init_args", "ansatz"), EVIL),
+        (_in("init_args", "head", "init_args", "feature_encoder", "init_args", "ansatz"), "evil.Ansatz"),
         (_in("init_args", "optimizer"), "evil.optimizer"),
         (_in("init_args", "optimizer"), {"class_path": "subprocess.getoutput"}),
         (_in("init_args", "optimizer", "init_args"), {"foreach": "evil.thing"}),
         (_in("init_args", "optimizer"), {"class_path": "torch.optim.AdamW", "init_args": {"other": "evil.thing"}}),
         (_in("init_args", "schedule"), "evil.schedule"),
-        (_in("init_args", "execution"), "evil.Execution"),
-        (_in("init_args", "execution", "noise"), "evil.Noise"),
-        (_in("init_args", "execution", "noise"), {"class_path": "evil.Noise"}),
-        (_in("init_args", "ablate"), [EVIL]),
-        (_in("init_args", "ablate"), ["evil.word", {"class_path": "evil.Word"}]),
+        (_in("init_args", "head", "init_args", "execution"), "evil.Execution"),
+        (_in("init_args", "head", "init_args", "execution", "noise"), "evil.Noise"),
+        (_in("init_args", "head", "init_args", "execution", "noise"), {"class_path": "evil.Noise"}),
+        (_in("init_args", "head", "init_args", "ablate"), [EVIL]),
+        (_in("init_args", "head", "init_args", "ablate"), ["evil.word", {"class_path": "evil.Word"}]),
         (
-            _in("init_args", "backend"),
+            _in("init_args", "head", "init_args", "backend"),
             {"class_path": "hqlm.backends.qiskit.QiskitBackend", "init_args": {"device": "evil.device"}},
         ),
         (
-            _in("init_args", "backend"),
+            _in("init_args", "head", "init_args", "backend"),
             {"class_path": "hqlm.backends.cirq_sampler.CirqSamplerBackend", "init_args": {"sampler": "evil.sampler"}},
         ),
         (
-            _in("init_args", "ansatz"),
+            _in("init_args", "head", "init_args", "ansatz"),
             {"class_path": "hqlm.circuits.ansatze.ring.RingAnsatz", "dict_kwargs": {"x": "evil.thing"}},
         ),
     ],
@@ -358,10 +358,10 @@ def test_a_component_of_a_plugin_is_imported_when_it_is_asked_for(saved, monkeyp
         "    pass\n"
     )
     monkeypatch.syspath_prepend(".")
-    ring = config_of(saved)["init_args"]["ansatz"]
+    ring = config_of(saved)["init_args"]["head"]["init_args"]["ansatz"]
     mine = {"class_path": "my_plugin_of_the_test.MyRing", "init_args": ring["init_args"]}
     expected = probabilities(hqlm.load(saved))
-    edit(saved, lambda config: config["init_args"].update(ansatz=mine))
+    edit(saved, lambda config: config["init_args"]["head"]["init_args"].update(ansatz=mine))
     with pytest.raises(CheckpointError, match=r"plugins=\['my_plugin_of_the_test'\]"):
         TextModel.from_pretrained(saved)
     model = TextModel.from_pretrained(saved, plugins=["my_plugin_of_the_test"])
