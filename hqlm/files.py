@@ -193,7 +193,7 @@ def lock_folder(folder: Path, wait: bool = False) -> Iterator[bool]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:  # a file; or the folder was removed before one could see that it is one
-            if os.path.lexists(folder) and not folder.is_dir():
+            if folder.is_file() or (folder.is_symlink() and not folder.exists()):
                 raise
         try:
             lock.acquire()

@@ -58,6 +58,14 @@ def put(value, path, new):
     return {**value, path[0]: put(value[path[0]], path[1:], new)}
 
 
+def with_option(hparams, option, value):
+    """Hyperparameters in which an option of the model, or of its head, has another value."""
+    name, _, inner = option.partition(".")
+    if not inner:
+        return {**hparams, name: value}
+    return put(hparams, (name, "init_args", inner), value)
+
+
 def ways(value, path):
     """Each way in which a stranger can name something at a path."""
     for name in NAMES:
@@ -172,10 +180,16 @@ PLACES = [
     ("optimizer", {"class_path": f"{MODULE}.Optimizer"}),
     ("schedule", {"class_path": "os.abort"}),
     ("schedule", f"{MODULE}.call"),
-    ("backend", {"class_path": "hqlm.backends.cirq_sampler.CirqSamplerBackend", "init_args": {"sampler": "os.abort"}}),
-    ("backend", {"class_path": "hqlm.backends.qiskit.QiskitBackend", "init_args": {"device": f"{MODULE}.call"}}),
+    (
+        "head.backend",
+        {"class_path": "hqlm.backends.cirq_sampler.CirqSamplerBackend", "init_args": {"sampler": "os.abort"}},
+    ),
+    ("head.backend", {"class_path": "hqlm.backends.qiskit.QiskitBackend", "init_args": {"device": f"{MODULE}.call"}}),
     ("text_encoder", EVIL),
-    ("execution", {"noise": EVIL}),
+    ("head", EVIL),
+    ("task", EVIL),
+    ("head.ansatz", EVIL),
+    ("head.execution", {"noise": EVIL}),
     ("_class_path", f"{MODULE}.Model"),
     ("_class_path", "os.abort"),
     ("zzz", 1),
@@ -195,7 +209,7 @@ COMMANDS = [
 def test_no_command_imports_or_calls_what_a_checkpoint_names(here, option, value, capfd):
     for choose in ("best*", "last"):
         file, whole = checkpoint_of("tiny", choose)
-        torch.save({**whole, "hyper_parameters": {**whole["hyper_parameters"], option: value}}, file)
+        torch.save({**whole, "hyper_parameters": with_option(whole["hyper_parameters"], option, value)}, file)
     for command in COMMANDS:
         assert main(command) == 2
         error = capfd.readouterr().err
@@ -278,7 +292,7 @@ def test_going_on_with_a_run_imports_and_calls_nothing(here, change, capfd):
 def test_an_option_that_is_imported_is_not_inherited_from_another_class(here, capfd):
     file, whole = checkpoint_of("tiny")
     backend = {"class_path": "hqlm.backends.pennylane.PennyLaneBackend", "init_args": {"device": f"{MODULE}.call"}}
-    torch.save({**whole, "hyper_parameters": {**whole["hyper_parameters"], "backend": backend}}, file)
+    torch.save({**whole, "hyper_parameters": with_option(whole["hyper_parameters"], "head.backend", backend)}, file)
     assert (
         main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
     )
@@ -327,7 +341,7 @@ def test_what_a_study_varies_is_not_made_for_its_report(here, key):
 def test_a_report_imports_and_calls_nothing_that_a_trial_names(here, option, value):
     for file in Path("studies/tiny/trials").glob("*/checkpoints/*.ckpt"):
         whole = torch.load(file, weights_only=True)
-        torch.save({**whole, "hyper_parameters": {**whole["hyper_parameters"], option: value}}, file)
+        torch.save({**whole, "hyper_parameters": with_option(whole["hyper_parameters"], option, value)}, file)
     assert main(STUDY_COMMANDS[0]) == 0
     assert "No circuit is drawn" in Path("studies/tiny/report.md").read_text()
 
@@ -346,8 +360,7 @@ def test_plugins_are_imported_on_the_word_of_the_user_alone(here, capfd, monkeyp
     for choose in ("best*", "last"):
         file, whole = checkpoint_of("tiny", choose)
         hparams = copy.deepcopy(dict(whole["hyper_parameters"]))
-        hparams["ansatz"]["class_path"] = f"{name}.Ansatz"
-        hparams["ansatz"]["init_args"] = {}
+        hparams["head"]["init_args"]["ansatz"] = {"class_path": f"{name}.Ansatz", "init_args": {}}
         hparams["optimizer"] = {"class_path": f"{name}.Optimizer", "init_args": {"lr": 0.1}}
         torch.save({**whole, "hyper_parameters": hparams}, file)
     path = Path("runs/tiny/config.yaml")

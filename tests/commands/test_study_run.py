@@ -108,7 +108,7 @@ def test_a_trial_is_an_ordinary_run(table, finished, monkeypatch, capfd):
     folder = trial_folder(finished / "studies/tiny", row["trial"])
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["seed_everything"] == row["seed"]
-    assert config["model"]["init_args"]["readout"] == "all"
+    assert config["model"]["init_args"]["head"]["init_args"]["readout"] == "all"
     predictions = (folder / "test/predictions.tsv").read_text().splitlines()
     assert len(predictions) == 33
     right = sum(label == said for _, label, said, *_ in (line.split("\t") for line in predictions[1:]))
@@ -146,7 +146,10 @@ def test_null_is_a_level(study, tmp_path):
     table = read_results(tmp_path / "studies/tiny")
     assert table["model.head.execution.shots"].tolist() == [None, 8]
     configs = [trial_folder(tmp_path / "studies/tiny", key) / "config.yaml" for key in table["trial"]]
-    shots = [yaml.safe_load(path.read_text())["model"]["init_args"]["execution"]["shots"] for path in configs]
+    shots = [
+        yaml.safe_load(path.read_text())["model"]["init_args"]["head"]["init_args"]["execution"]["shots"]
+        for path in configs
+    ]
     assert shots == [None, 8]
 
 
@@ -272,7 +275,7 @@ def test_classes_lists_and_null_as_overrides_are_what_they_are_as_factors(study,
     (path, _) = tmp_path.glob("studies/tiny/trials/*/config.yaml")
     config = yaml.safe_load(path.read_text())
     assert config["data"]["init_args"]["seed"] == 3
-    assert config["model"]["init_args"]["ablate"] == ["long_range"]
+    assert config["model"]["init_args"]["head"]["init_args"]["ablate"] == ["long_range"]
     written = yaml.safe_load((tmp_path / "studies/tiny/study.yaml").read_text())["overrides"]
     assert written["data"]["class_path"].endswith("FileData")
     again = study(overrides=overrides, factors={"model.head.reuploading": ["RepeatedUpload", "SingleUpload"]})
