@@ -360,7 +360,7 @@ def test_plugins_are_imported_on_the_word_of_the_user_alone(here, capfd, monkeyp
     for choose in ("best*", "last"):
         file, whole = checkpoint_of("tiny", choose)
         hparams = copy.deepcopy(dict(whole["hyper_parameters"]))
-        hparams["head"]["init_args"]["ansatz"] = {"class_path": f"{name}.Ansatz", "init_args": {}}
+        hparams["head"]["init_args"]["ansatz"]["class_path"] = f"{name}.Ansatz"
         hparams["optimizer"] = {"class_path": f"{name}.Optimizer", "init_args": {"lr": 0.1}}
         torch.save({**whole, "hyper_parameters": hparams}, file)
     path = Path("runs/tiny/config.yaml")
