@@ -101,7 +101,7 @@ def test_a_study_ablates_and_compares_energies(run):
     )
     Path("words.yaml").write_text(
         "base: chain.yaml\nresponse: test/energy\nseeds: [0, 1]\n"
-        "design: {class_path: Ablation, init_args: {words: [entanglement]}}\n"
+        "design: {class_path: Ablation, init_args: {words: [entanglement], key: model.ablate}}\n"
         "executor: {class_path: LocalExecutor, init_args: {n_workers: 1}}\n"
     )
     assert run("study", "run", "--config=words.yaml").code == 0
