@@ -77,13 +77,24 @@ def test_a_configuration_says_what_it_is_for(path):
     assert path.read_text().startswith("# ")
 
 
+def make_data(folder, monkeypatch):
+    """Work in a folder with data where the configurations look for them."""
+    for name in ("sst2", "my_data"):
+        (folder / name).mkdir()
+        for split in ("train", "dev", "test"):
+            rows = [f"the plot is {('dull', 'clever')[n % 2]} in {split} {n}\t{n % 2}" for n in range(64)]
+            (folder / name / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    monkeypatch.delenv("HQLM_DATA", raising=False)
+    monkeypatch.chdir(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "trials"),
     [("ablation", 27), ("kernel_ablation", 27), ("scaling", 25), ("screening", 96), ("screening_noise", 48)],
 )
 def test_every_trial_of_a_study_is_sound(monkeypatch, tmp_path, study, trials):
-    monkeypatch.chdir(tmp_path)
+    make_data(tmp_path, monkeypatch)
     planned = plan(read_study("run", "", Sources.from_arguments([f"--config=studies/{study}"]))[0])
     assert len({each.key for each in planned}) == len(planned) == trials
 
@@ -91,12 +102,6 @@ def test_every_trial_of_a_study_is_sound(monkeypatch, tmp_path, study, trials):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", WHOLE, ids=name)
 def test_a_whole_configuration_runs_unchanged(path, tmp_path, monkeypatch):
-    for folder in ("sst2", "my_data"):  # where the configurations look for data
-        (tmp_path / folder).mkdir()
-        for split in ("train", "dev", "test"):
-            rows = [f"the plot is {('dull', 'clever')[n % 2]} in {split} {n}\t{n % 2}" for n in range(64)]
-            (tmp_path / folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
-    monkeypatch.delenv("HQLM_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
+    make_data(tmp_path, monkeypatch)
     limits = FEW_ROWS.get(path.stem, ["--data.limit_train=64", "--data.limit_val=32"])
     assert main(["fit", f"--config={path}", *limits, *DRY]) == 0
