@@ -53,7 +53,10 @@ _WHY = {
         _EQUIVALENCE: _BATCHES,
         "check_class_weight_classifiers": "20 epochs of small steps do not carry a linear layer to one class alone",
     },
-    "RBFSVMHead": {_EQUIVALENCE: "a class of the check has one row, on which no probabilities can be calibrated"},
+    **dict.fromkeys(
+        ("KernelHead", "LogisticRegressionHead", "RBFSVMHead"),
+        {_EQUIVALENCE: "a class of the check has one row, on which no probabilities can be calibrated"},
+    ),
 }
 
 
