@@ -47,16 +47,16 @@ SMALL = {"head": HEAD, "max_epochs": 2, "random_state": 0}
 
 _EQUIVALENCE = "check_sample_weight_equivalence_on_dense_data"
 _BATCHES = "steps are taken on shuffled batches of rows: a row of weight 2 stands in one batch, a repeated one in two"
+_ONE_ROW = "a class of the check has one row, on which no probabilities can be calibrated"
 _WHY = {
     "NoneType": {_EQUIVALENCE: _BATCHES},
     "LinearHead": {
         _EQUIVALENCE: _BATCHES,
         "check_class_weight_classifiers": "20 epochs of small steps do not carry a linear layer to one class alone",
     },
-    **dict.fromkeys(
-        ("KernelHead", "LogisticRegressionHead", "RBFSVMHead"),
-        {_EQUIVALENCE: "a class of the check has one row, on which no probabilities can be calibrated"},
-    ),
+    "KernelHead": {_EQUIVALENCE: _ONE_ROW},
+    "LogisticRegressionHead": {_EQUIVALENCE: _ONE_ROW},
+    "RBFSVMHead": {_EQUIVALENCE: _ONE_ROW},
 }
 
 
