@@ -1,11 +1,13 @@
 """Every configuration that is shipped can be parsed and trained."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from hqlm.commands import main
 from hqlm.commands.study_file import plan, read_study
-from hqlm.config.sources import SHIPPED, Sources
+from hqlm.config.sources import SHIPPED, Sources, find_config
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = SHIPPED
@@ -105,3 +107,11 @@ def test_a_whole_configuration_runs_unchanged(path, tmp_path, monkeypatch):
     make_data(tmp_path, monkeypatch)
     limits = FEW_ROWS.get(path.stem, ["--data.limit_train=64", "--data.limit_val=32"])
     assert main(["fit", f"--config={path}", *limits, *DRY]) == 0
+
+
+def test_a_shipped_name_means_the_file_though_a_folder_of_data_has_it_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sst2").mkdir()
+    assert find_config("sst2") == CONFIGS / "sst2.yaml"
+    (tmp_path / "quickstart").write_text("trainer: {}\n")
+    assert find_config("quickstart") == Path("quickstart")

@@ -454,6 +454,8 @@ def import_class(path: str) -> Any:
         AttributeError: when the module has no such name.
     """
     module, _, name = path.rpartition(".")
+    if not all(part.isidentifier() for part in path.split(".")):  # "../.." would be a relative import
+        raise ImportError(f"'{path}' is no dotted path of Python")
     try:
         return getattr(importlib.import_module(module), name)
     except AttributeError as err:

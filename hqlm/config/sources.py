@@ -134,12 +134,13 @@ class Sources:
 def find_config(name: str) -> Path:
     """Return the file that a name means: a path, or a shipped configuration such as `quickstart` or `noise/ionq_forte`.
 
-    A path wins over a shipped configuration.
+    A file wins over a shipped configuration; a folder, such as that of the data of the same name, does not.
     """
     path = Path(name)
     shipped = SHIPPED / f"{name}.yaml"
     is_name = os.path.isfile(shipped) and shipped.resolve().is_relative_to(SHIPPED.resolve())
-    return shipped if is_name and not os.path.lexists(path) else path
+    is_file = os.path.lexists(path) and not os.path.isdir(path)
+    return shipped if is_name and not is_file else path
 
 
 def shipped_configs() -> dict[str, Path]:

@@ -187,7 +187,7 @@ def test_no_recompilation_for_another_circuit_batch_or_depth() -> None:
 
 
 def run_with_cache(folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder)}
+    environment = os.environ | {"HQLM_CACHE": str(folder)}
     return subprocess.run(
         [sys.executable, "-c", ONE_STEP], env=environment, capture_output=True, text=True, check=True, timeout=300
     )

@@ -62,14 +62,14 @@ def test_a_file_by_yaml_wherever_the_key_stands(run, here):
 
 @pytest.mark.slow
 def test_a_configuration_that_is_given_brings_its_plugin_and_a_checkpoint_needs_the_flag(fit, here, tmp_path):
-    plugin = "--plugins=[plugins.tree_ansatz]"
+    plugin = "--plugins=plugins.tree_ansatz"
     assert fit("--name=tree", "--model.head.ansatz=TreeAnsatz", plugin).code == 0
     test, resume = ["test", "--ckpt_path=tree"], ["fit", "--ckpt_path=tree", "--trainer.max_epochs=3"]
     for command, code in (
         (["fit", "--config=runs/tree/config.yaml"], 0), (test, 2), ([*test, plugin], 0), (resume, 2),
         ([*resume, plugin], 0),
     ):  # fmt: skip
-        expected, told = code, f"add {plugin}"
+        expected, told = code, "trust the module plugins.tree_ansatz: --plugins=plugins.tree_ansatz"
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hqlm.commands import main; sys.exit(main({command}))"
         )

@@ -59,7 +59,7 @@ def _run(
     check_fits(
         copies * LANES * weights.dtype.itemsize << 2 * program.n_qubits,
         f"{copies} density matrices of {program.n_qubits} qubits",
-        "Lower model.backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits or layers",
+        "Lower backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits or layers",
     )
     if states is None:
         return _Density.apply(weights, inputs, None, row_count(inputs, states), program, places)  # type: ignore[no-any-return, no-untyped-call]
