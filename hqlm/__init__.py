@@ -9,16 +9,20 @@ if TYPE_CHECKING:
     from hqlm.estimator import HeadClassifier
     from hqlm.experiment import Experiment
     from hqlm.run import Run, load
+    from hqlm.studies.comparison.compare import compare
+    from hqlm.studies.study import Study
 
 __version__ = "0.1.0"
 
-__all__ = ["Experiment", "HeadClassifier", "Run", "__version__", "load"]
+__all__ = ["Experiment", "HeadClassifier", "Run", "Study", "__version__", "compare", "load"]
 
 # imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
 _MODULES = {
     "Experiment": "hqlm.experiment",
     "HeadClassifier": "hqlm.estimator",
     "Run": "hqlm.run",
+    "Study": "hqlm.studies.study",
+    "compare": "hqlm.studies.comparison.compare",
     "load": "hqlm.run",
 }
 

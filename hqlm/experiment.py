@@ -141,6 +141,11 @@ class Experiment:
         return self._resolved
 
     @property
+    def stem(self) -> str:
+        """What a run is called when no name is given: as the first configuration file."""
+        return self._stem
+
+    @property
     def config(self) -> Config:
         """The resolved configuration: every option with its value."""
         return copy.deepcopy(self._resolved.config)

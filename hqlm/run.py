@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 RUNS: Final = Path("runs")  # where runs lie, below the working directory
 CONFIG: Final = "config.yaml"
 PREDICTIONS: Final = "predictions.tsv"
+TEST: Final = "test"  # folder of the one test of a trial of a study
 SUMMARY: Final = "summary.json"
 _CHECKPOINTS: Final = "checkpoints"
 _LAST: Final = "last"  # stem of the checkpoint of the last finished epoch
@@ -418,25 +419,13 @@ def discard_unfinished(run: Path) -> None:
 
 @contextmanager
 def hold_run(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run or comparison for this process, or for those that train together with it.
+    """Hold the folder of a run for this process, or for those that train together with it.
 
     Raises:
         FolderInUse: when another process does.
     """
     with lock_folder(folder) if _writes() else nullcontext():
         yield
-
-
-@contextmanager
-def comparison_folder(name: str) -> Iterator[Path]:
-    """Make the folder of a comparison unless it is there, and hold it; it is removed when nothing was written.
-
-    Raises:
-        RunError: for a name that is no name, or a folder that another process is at.
-    """
-    check_name(name)
-    with hold_run(RUNS / name):
-        yield RUNS / name
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from hqlm.commands import main
-from hqlm.commands.study_file import plan, read_study
-from hqlm.config.sources import SHIPPED, Sources, find_config
+from hqlm.config.sources import SHIPPED, find_config
+from hqlm.studies.study import Study
 from tests.commands.conftest import run  # noqa: F401 (a fixture)
 
 CONFIGS = SHIPPED
@@ -97,7 +97,7 @@ def make_data(folder, monkeypatch):
 )
 def test_every_trial_of_a_study_is_sound(monkeypatch, tmp_path, study, trials):
     make_data(tmp_path, monkeypatch)
-    planned = plan(read_study("run", "", Sources.from_arguments([f"--config=studies/{study}"]))[0])
+    planned = Study.read(f"studies/{study}").plan()
     assert len({each.key for each in planned}) == len(planned) == trials
 
 

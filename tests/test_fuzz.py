@@ -59,7 +59,8 @@ LIMITS = [  # whatever a case asks for, little of it is trained
     "--trainer.num_sanity_val_steps=0",
     "--trainer.enable_progress_bar=false",
 ]
-ONE_RIVAL = ["--seeds=0", "--rivals=logistic_regression"]
+INLINE = ["--plugins=tests.studies.inline", "--executor=InlineExecutor"]
+ONE_BASELINE = ["--seeds=0", "--heads=LogisticRegressionHead", *INLINE]
 VQE = ["--model=VQE", "--model.steps_per_epoch=2", "--model.problem=HamiltonianFile", "--model.problem.path=problem"]
 QAOA = ["--model=QAOA", "--model.steps_per_epoch=2", "--model.problem=MaxCut", "--model.problem.path=problem"]
 HAMILTONIAN = {"ZZI": 1.0, "IZZ": -0.5, "XII": 0.25}
@@ -180,9 +181,9 @@ def case_evaluation(draw, config):
 
 
 def case_other_commands(draw, config):
-    compare = ["compare", *TINY, *ONE_RIVAL]
+    compare = ["compare", *TINY, *ONE_BASELINE]
     command = draw.choice([["cost", *TINY], ["components"], compare, ["study", "report"], ["fit"]])
-    flag = draw.choice(["seeds", "draws", "models", "json", "devices", "name", "plugins", "config", "check"])
+    flag = draw.choice(["seeds", "draws", "heads", "json", "devices", "name", "plugins", "config", "check"])
     return [*command, f"--{flag}={draw.choice(WORDS)}", "--trainer.max_steps=2"]
 
 

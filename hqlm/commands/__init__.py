@@ -22,7 +22,7 @@ COMMANDS: Final[dict[str, str]] = {  # name, which is that of its module here, a
     "validate": "measure a checkpoint on the validation data: hqlm validate --ckpt_path RUN",
     "test": "measure a checkpoint on the test data: hqlm test --ckpt_path RUN",
     "predict": 'classes and probabilities of texts: hqlm predict --ckpt_path RUN "a gorgeous film"',
-    "compare": "a hybrid model beside classical rivals: hqlm compare --config sst2",
+    "compare": "a model beside other heads on the same rows: hqlm compare --config sst2",
     "study": "ablations, screening and scaling as designed experiments: hqlm study --help",
     "cost": "gates, circuits, time and energy on hardware: hqlm cost --config sst2",
     "configs": "list the configurations that come with hqlm: hqlm configs; hqlm configs copy quickstart",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
 from hqlm.callbacks import WandbRun
 from hqlm.callbacks.wandb_logger import Mode
-from hqlm.commands.study_report import make_report, study_folder
+from hqlm.commands.study_report import study_folder
 from hqlm.config.parser import HqlmParser
 from hqlm.config.plugins import named
-from hqlm.config.sources import Config, Sources, read_config
-from hqlm.experiment import Experiment
+from hqlm.config.sources import read_config
 from hqlm.models.trust import check_run
 from hqlm.quiet import quiet
 from hqlm.run import Run
-from hqlm.studies.reporting.wandb import publish_study
+from hqlm.studies.reporting.build import make_report
+from hqlm.studies.reporting.wandb import publish, wandb_logger
+from hqlm.studies.store import read_results
+from hqlm.studies.study import Study
 
 _DESCRIPTION: Final = """Send what a study shows to Weights & Biases, as one run in the study's group.
 
@@ -31,7 +30,6 @@ answer, records are kept in the folders of the study and its trials, until this 
 
   wandb sync studies/ablation/wandb studies/ablation/trials/*/wandb
 """
-_LOCK: Final = "wandb.lock"
 
 
 @quiet()
@@ -46,7 +44,7 @@ def main(args: list[str]) -> int:
     options = parser.parse_args(args)
     folder = study_folder(options.folder)
     plugins = named({"plugins": options["plugins"]})
-    Sources(flags=(("plugins", plugins),)).load_plugins()
+    study, results = Study.open(folder, plugins), read_results(folder)
     configs = (Run.at(trial).files["config"] for trial in folder.glob("trials/*"))
     trained = next((path for path in configs if path.is_file()), None)
     config = {} if trained is None else read_config(trained)
@@ -56,31 +54,5 @@ def main(args: list[str]) -> int:
     for name in ("project", "entity", "mode"):
         if options[name] is not None:
             setattr(logger, name, options[name])
-    publish(folder, logger, plugins)
+    publish(folder, make_report(study, folder, results, plugins), results, logger)
     return 0
-
-
-def wandb_logger(config: Config) -> WandbRun | None:
-    """Return the W&B logger of a resolved configuration, which is the user's word; None where there is none."""
-    return next(iter(Experiment.from_config(config).parts.wandb_loggers), None)
-
-
-def publish(folder: Path, logger: WandbRun, plugins: Sequence[str]) -> None:
-    """Send what a study shows, and say so; one process at a time.
-
-    Args:
-        folder: of the study.
-        logger: that sends it.
-        plugins: modules that the user named.
-
-    Raises:
-        ConfigError: for `online` without an account.
-        MissingDependency: without what a report needs.
-    """
-    report, results = make_report(folder, plugins)
-    with FileLock(folder / _LOCK):
-        if publish_study(folder, report, results, logger):
-            name = folder.resolve().name
-            print(
-                f"recorded for W&B: what the study shows, as the run {name}-summary of the group {logger.group or name}"
-            )

@@ -9,14 +9,15 @@ from typing import Any, Final, Literal
 import yaml
 
 from hqlm.callbacks import WandbRun
-from hqlm.commands.study_file import base_files, flag_value, read_study, trial_experiment
 from hqlm.config.build import Parts
 from hqlm.config.parser import Option
 from hqlm.config.sources import Sources
 from hqlm.errors import ConfigError
-from hqlm.files import write_text
+from hqlm.files import write_text, yaml_line
 from hqlm.quiet import quiet
 from hqlm.studies.factors import Factor
+from hqlm.studies.planning import Planner
+from hqlm.studies.reading import read_study
 from hqlm.studies.study import Study
 
 _DESCRIPTION: Final = """Write a study as a sweep of Weights & Biases, for machines that W&B hands trials to.
@@ -50,14 +51,14 @@ _HEAD: Final = """\
 @quiet()
 def main(args: list[str]) -> int:
     """Write the file, and say how to start it."""
-    asked = read_study("sweep", _DESCRIPTION, Sources.from_arguments(args), _OPTIONS)
+    asked = read_study(Study, Sources.from_arguments(args), "sweep", _DESCRIPTION, _OPTIONS)
     if asked is None:
         return 0
-    study, options, _ = asked
+    study, options = asked
     path = options["output"] or study.folder / _FILE
     sweep = sweep_config(study, options["method"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = _HEAD.format(bases=", ".join(map(str, study.bases)), score=sweep["metric"]["name"], response=study.response)
+    head = _HEAD.format(bases=", ".join(study.bases), score=sweep["metric"]["name"], response=study.response)
     write_text(path, head + yaml.safe_dump(sweep, sort_keys=False))
     print(f"{path}: method {sweep['method']} over {', '.join(sweep['parameters'])}\n\nnext:\n  wandb sweep {path}")
     return 0
@@ -77,9 +78,11 @@ def sweep_config(study: Study, method: str) -> dict[str, Any]:
             cannot run with the overrides of the study.
     """
     parameters = _grid(study) if method == "grid" else _drawn(study)
-    parts = trial_experiment(study, dict(sorted(study.overrides.items())), base_files(study)).parts
-    files = [word for path in study.bases for word in ("--config", str(path))]
-    fixed = [f"--{key}={flag_value(value)}" for key, value in sorted(study.overrides.items())]
+    if not study.bases:
+        raise ConfigError("base: a sweep needs configuration files, which `wandb agent` gives to `hqlm fit`")
+    parts = Planner(study.bases).experiment(study.overrides).parts
+    files = [word for path in study.bases for word in ("--config", path)]
+    fixed = [f"--{key}={_flag_value(value)}" for key, value in sorted(study.overrides.items())]
     return {
         "name": study.name,
         "program": "hqlm",
@@ -120,9 +123,9 @@ def _grid(study: Study) -> dict[str, Any]:
 
 def _drawn(study: Study) -> dict[str, Any]:
     """Levels and ranges of the factors, which W&B draws from."""
-    if not study.what_varies:
+    if not study.parsed_factors:
         raise ConfigError(f"{type(study.design).__name__} varies no factors for W&B to draw from: try --method=grid")
-    parameters = {factor.key: _distribution(factor) for factor in study.what_varies}
+    parameters = {factor.key: _distribution(factor) for factor in study.parsed_factors}
     return dict(sorted(parameters.items())) | {"seed_everything": {"values": list(study.seeds)}}
 
 
@@ -139,8 +142,12 @@ def _distribution(factor: Factor) -> dict[str, Any]:
 
 def _encoded(value: Any) -> Any:
     """A value as the agent can pass it: its `str` must read as YAML, which that of None and of lists does not."""
-    return value if isinstance(value, bool | int | float | str) else flag_value(value)
+    return value if isinstance(value, bool | int | float | str) else _flag_value(value)
 
 
 def _order(value: Any) -> tuple[bool, Any]:
     return isinstance(value, str), value
+
+
+def _flag_value(value: Any) -> str:
+    return value if isinstance(value, str) else yaml_line(value)

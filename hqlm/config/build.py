@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,7 @@ class Resolved:
         Raises:
             ConfigError: for a value that an option cannot have.
         """
-        parsed: Namespace = experiment_parser().parse_object(self.config)
+        parsed: Namespace = experiment_parser().parse_object(copy.deepcopy(self.config))  # it changes what it is given
         return parsed
 
     @property

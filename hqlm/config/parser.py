@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
@@ -93,6 +94,7 @@ RUN: Final = (
 )
 
 
+@cache
 def experiment_parser() -> HqlmParser:
     """Return the parser of resolved configurations: plugins, seed, trainer, model and data."""
     return _with_experiment(HqlmParser(prog="hqlm"))

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from hqlm.errors import RunError
+from hqlm.errors import ConfigError, RunError
 from hqlm.files import parse_json, write_text
+from hqlm.registry import suggestion
 from hqlm.studies.designs import Trial
 from hqlm.studies.designs.base import Kind
 
@@ -173,3 +174,13 @@ def _read_number(text: str, key: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise ValueError(f"{key} is {text:.40}")
     return int(text)
+
+
+def check_response(response: str, measured: Collection[str]) -> None:
+    """Refuse a response that a trial does not have; what trials measure is known only once one has run.
+
+    Raises:
+        ConfigError: naming the figures of the trial.
+    """
+    if response not in measured:
+        raise ConfigError(f"response: no trial has '{response}'. {suggestion(response, list(measured))}")

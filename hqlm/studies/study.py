@@ -1,20 +1,42 @@
-"""What a study is: an experiment, what is varied in it by which design, and where its trials run."""
+"""Studies: an experiment, what is varied in it by which design, and where its trials run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from hqlm.errors import ConfigError
-from hqlm.files import check_plain
-from hqlm.registry import suggestion
-from hqlm.studies.designs import Design, Trial
+import yaml
+
+from hqlm.config.plugins import named
+from hqlm.config.sources import Config, Sources, read_config
+from hqlm.errors import ConfigError, RunError
+from hqlm.experiment import Experiment
+from hqlm.files import check_plain, write_text
+from hqlm.models.recipes import to_primitives
+from hqlm.models.trust import check_class_options, check_plugins
+from hqlm.quiet import quiet
+from hqlm.run import check_name
+from hqlm.studies.designs import Design, FullFactorial, Trial
+from hqlm.studies.engine import Trials
 from hqlm.studies.executors import Executor, LocalExecutor
 from hqlm.studies.factors import Factor, read_factors
+from hqlm.studies.planning import PlannedTrial, Planner, check_distinct
+from hqlm.studies.reading import read_study, with_known_path
+from hqlm.studies.reporting.build import make_report
+from hqlm.studies.reporting.page import html, write
+from hqlm.studies.reporting.wandb import publish, wandb_logger
+from hqlm.studies.store import STUDY, read_results
+from hqlm.studies.trial import reason
+
+if TYPE_CHECKING:
+    import pandas
 
 STUDIES: Final = Path("studies")  # where studies lie, below the working directory
 MANY_TRIALS: Final = 1_000  # more must be confirmed
@@ -24,10 +46,13 @@ MOST_TRIALS: Final = 100_000  # more are refused: each is resolved and checked b
 
 @dataclass(frozen=True)
 class Study:
-    """A study, as its file describes it.
+    """A designed experiment over many trainings.
+
+    Everything lies in `studies/<name>/`. Trials that are done are not repeated, and `run` resumes what was interrupted.
 
     Args:
-        base: configuration file of the experiment, or several, later ones on top, as for `hqlm fit --config`.
+        base: configuration file of the experiment, or several, later ones on top, as for `hqlm fit --config`; or a
+            whole configuration, as a mapping or an `Experiment`.
         design: which settings of the factors are tried.
         factors: dotted keys of the experiment, each with a list of levels, or `{low, high, log}`.
         overrides: dotted keys of the experiment with the values that all trials have.
@@ -35,23 +60,33 @@ class Study:
         executor: where trials run.
         response: the figure that is studied, such as `test/acc` or `test/loss`.
         name: of its folder below `studies`; by default that of its file.
+        plugins: modules to import first.
+
+    Raises:
+        ConfigError: for factors, overrides, seeds or a name that cannot be.
     """
 
-    base: str | list[str]
-    design: Design
+    base: str | list[str] | dict[str, Any]
+    design: Design = field(default_factory=FullFactorial)
     factors: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     executor: Executor = field(default_factory=LocalExecutor)
     response: str = "test/acc"
     name: str | None = None
+    plugins: list[str] | str = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in ("base", "design", "factors", "overrides", "seeds", "executor", "response"):
             if getattr(self, name) is None:
                 raise ConfigError(f"{name}: null is not possible. Give a value, or leave it out for the default")
-        check_plain(self.factors, "factors")
-        check_plain(self.overrides, "overrides")
+        if isinstance(self.base, Experiment):
+            object.__setattr__(self, "base", self.base.config)
+        for name in ("factors", "overrides"):  # from Python they may hold components
+            with suppress(RecursionError):  # which is refused below
+                object.__setattr__(self, name, to_primitives(getattr(self, name), name))
+            check_plain(getattr(self, name), name)
+        object.__setattr__(self, "seeds", [*self.seeds])
         twice = sorted(set(self.factors) & set(self.overrides))
         if twice:
             raise ConfigError(f"{twice[0]} is both a factor and an override of the study: leave one of them out")
@@ -61,26 +96,73 @@ class Study:
         if wrong is not None:
             raise ConfigError(f"seeds: {wrong!s:.40} is not possible: seeds are 0 or larger, at most {MOST_SEED}")
 
+    @classmethod
+    def read(cls, *files: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None) -> Study:
+        """Read a study from files, later ones on top, and lay values over them.
+
+        Args:
+            files: paths, or names of shipped studies such as `studies/ablation`.
+            overrides: dotted keys of the study with values, such as `{"seeds": [0, 1]}`.
+
+        Raises:
+            ConfigError: for files, options or values that a study does not have.
+        """
+        found = read_study(cls, Sources.from_python(files, overrides or {}))
+        assert found is not None
+        return found[0]
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], plugins: Sequence[str] = ()) -> Study:
+        """Return the study of a folder, whose files are data: they import nothing.
+
+        Args:
+            folder: of the study.
+            plugins: modules to import first, where the study has components that are not part of hqlm or of an
+                installed plugin.
+
+        Raises:
+            CheckpointError: when `study.yaml` names components that are not known.
+        """
+        path = Path(folder) / STUDY
+        Sources(flags=(("plugins", [*plugins]),)).load_plugins()
+        config = {key: with_known_path(key, value) for key, value in read_config(path).items()}
+        check_plugins(config.pop("plugins", None), path, plugins)
+        check_class_options({key: value for key, value in config.items() if key != "base"}, cls, path, plugins)
+        found = read_study(cls, Sources(((path, config),)))
+        assert found is not None
+        return found[0]
+
     @property
-    def bases(self) -> Sequence[Path]:
-        """The configuration files of the experiment."""
-        return [Path(path) for path in ([self.base] if isinstance(self.base, str) else self.base)]
+    def config(self) -> Config:
+        """The study as its file has it: every option with its value."""
+        return {each.name: to_primitives(getattr(self, each.name), each.name) for each in fields(self)}
+
+    @property
+    def bases(self) -> Sequence[str]:
+        """Configuration files of the experiment; none where it is given as a mapping."""
+        return [self.base] if isinstance(self.base, str) else [*self.base] if isinstance(self.base, list) else []
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
-        assert self.name is not None
+        """Folder of the study.
+
+        Raises:
+            ConfigError: for a study without a name.
+        """
+        if self.name is None:
+            raise ConfigError("name: the study has none. Name its folder below studies/, such as name='depth'")
+        check_name(self.name)
         return STUDIES / self.name
 
     @cached_property
-    def what_varies(self) -> tuple[Factor, ...]:
-        """The factors."""
+    def parsed_factors(self) -> tuple[Factor, ...]:
+        """The factors, checked."""
         return read_factors(self.factors)
 
     @cached_property
     def n_trials(self) -> int:
-        """The number of trials, known without making them."""
-        return self.design.n_settings(self.what_varies) * self.design.replicates * len(self.seeds)
+        """Number of trials, known without making them."""
+        return self.design.n_settings(self.parsed_factors) * self.design.replicates * len(self.seeds)
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -90,30 +172,86 @@ class Study:
             ConfigError: for too many, or as `Design.trials`.
         """
         check_trials(self.n_trials, is_confirmed=True)
-        return self.design.trials(self.what_varies, self.seeds)
+        return self.design.trials(self.parsed_factors, self.seeds)
 
     @property
     def aliasing(self) -> str:
-        """In plain words, which effects the design cannot tell apart.
+        """Effects that the design cannot tell apart, in plain words.
 
         Raises:
             ConfigError: for a design of too many runs.
         """
         check_trials(self.n_trials, is_confirmed=True)
-        return self.design.aliasing(self.what_varies)
+        return self.design.aliasing(self.parsed_factors)
 
-    def check_response(self, measured: Collection[str]) -> None:
-        """Refuse a response that a trial does not have; what trials measure is known only once one has run.
+    def plan(self) -> list[PlannedTrial]:
+        """Resolve all trials, make their parts and check them, before any of them runs.
 
         Raises:
-            ConfigError: naming the figures of the trial.
+            ConfigError: for a key that the experiment does not have, or a value it refuses, naming both.
         """
-        if self.response not in measured:
-            raise ConfigError(f"response: no trial has '{self.response}'. {suggestion(self.response, list(measured))}")
+        Sources(flags=(("plugins", self.plugins),)).load_plugins()
+        planner = Planner(self.base)
+        planned = [planner.plan(trial, {**self.overrides, **dict(trial.overrides)}) for trial in self.trials]
+        check_distinct(planned)
+        print("\n".join(planner.notes), end="\n" if planner.notes else "")
+        return planned
 
-    def overrides_of(self, trial: Trial) -> Mapping[str, Any]:
-        """Dotted keys of the experiment with the values of one trial, outer keys first."""
-        return dict(sorted({**self.overrides, **dict(trial.overrides)}.items()))
+    def run(self) -> Study:
+        """Run the trials that are not done, and return the study; `table` has the results, `report` analyses them.
+
+        Raises:
+            ConfigError: as `plan`, or when no trial measures the response.
+            RunError: when trials failed, naming the first; all others are done.
+            KeyboardInterrupt: after Ctrl-C; finished trials and epochs are kept.
+        """
+        with quiet():
+            trials = Trials(self.folder, self.plan(), self.response)
+            self.run_planned(trials)
+        failed = list(trials.todo.values())
+        if failed:
+            error = trials.record(failed[0])["error"]
+            raise RunError(f"{len(failed)} of {len(trials.planned)} trials failed. The first, {failed[0]}: {error}")
+        return self
+
+    def run_planned(self, trials: Trials) -> None:
+        """Run trials of this study, and report them where they report to W&B; arguments as `run` makes them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.folder / STUDY, yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
+        trials.run(self.executor)
+        self._publish(trials)
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """A row for each trial in run order: its factors, seed, status and figures, as `read_results` has them."""
+        return read_results(self.folder)
+
+    def report(self) -> tuple[Path, ...]:
+        """Analyse the trials that are done, write the report into the folder of the study, and return its files.
+
+        Raises:
+            MissingDependency: without the packages that analyse and draw.
+        """
+        results = self.table
+        return write(make_report(self, self.folder, results), results, self.folder)
+
+    def _repr_html_(self) -> str:
+        """Return the report as a page in a notebook; the options of the study before anything was run."""
+        if not (self.folder / STUDY).is_file():
+            return f"<pre>{yaml.safe_dump(self.config, sort_keys=False)}</pre>"
+        return html(make_report(self, self.folder, self.table))
+
+    def _publish(self, trials: Trials) -> None:
+        """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
+        config = trials.planned[0].config
+        try:
+            logger = wandb_logger(config)
+            if logger is not None:
+                report, results = make_report(self, self.folder, self.table, named(config)), self.table
+                publish(self.folder, report, results, logger)
+        except Exception as err:  # whatever it is, the trials are done
+            advice = f"`hqlm study publish {self.name}` makes it"
+            print(f"no summary run on W&B: {reason(err)}. {advice}", file=sys.stderr)
 
 
 def check_trials(count: int, is_confirmed: bool) -> None:

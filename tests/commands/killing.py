@@ -31,7 +31,8 @@ TRAINING = [
 ]  # fmt: skip
 COMPARISON = [
     "--model=TextModel", *TRAINING[1:], "--model.head.feature_encoder.n_qubits=3",
-    "--model.head.feature_encoder.n_layers=1", "--rivals=logistic_regression", "--trainer.max_epochs=1",
+    "--model.head.feature_encoder.n_layers=1", "--heads=LogisticRegressionHead", "--trainer.max_epochs=1",
+    "--plugins=tests.studies.inline", "--executor=InlineExecutor",
 ]  # fmt: skip
 TIMES = {"seconds", "training_seconds", "step_seconds", "sentences_per_second", "ended"}
 TIMED = {"log.txt", "table.md", "comparison.json"}  # files full of times; that they are there is all that is compared

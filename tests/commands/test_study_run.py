@@ -9,17 +9,17 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from hqlm.commands import main, study_estimate, study_trial
-from hqlm.commands.study_trial import run_trial
+from hqlm.commands import main
 from hqlm.files import lock_folder
 from hqlm.models import TextModel
 from hqlm.notices import say_once
+from hqlm.studies import estimate, trial
 from hqlm.studies.store import read_results, trial_folder
+from hqlm.studies.trial import run_trial
 from tests.kernels import share_kernels
 from tests.studies.tasks import is_alive
 
@@ -165,10 +165,9 @@ def test_a_dry_run_shows_trials_aliasing_and_time_and_runs_nothing(study, tmp_pa
 
 
 def test_an_estimate_counts_rounds_of_workers(monkeypatch):
-    monkeypatch.setattr(study_estimate, "embed_all", lambda configs: None)
-    monkeypatch.setattr(study_estimate, "_try_out", lambda config: (10.0, set()))
-    study = SimpleNamespace(executor=SimpleNamespace(workers=3), check_response=lambda measured: None)
-    lasting = study_estimate.estimate(study, [{}] * 4).lasting
+    monkeypatch.setattr(estimate, "embed_all", lambda configs: None)
+    monkeypatch.setattr(estimate, "_try_out", lambda config: (10.0, set()))
+    lasting = estimate.estimate([{}] * 4, 3).lasting
     assert lasting.startswith("about 20 s for 4 trials, 3 at a time; a trial takes about 10 s")
 
 
@@ -461,9 +460,7 @@ def test_trials_are_repeated_when_their_data_change(study, tmp_path, monkeypatch
 
 
 def test_the_log_of_every_trial_of_a_worker_holds_its_notices(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        study_trial, "_fit_and_test", lambda folder, config: say_once("rounding may change values") or {}
-    )
+    monkeypatch.setattr(trial, "_fit_and_test", lambda folder, config: say_once("rounding may change values") or {})
     for key in ("one", "two"):
         task = {"folder": str(tmp_path / key), "config": {}, "record": {}, "since": time.time()}
         assert run_trial(task)["status"] == "done"

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from hqlm.callbacks import WandbRun, finish_open_run, wandb_logger
-from hqlm.commands import study_run, study_trial
+from hqlm.studies import study as studies
+from hqlm.studies import trial
 from tests.callbacks.wandb_records import config_updates, history, pick, records, server
 from tests.commands.conftest import ROOT, SMALL, TINY
 
@@ -141,9 +142,10 @@ def test_an_evaluation_is_part_of_the_run_that_it_evaluates(fit, run, command):
 
 
 def test_a_summary_run_that_fails_does_not_fail_the_study(monkeypatch, capsys):
-    monkeypatch.setattr(study_run, "wandb_logger", lambda config: WandbRun(mode="offline"))
-    monkeypatch.setattr(study_run, "publish", lambda *args: 1 / 0)
-    study_run._publish(SimpleNamespace(folder=Path("s"), name="s"), [SimpleNamespace(config={})], [])
+    monkeypatch.setattr(studies, "wandb_logger", lambda config: WandbRun(mode="offline"))
+    monkeypatch.setattr(studies, "make_report", lambda *args: 1 / 0)
+    monkeypatch.setattr(studies, "read_results", lambda folder: None)
+    studies.Study("quickstart", name="s")._publish(SimpleNamespace(planned=[SimpleNamespace(config={})]))
     told = capsys.readouterr().err
     assert told == "no summary run on W&B: ZeroDivisionError: division by zero. `hqlm study publish s` makes it\n"
 
@@ -155,7 +157,7 @@ def test_a_trial_that_was_stopped_before_its_test_stays_one_run(study, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(study_trial, "measure", stop)
+        patch.setattr(trial, "measure", stop)
         assert study("--seeds=[0]").code == 130
     (folder,) = (path.parent for path in Path("studies/study/trials").glob("*/wandb"))
     name = pick(records(folder), "run")[0].run_id

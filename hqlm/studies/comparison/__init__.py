@@ -1,1 +1,1 @@
-"""A hybrid model beside its rivals, on the same rows and embeddings."""
+"""A model beside other heads, on the same rows and embeddings."""

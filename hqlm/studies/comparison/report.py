@@ -5,46 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hqlm.studies.comparison.compare import Comparison, Standing
+from hqlm.studies.comparison.analysis import ModelSummary, Unit
 from hqlm.studies.formatting import NONE, aligned, plain, show_p
 from hqlm.studies.statistics import ALPHA, Estimate
 
-_FIXED: Final = "; no seed changes a rival of scikit-learn, which stands beside every seed of the hybrid model"
+_FIXED: Final = "; no seed changes a head that is solved in one step, which is paired with every seed of the reference"
 
 # columns that fit a terminal, with headings to match; intervals are those over test rows
-_NARROW: Final = {0: "model", 1: "parameters", 2: "accuracy %", 5: "ECE %", 8: "hybrid minus it", 9: "p, Holm"}
+_NARROW: Final = {0: "model", 1: "parameters", 2: "accuracy %", 5: "ECE %", 8: "difference", 9: "p, Holm"}
 _NAME: Final = 20  # characters of a model's name there
 
 
-def markdown(comparison: Comparison, title: str, narrow: bool = False) -> str:
-    """Return the table, what it says of each rival, and what its columns mean.
+def markdown(
+    models: Sequence[ModelSummary], unit: Unit, rows: dict[int, dict[str, str]], n_test: int, title: str, narrow: bool
+) -> str:
+    """Return the table, a verdict on each baseline, and the meaning of the columns.
 
     Args:
-        comparison: of one model with others.
+        models: the reference, then the baselines.
+        unit: in what runs of a model differ.
+        rows: SHA-256 of each split and of its embeddings, by draw.
+        n_test: number of test rows.
         title: of the text.
         narrow: leave out columns so that the table fits a terminal.
     """
+    reference, *baselines = models
     parts = [
         f"# {plain(title)}",
-        table(comparison, narrow),
-        "\n".join(f"- {plain(verdict(rival, comparison.unit))}" for rival in comparison.standings[1:]),
+        _table(models, unit, narrow),
+        "\n".join(f"- {plain(verdict(each, reference.model, unit))}" for each in baselines),
+        "\n".join(f"- {plain(note)}" for note in _notes(models, unit, rows, n_test)),
     ]
-    parts.append("\n".join(f"- {plain(note)}" for note in notes(comparison)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(comparison: Comparison, narrow: bool = False) -> str:
+def _table(models: Sequence[ModelSummary], unit: Unit, narrow: bool) -> str:
     """Return one row for each model, in Markdown: all columns, or those that fit 100 characters."""
-    unit = comparison.unit
     header = [
         "model", "parameters", "accuracy % [test rows]", f"[{unit}]", "macro-F1 %", "ECE %", "training s",
-        "sentences/s, head", "hybrid minus it [test rows]", "p, Holm", f"hybrid minus it [{unit}]", "p, paired t",
+        "sentences/s, head", "difference [test rows]", "p, Holm", f"difference [{unit}]", "p, paired t",
     ]  # fmt: skip
-    rows = [_cells(standing) for standing in comparison.standings]
-    if any(row.difference_over_runs and row.difference_over_runs.wilcoxon for row in comparison.standings):
+    rows = [_cells(each) for each in models]
+    if any(each.difference_over_runs and each.difference_over_runs.wilcoxon for each in models):
         header.append("p, Wilcoxon")
-        for row, standing in zip(rows, comparison.standings, strict=True):
-            paired = standing.difference_over_runs
+        for row, each in zip(rows, models, strict=True):
+            paired = each.difference_over_runs
             row.append(show_p(paired.wilcoxon if paired else None))
     cells = [[plain(cell).replace("|", "\\|") for cell in row] for row in [header, *rows]]
     if narrow:
@@ -54,68 +59,70 @@ def table(comparison: Comparison, narrow: bool = False) -> str:
     return aligned(cells)
 
 
-def verdict(rival: Standing, unit: str) -> str:
-    """Whether the hybrid model is better or worse than a rival, or cannot be told from it."""
-    difference, p, paired = rival.difference, rival.p_holm, rival.difference_over_runs
+def verdict(baseline: ModelSummary, reference: str, unit: Unit) -> str:
+    """Return whether the reference is better or worse than a baseline, or cannot be told from it."""
+    difference, p, paired = baseline.difference, baseline.p_holm, baseline.difference_over_runs
     assert difference is not None
     assert p is not None
     points = f"{abs(100.0 * difference.mean):.1f} points"
     figures = f"difference {_points(difference)}, p {show_p(p)}"
     if paired is not None and paired.estimate.p is not None:
         figures += f"; over {unit} {_points(paired.estimate)}, p {show_p(paired.estimate.p)}"
-    over_units = _over_units(rival, unit)
+    over_units = _over_units(baseline, reference, unit)
     if p > ALPHA:
-        place = f"lies {points} {'below' if difference.mean < 0.0 else 'above'} it"
+        side = f"is {points} {'below' if difference.mean < 0.0 else 'above'} it"
         return (
-            f"The difference between the hybrid model and {rival.model} is not significant over test rows: the hybrid "
-            f"model {place if difference.mean else 'has the same accuracy'} ({figures}).{over_units}"
+            f"The difference between {reference} and {baseline.model} is not significant over test rows: {reference} "
+            f"{side if difference.mean else 'has the same accuracy'} ({figures}).{over_units}"
         )
     word = "worse" if difference.mean < 0.0 else "better"
-    place = f"significantly {word} than {rival.model} over test rows, by {points}"
-    return f"The hybrid model is {place} ({figures}).{over_units}"
+    return (
+        f"{reference} is significantly {word} than {baseline.model} over test rows, by {points} ({figures})."
+        f"{over_units}"
+    )
 
 
-def _over_units(rival: Standing, unit: str) -> str:
-    """Whether the difference is significant over seeds or draws too; nothing where there is no such test."""
-    paired = rival.difference_over_runs
+def _over_units(baseline: ModelSummary, reference: str, unit: Unit) -> str:
+    """Return whether the difference is significant over seeds or draws too; nothing where there is no such test."""
+    paired = baseline.difference_over_runs
     if paired is None or paired.estimate.p is None:
         return ""
     if paired.estimate.p > ALPHA:
         return f" Over {unit} the difference is not significant (p not adjusted)."
     word = "worse" if paired.estimate.mean < 0.0 else "better"
-    return f" Over {unit} the hybrid model is significantly {word} (p not adjusted)."
+    return f" Over {unit} {reference} is significantly {word} (p not adjusted)."
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """What the columns mean and what was held equal."""
-    rivals = comparison.standings[1:]
-    unit = comparison.unit
-    found = [
-        f"[test rows]: 95 % bootstrap interval over the {comparison.n_test:,} test rows, with these trained models; of "
-        "each row the share of runs that have it right. p: permutation test over test rows, adjusted for "
-        f"{len(rivals)} rivals by Holm's method; intervals are not adjusted.",
+def _notes(models: Sequence[ModelSummary], unit: Unit, rows: dict[int, dict[str, str]], n_test: int) -> list[str]:
+    """Return what the columns mean and what was held equal."""
+    reference, *baselines = models
+    return [
+        f"difference: {reference.model} minus the model of the row, in points.",
+        f"[test rows]: 95 % bootstrap interval over the {n_test:,} test rows, with these trained models; of "
+        "each row the fraction of runs that classify it correctly. p: permutation test over test rows, adjusted for "
+        f"{len(baselines)} baselines by Holm's method; intervals are not adjusted.",
         f"[{unit}]: 95 % interval over {unit} by Student's t, with these test rows; none where there is one run "
         "only or all accuracies are equal. Paired t "
         f"test over {unit}; neither its p nor the intervals are adjusted{_FIXED if unit == 'seeds' else ''}.",
-        _sizes_and_calibration(rivals),
-        "Training seconds: of the setting that was chosen, embedding left out. Sentences/s: by the head alone, from "
-        "embeddings, on the CPU; the text encoder is the same for all.",
-        "Epochs, learning rates of rival heads and C were chosen on the validation rows; test rows were read once, at "
-        "the end." + _choices(rivals),
-        "All models saw the same rows, embeddings and class numbers (SHA-256 of each split compared): "
+        _sizes_and_calibration(models),
+        "Training seconds: of the setting that was chosen, without embedding; of heads that are solved in one step "
+        "with the choice of C. Sentences/s: by the head alone, from embeddings, for a second of processor time; the "
+        "text encoder is the same for all.",
+        "Epochs, learning rates of baselines and C were chosen on the validation rows, never on test rows."
+        + _choices(baselines),
+        "All models saw the same rows, embeddings and class numbers, SHA-256 of each split: "
         + "; ".join(
-            f"draw {draw}: " + ", ".join(f"{split} {digest[:12]}" for split, digest in rows.items())
-            for draw, rows in comparison.rows.items()
+            f"draw {draw}: " + ", ".join(f"{split} {digest[:12]}" for split, digest in own.items())
+            for draw, own in rows.items()
         )
         + ".",
     ]
-    return found
 
 
-def _sizes_and_calibration(rivals: Sequence[Standing]) -> str:
-    """What parameters and ECE mean, with a word on kernels where such rivals took part."""
+def _sizes_and_calibration(models: Sequence[ModelSummary]) -> str:
+    """Return what parameters and ECE mean, with a word on kernels where there are any."""
     # kernel machines are what has support vectors, and what gives scores but no probabilities
-    kernels = [rival.model for rival in rivals if rival.counted == "support vectors"]
+    kernels = [each.model for each in models if each.counted == "support vectors"]
     names = " and ".join(kernels)
     sizes = f"; of {names} support vectors" if names else ""
     fitted = f"; {names}: probabilities by one temperature fitted on the validation rows" if names else ""
@@ -125,24 +132,24 @@ def _sizes_and_calibration(rivals: Sequence[Standing]) -> str:
     )
 
 
-def _choices(rivals: Sequence[Standing]) -> str:
-    chosen = [f"{rival.model} {' or '.join(rival.chosen)}" for rival in rivals if rival.chosen]
+def _choices(baselines: Sequence[ModelSummary]) -> str:
+    chosen = [f"{each.model} {' or '.join(each.chosen)}" for each in baselines if each.chosen]
     return f" Chosen: {', '.join(chosen)}." if chosen else ""
 
 
-def _cells(standing: Standing) -> list[str]:
-    paired = standing.difference_over_runs
+def _cells(summary: ModelSummary) -> list[str]:
+    paired = summary.difference_over_runs
     return [
-        standing.model,
-        f"{standing.parameters:,.0f}" + (" SV" if standing.counted == "support vectors" else ""),
-        f"{100.0 * standing.accuracy.mean:.1f} {_interval(standing.accuracy, '.1f')}",
-        _interval(standing.accuracy_over_runs, ".1f"),
-        f"{100.0 * standing.f1:.1f}",
-        f"{100.0 * standing.calibration_error:.1f}",
-        f"{standing.training_seconds:.2f}",
-        f"{float(f'{standing.sentences_per_second:.2g}'):,.0f}",
-        _points(standing.difference) if standing.difference else NONE,
-        show_p(standing.p_holm),
+        summary.model,
+        f"{summary.parameters:,.0f}" + (" SV" if summary.counted == "support vectors" else ""),
+        f"{100.0 * summary.accuracy.mean:.1f} {_interval(summary.accuracy, '.1f')}",
+        _interval(summary.accuracy_over_runs, ".1f"),
+        f"{100.0 * summary.f1:.1f}",
+        f"{100.0 * summary.calibration_error:.1f}",
+        f"{summary.training_seconds:.2f}",
+        f"{float(f'{summary.sentences_per_second:.2g}'):,.0f}",
+        _points(summary.difference) if summary.difference else NONE,
+        show_p(summary.p_holm),
         _points(paired.estimate) if paired else NONE,
         show_p(paired.estimate.p if paired else None),
     ]

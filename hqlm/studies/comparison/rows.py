@@ -3,19 +3,66 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hqlm.data import HqlmDataModule, Split
-from hqlm.errors import DataError
-from hqlm.models import EmbeddingModel
+from hqlm.errors import DataError, RunError
+from hqlm.experiment import Experiment
+from hqlm.models import EmbeddingModel, TextModel
+
+_SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The rows of one draw of the training rows, the same for every model.
+
+    Args:
+        class_names: of its labels.
+        hashes: SHA-256 of each split (texts and class numbers, in order) and of its embeddings.
+        test_embeddings: of the test rows `(rows, dim)`.
+    """
+
+    class_names: tuple[str, ...]
+    hashes: dict[str, str]
+    test_embeddings: Tensor
+
+    @classmethod
+    def read(cls, experiment: Experiment, index: int) -> Draw:
+        """Read and embed the rows of an experiment; a text encoder that is tuned is tuned first.
+
+        Raises:
+            DataError: when a split has fewer than two rows, the training rows lack a class, or rows have labels that
+                no training row has.
+        """
+        data, model = experiment.data, experiment.model
+        assert data is not None
+        assert isinstance(model, TextModel)
+        data.prepare_data()
+        data.setup("fit")
+        model.tune(data)
+        data.setup("test")
+        rows = {split: Rows.read(data, model, split) for split in _SPLITS}
+        missing = [name for number, name in enumerate(data.class_names) if not (rows["train"].labels == number).any()]
+        if missing:
+            raise DataError(
+                f"draw {index}: none of the {len(rows['train'].texts)} training rows has the label "
+                f"{' or '.join(repr(name) for name in missing)}. Take more rows: data.samples_per_class draws every "
+                "class"
+            )
+        hashes = {key: digest for split, own in rows.items() for key, digest in own.hashes(split).items()}
+        return cls(data.class_names, hashes, torch.from_numpy(rows["test"].embeddings))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Embedded, labelled rows.
+    """Embedded, labelled rows of a split.
 
     Args:
         texts: one a row.
@@ -27,8 +74,20 @@ class Rows:
     labels: NDArray[np.int64]
     embeddings: NDArray[np.float32]
 
+    @classmethod
+    def read(cls, data: HqlmDataModule, model: EmbeddingModel, split: Split) -> Rows:
+        """Return the rows of a split that is set up, embedded by the text encoder of a model.
+
+        Raises:
+            DataError: when there are fewer than two, or one has a label that is no class of the training rows.
+        """
+        texts = data.texts(split)
+        if len(texts) < 2:
+            raise DataError(f"the {split} split has {len(texts)} rows; a comparison needs two or more")
+        return cls(tuple(texts), np.array(data.labels(split), dtype=np.int64), model.embed(texts).numpy())
+
     def hashes(self, split: Split) -> dict[str, str]:
-        """SHA-256 by name of the split: of texts and class numbers, in order, and of their embeddings."""
+        """Return the SHA-256 of texts and class numbers, in order, and that of their embeddings, by name."""
         digest = hashlib.sha256()
         for text in self.texts:
             encoded = text.encode()
@@ -38,32 +97,19 @@ class Rows:
         return {split: digest.hexdigest(), f"{split}_embeddings": embeddings.hexdigest()}
 
 
-def split_title(key: str) -> str:
-    """What a key of `Rows.hashes` stands for: `test rows`, `test embeddings`."""
-    return key.replace("_", " ") if "_" in key else f"{key} rows"
+def check_draws(hashes: Mapping[int, Mapping[str, str]]) -> None:
+    """Refuse draws that share their training rows, or do not share their test rows.
 
-
-def read_rows(data: HqlmDataModule, model: EmbeddingModel, split: Split) -> Rows:
-    """The rows of a split that is set up, embedded by the text encoder of `model`.
+    Args:
+        hashes: SHA-256 of each split by draw.
 
     Raises:
-        DataError: when the split has fewer than two rows, or a label that is no class of the training rows.
+        RunError: saying what to change.
     """
-    texts = data.texts(split)
-    if len(texts) < 2:
-        raise DataError(f"the {split} split has {len(texts)} rows; a comparison needs two or more")
-    return Rows(tuple(texts), np.array(data.labels(split), dtype=np.int64), model.embed(texts).numpy())
-
-
-def check_classes(rows: Rows, class_names: tuple[str, ...], where: str) -> None:
-    """Refuse training rows that lack a class.
-
-    Raises:
-        DataError: naming the classes that are missing.
-    """
-    missing = [name for number, name in enumerate(class_names) if not (rows.labels == number).any()]
-    if missing:
-        raise DataError(
-            f"{where}: none of the {len(rows.texts)} training rows has the label "
-            f"{' or '.join(repr(name) for name in missing)}. Take more rows: data.samples_per_class draws every class"
+    if len({own["test"] for own in hashes.values()}) > 1:
+        raise RunError(
+            "draws have different test rows, so that predictions form no pairs. Leave data.limit_test and data.folds "
+            "out: they draw test rows by data.seed"
         )
+    if len({own["train"] for own in hashes.values()}) < len(hashes):
+        raise RunError("all draws contain the same training rows. Set --data.samples_per_class, or leave --draws out")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from hqlm.errors import RunError
 from hqlm.resources import usable_cores
 from hqlm.studies.executors.base import Executor, Outcome, RunTrial, call, check_workers
 
@@ -37,7 +40,12 @@ class LocalExecutor(Executor):
         return self.n_workers or usable_cores()
 
     def run(self, run_trial: RunTrial, tasks: Sequence[Any]) -> Iterator[Outcome]:
-        """As in the base class."""
+        """As in the base class.
+
+        Raises:
+            RunError: in a script that would run as a whole in every worker.
+        """
+        _check_main()
         waiting = deque(enumerate(tasks))
         team: dict[Any, _Worker] = {}
         try:
@@ -90,6 +98,16 @@ class _Worker:
         self._process.kill()
         self._process.join()
         self.pipe.close()
+
+
+def _check_main() -> None:
+    """Refuse a script that has no `if __name__ == "__main__":`, since every worker imports it."""
+    script = getattr(sys.modules["__main__"], "__file__", None)  # a notebook has none
+    if script and Path(script).suffix == ".py" and "__main__" not in Path(script).read_text(encoding="utf-8"):
+        raise RunError(
+            f"workers import the script {script}, which would run as a whole in each of them. Put what it does below "
+            "`if __name__ == '__main__':`"
+        )
 
 
 @contextmanager

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,33 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.circuits import Circuit
-from hqlm.errors import HqlmError, RunError
+from hqlm.errors import HqlmError, MissingDependency, RunError
 from hqlm.models import TextModel
-from hqlm.run import CONFIG, PREDICTIONS, load
+from hqlm.run import CONFIG, PREDICTIONS, TEST, load
 from hqlm.studies.analysis.ablation import analyse_ablation
 from hqlm.studies.analysis.effects import analyse_effects
 from hqlm.studies.analysis.measures import Measure, measure
 from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.analysis.trend import analyse_trends
+from hqlm.studies.comparison.outcomes import read_predictions
 from hqlm.studies.designs import Scaling
 from hqlm.studies.reporting import ablation, effects, trend
 from hqlm.studies.reporting.contents import Drawing, Findings, Report, Table
-from hqlm.studies.store import DESIGN, DONE, FAILED, STUDY, read_record, trial_folder
-from hqlm.studies.study import Study
+from hqlm.studies.store import DESIGN, DONE, FAILED, STUDY, check_response, read_record, trial_folder
 
 if TYPE_CHECKING:
     import pandas
 
+    from hqlm.studies.study import Study
+
 Array = NDArray[np.float64]
 
 SCALED: Final = ("test/acc", "test/loss", "step_seconds", "parameters")  # what a scaling study looks at
+_NEEDED: Final = ("statsmodels", "scipy", "pandas", "matplotlib", "jinja2")
 _FEWEST: Final = 3  # trials that an analysis takes
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed", "status", "error", "seconds")
 _MODULES: Final = {"features": "First module", "quantum": "Second module", "feature_map": "Feature map"}  # of heads
 
 
-def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequence[str] = ()) -> Report:
-    """Return the report of whatever trials are done.
+def make_report(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequence[str] = ()) -> Report:
+    """Return the report of the trials that are done.
 
     Args:
         study: as its file describes it.
@@ -50,7 +52,11 @@ def build(study: Study, folder: Path, results: pandas.DataFrame, plugins: Sequen
 
     Raises:
         ConfigError: when trials are done and none has the response.
+        MissingDependency: without the packages that analyse and draw.
     """
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise MissingDependency(f"a report needs {', '.join(missing)}: pip install 'hqlm[study]'")
     _check_design(study, folder, results)
     own = measure(study.response)
     done = results[results["status"] == DONE]
@@ -79,7 +85,7 @@ def _check_design(study: Study, folder: Path, results: pandas.DataFrame) -> None
     Raises:
         RunError: naming the first.
     """
-    for factor in study.what_varies:
+    for factor in study.parsed_factors:
         if factor.key not in results:
             wrong = "is missing"
         else:
@@ -106,11 +112,11 @@ def _read_text(path: Path) -> str:
 
 def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) -> Findings | None:
     if len(done):
-        study.check_response(list(done.columns[done.columns.get_loc("seconds") + 1 :]))  # there the figures begin
+        check_response(study.response, list(done.columns[done.columns.get_loc("seconds") + 1 :]))  # figures begin there
         done = done[done[own.key].notna()]
     if len(done) < _FEWEST:
         return None
-    factors, design = study.what_varies, study.design
+    factors, design = study.parsed_factors, study.design
     if design.analysis == "ablation":
         correct = partial(_correct, folder)
         return ablation.describe(analyse_ablation(done, factors, own.key, correct), own)
@@ -123,25 +129,28 @@ def _findings(study: Study, folder: Path, done: pandas.DataFrame, own: Measure) 
 
 
 def _correct(folder: Path, trial: str) -> Array | None:
-    """Which test rows a trial has right `(rows,)`; None where its predictions are missing or labels unknown."""
-    path = trial_folder(folder, trial) / "test" / PREDICTIONS
-    if not path.is_file():
+    """Return which test rows a trial has right `(rows,)`; None where its predictions are missing or labels unknown."""
+    path = trial_folder(folder, trial)
+    if not (path / TEST / PREDICTIONS).is_file():
         return None
+    header, rows = read_predictions(path)
     try:
-        rows = list(csv.DictReader(io.StringIO(_read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE))
-        return np.array([float(row["label"] == row["predicted"]) for row in rows])
-    except (KeyError, csv.Error) as err:
-        raise RunError(f"cannot read {path}: it has no {err}. Remove the folder {path.parents[1]}") from err
+        label, predicted = header.index("label"), header.index("predicted")
+        return np.array([float(row[label] == row[predicted]) for row in rows])
+    except (ValueError, IndexError) as err:
+        raise RunError(
+            f"cannot read {path / TEST / PREDICTIONS}: it lacks labels or predictions. Remove the folder {path}"
+        ) from err
 
 
 def _design(study: Study, results: pandas.DataFrame) -> str:
-    factors = "; ".join(f"{factor.key}: {_values(factor.values, factor.is_range)}" for factor in study.what_varies)
+    factors = "; ".join(f"{factor.key}: {_values(factor.values, factor.is_range)}" for factor in study.parsed_factors)
     blocks = results["block"].nunique()
     purpose = (study.design.__doc__ or "").partition("\n")[0]
     text = (
         f"Design {type(study.design).__name__}: {purpose} {len(results)} trials in {blocks} block{'s' * (blocks != 1)} "
         f"of {len(results) // max(blocks, 1)}, a seed a block, run order drawn at random within blocks. The base "
-        f"experiment is {', '.join(map(str, study.bases))}."
+        f"experiment is {', '.join(study.bases) or f'written out in {STUDY}'}."
     )
     return f"{text} Factors: {factors}." if factors else text
 

@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from filelock import FileLock
 
 from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
 from hqlm.callbacks.wandb_report import page
+from hqlm.config.sources import Config
+from hqlm.experiment import Experiment
 from hqlm.studies.formatting import plain
 from hqlm.studies.reporting.contents import Drawing, Figure, Report
 from hqlm.studies.reporting.page import html
@@ -20,20 +23,25 @@ from hqlm.studies.store import STUDY
 if TYPE_CHECKING:
     import pandas
 
+_LOCK: Final = "wandb.lock"
 
-def publish_study(folder: Path, report: Report, results: pandas.DataFrame, logger: WandbRun) -> bool:
+
+def wandb_logger(config: Config) -> WandbRun | None:
+    """Return the W&B logger of a resolved configuration of the user; None where there is none."""
+    return next(iter(Experiment.from_config(config).parts.wandb_loggers), None)
+
+
+def publish(folder: Path, report: Report, results: pandas.DataFrame, logger: WandbRun) -> None:
     """Record a run of job type `summary` in the study's group, or record it anew: a study has one.
 
-    Its configuration is the study file; its notes are the report's words.
+    Its configuration is the study file; its notes are the report's words. What W&B fails at is printed and stops
+    nothing; one process does it at a time.
 
     Args:
         folder: of the study.
         report: what is to be told.
         results: all trials.
         logger: where the trials are reported: project, entity, group, mode and timeout.
-
-    Returns:
-        Whether it was recorded; what W&B fails at is told and stops nothing.
 
     Raises:
         ConfigError: for `online` without an account.
@@ -43,19 +51,21 @@ def publish_study(folder: Path, report: Report, results: pandas.DataFrame, logge
     contents = _contents(report, results)
     counts = {f"trials/{status}": int(count) for status, count in results["status"].value_counts().items()}
     logger.unharmed = "the study is complete all the same"
-    logger.begin(
-        folder,
-        group=logger.group or name,
-        job_type="summary",
-        name=f"{name}-summary",
-        notes="\n\n".join(map(plain, [report.progress, *(report.findings.summary if report.findings else ())])),
-    )
-    logger.log_hyperparams(yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")))
-    logger.attempt(lambda run: run.log(contents))
-    logger.attempt(lambda run: run.summary.update(counts))
-    recorded = logger.version is not None
-    finish_open_run()
-    return recorded
+    with FileLock(folder / _LOCK):
+        logger.begin(
+            folder,
+            group=logger.group or name,
+            job_type="summary",
+            name=f"{name}-summary",
+            notes="\n\n".join(map(plain, [report.progress, *(report.findings.summary if report.findings else ())])),
+        )
+        logger.log_hyperparams(yaml.safe_load((folder / STUDY).read_text(encoding="utf-8")))
+        logger.attempt(lambda run: run.log(contents))
+        logger.attempt(lambda run: run.summary.update(counts))
+        recorded = logger.version is not None
+        finish_open_run()
+    if recorded:
+        print(f"recorded for W&B: what the study shows, as the run {name}-summary of the group {logger.group or name}")
 
 
 def _contents(report: Report, results: pandas.DataFrame) -> dict[str, Any]:

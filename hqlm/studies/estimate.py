@@ -16,12 +16,11 @@ from filelock import FileLock
 from lightning.pytorch import Callback
 
 from hqlm.cache import make_cache_folder
-from hqlm.commands.study_trial import COUNTS, TIMES, reason
 from hqlm.config.sources import Config
 from hqlm.experiment import Experiment
 from hqlm.models import EmbeddingModel
 from hqlm.notices import say_if_slow
-from hqlm.studies.study import Study
+from hqlm.studies.trial import COUNTS, TIMES, reason
 
 _SAMPLES: Final = 4  # settings that are timed
 _BATCHES: Final = 10  # of training, of validation and of test
@@ -35,41 +34,44 @@ class Estimate:
     Args:
         lasting: what all of them will take, in words; empty when none of those that were tried could run.
         failures: of each that could not run, why.
+        measured: names of the figures of those that ran.
     """
 
     lasting: str
     failures: tuple[str, ...]
+    measured: tuple[str, ...]
 
 
-def estimate(study: Study, configs: Sequence[Config]) -> Estimate:
-    """What trials will take, from some that lie evenly among them; and what is wrong with those that cannot run.
+def estimate(configs: Sequence[Config], workers: int) -> Estimate:
+    """Estimate the time that trials take from some that lie evenly among them, and find what some of them fail at.
 
-    Raises:
-        ConfigError: when one of those does not measure the response of the study.
+    Args:
+        configs: resolved configurations of the trials.
+        workers: number of trials at a time.
     """
     embed_all(configs)
     step = max(1, len(configs) // _SAMPLES)
     sample = [configs[place] for place in range(0, len(configs), step)][:_SAMPLES]
-    seconds, failures = [], []
+    seconds, failures, measured = [], [], list[str]()
     with _one_thread():
         for config in sample:
             try:
-                taken, measured = _try_out(config)
+                taken, names = _try_out(config)
             except Exception as err:  # whatever it is, it would fail the trial
                 failures.append(f"of the {len(sample)} trials that were timed, one would fail: {reason(err)}")
                 continue
-            study.check_response(measured)
+            measured += sorted(names)
             seconds.append(taken)
     lasting = ""
     if seconds:
-        mean, workers = statistics.mean(seconds), study.executor.workers
+        mean = statistics.mean(seconds)
         total = words(mean * -(-len(configs) // workers))
         lasting = (
             f"about {total} for {len(configs)} trials, {workers} at a time; a trial takes about {mean:.0f} s, by "
             f"{_BATCHES} steps of {len(seconds)} of them, if the machine stays as busy as it is now and trials side by "
             "side do not slow each other down"
         )
-    return Estimate(lasting, tuple(failures))
+    return Estimate(lasting, tuple(failures), tuple(dict.fromkeys(measured)))
 
 
 def embed_all(configs: Sequence[Config]) -> None:

@@ -17,7 +17,7 @@ from hqlm.experiment import Experiment
 from hqlm.files import clear_folder, lock_folder
 from hqlm.notices import say_once
 from hqlm.quiet import printed_to, quiet
-from hqlm.run import Run, measure
+from hqlm.run import TEST, Run, measure
 from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
@@ -105,7 +105,7 @@ def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     score = experiment.model.score
     summary = experiment.fit_or_resume(folder)
     run = Run.at(folder)
-    metrics = measure(experiment.resolved, "test", run.checkpoint, run.folder / "test")
+    metrics = measure(experiment.resolved, "test", run.checkpoint, run.folder / TEST)
     finish_open_run()
     counts = summary["parameters"]
     own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in TIMES}}

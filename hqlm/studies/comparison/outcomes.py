@@ -1,0 +1,153 @@
+"""Results of one trained and tested model of a comparison, row by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hqlm.data.predictions import write_table
+from hqlm.errors import RunError
+from hqlm.heads.solved import SolvedModule
+from hqlm.models import TextModel
+from hqlm.run import PREDICTIONS, TEST, Run
+
+Array = NDArray[np.float64]
+
+_TICK: Final = 1e-9  # resolution of the clock, seconds
+_BATCH: Final = 32  # rows, of a data set that has no batch size
+_ABOUT: Final = ("model", "draw", "seed", "row")  # columns before those of a model's own predictions
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model and its predictions of all test rows.
+
+    Args:
+        model: name of its head.
+        draw: index of the draw of the training rows.
+        seed: of initial values and order; None where no seed changes it.
+        labels: class numbers `(rows,)`.
+        predicted: likewise.
+        probabilities: of each class `(rows, n_classes)`.
+        parameters: size of the head.
+        counted: unit of the size.
+        chosen: what was chosen on the validation rows beside the epoch, for example `C=10`.
+        training_seconds: of the chosen setting, embedding left out.
+        sentences_per_second: classified by the head from embeddings, a batch at a time, on the CPU.
+    """
+
+    model: str
+    draw: int
+    seed: int | None
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probabilities: Array
+    parameters: int = 0
+    counted: str = "trainable"
+    chosen: str = ""
+    training_seconds: float = 0.0
+    sentences_per_second: float = 0.0
+
+    @property
+    def correct(self) -> Array:
+        """1 where the prediction is right, else 0."""
+        right: Array = (self.labels == self.predicted).astype(np.float64)
+        return right
+
+
+def read_outcome(
+    folder: Path, plugins: Sequence[str], name: str, draw: int, seed: int, lr: float | None, embeddings: Tensor
+) -> Outcome:
+    """Return the outcome of a trial from its run.
+
+    Args:
+        folder: of the trial.
+        plugins: modules that its configuration may name.
+        name: of the head.
+        draw: index of the draw.
+        seed: of the trial.
+        lr: learning rate that was chosen; None where there was no choice.
+        embeddings: of the test rows, which the head is timed on.
+
+    Raises:
+        RunError: when predictions are missing or damaged.
+    """
+    run = Run(folder, plugins)
+    model = run.model
+    assert isinstance(model, TextModel)
+    head = model.head
+    chosen = "" if lr is None else f"lr={lr:g}"
+    if isinstance(head, SolvedModule):
+        chosen = f"C={float(head.strength):g}"
+    size, counted = head.size()
+    header, rows = read_predictions(folder)
+    names = {name.removeprefix("p_"): number for number, name in enumerate(header[3:])}
+    try:
+        return Outcome(
+            name,
+            draw,
+            None if head.solves and not head.is_trained else seed,
+            np.array([names[row[1]] for row in rows]),
+            np.array([names[row[2]] for row in rows]),
+            np.array([[float(value) for value in row[3:]] for row in rows]),
+            size,
+            counted,
+            chosen,
+            run.summary["training_seconds"],
+            _measure_speed(head, embeddings, int(run.config["data"]["init_args"].get("batch_size", _BATCH))),
+        )
+    except (LookupError, ValueError, TypeError) as err:
+        raise RunError(
+            f"{folder / TEST / PREDICTIONS} is damaged ({type(err).__name__}: {err}). Remove the folder {folder}: the "
+            "model is trained again"
+        ) from err
+
+
+def read_predictions(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of `test/predictions.tsv` of a trial.
+
+    Raises:
+        RunError: when it cannot be read.
+    """
+    path = folder / TEST / PREDICTIONS
+    try:
+        text = path.read_text(encoding="utf-8")
+        header, *rows = csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    except (OSError, ValueError, csv.Error) as err:
+        raise RunError(f"cannot read {path} ({err}). Remove the folder {folder}: the model is trained again") from err
+    return header, rows
+
+
+def write_all_predictions(path: Path, folders: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
+    """Write one table of the predictions of all models: model, draw, seed and row, then the columns of each."""
+    table, header = [], [""]
+    for folder, outcome in zip(folders, outcomes, strict=True):
+        header, rows = read_predictions(folder)
+        seed = "" if outcome.seed is None else str(outcome.seed)
+        table += [
+            [outcome.model, str(outcome.draw), seed, str(index), *row[1:]] for index, row in enumerate(rows, start=1)
+        ]
+    write_table(path, [*_ABOUT, *header[1:]], table)
+
+
+def _measure_speed(head: Any, embeddings: Tensor, batch: int) -> float:
+    """Return rows a second of processor time, by the median batch; the first one, which warms up, is left out."""
+    seconds = []
+    batches = torch.split(embeddings, batch)
+    with torch.no_grad():
+        for rows in batches:
+            start = time.process_time()
+            head(rows)
+            seconds.append((time.process_time() - start) / len(rows))
+    return 1.0 / max(statistics.median(seconds[1:] or seconds), _TICK)
