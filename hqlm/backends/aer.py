@@ -1,7 +1,7 @@
 """Circuits on Aer, Qiskit's simulator: exact values and samples, with channels and initial states.
 
-Values are saved by the simulator for a whole array of parameters at a time; parameters are bound while it runs, which
-takes half the time of binding them before. Samples are those of its sampler primitive.
+The simulator saves values for a whole array of parameters at a time; it binds the parameters while it runs, which
+takes half the time of binding them before. Samples are drawn by its sampler primitive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ States = NDArray[np.complex128]
 
 
 def values(circuit: Circuit, angles: Angles, states: States | None, noise: Noise) -> NDArray[np.float64]:
-    """Expectation values `(rows, n_observables)` of state vectors, under noise of density matrices."""
+    """Return expectation values `(rows, n_observables)` of state vectors, or of density matrices under noise."""
     from qiskit_aer import AerSimulator
 
     program = _observed(circuit, noise)
@@ -37,7 +37,7 @@ def values(circuit: Circuit, angles: Angles, states: States | None, noise: Noise
         raise _refused(result.status)
     found, first = np.empty((len(angles), len(circuit.observables))), 0
     for _, rows in groups:
-        n_runs = len(rows) if parameters else 1  # without parameters rows that start alike end alike
+        n_runs = len(rows) if parameters else 1  # without parameters, rows with equal initial states have equal results
         saved = [result.data(run) for run in range(first, first + n_runs)]
         found[rows] = [[data[str(place)] for place in range(len(circuit.observables))] for data in saved]
         first += n_runs
@@ -47,7 +47,7 @@ def values(circuit: Circuit, angles: Angles, states: States | None, noise: Noise
 def bits(
     circuit: Circuit, angles: Angles, states: States | None, noise: Noise, shots: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Samples `(rows, shots, n_qubits)`, qubit 0 first; every row has a stream of random numbers of its own."""
+    """Return samples `(rows, shots, n_qubits)`, qubit 0 first; every row has its own random number stream."""
     from qiskit_aer import AerError
     from qiskit_aer.primitives import SamplerV2
 
@@ -65,7 +65,7 @@ def bits(
 
 @lru_cache(maxsize=64)
 def _observed(circuit: Circuit, noise: Noise) -> Program:
-    """The program that saves the value of each observable under its number."""
+    """Return the program that saves the value of each observable under its index."""
     from qiskit.quantum_info import Pauli
 
     program = translated(circuit, noise)
@@ -77,13 +77,13 @@ def _observed(circuit: Circuit, noise: Noise) -> Program:
 
 @lru_cache(maxsize=64)
 def _measured(circuit: Circuit, noise: Noise) -> Program:
-    """The program that measures every qubit."""
+    """Return the program that measures every qubit."""
     program = translated(circuit, noise)
     return program._replace(circuit=program.circuit.measure_all(inplace=False))
 
 
 def _started_alike(program: Program, angles: Angles, states: States | None) -> list[tuple[Any, NDArray[np.intp]]]:
-    """Circuits, and the rows that each runs: rows that start from the same state share one."""
+    """Return circuits with the rows that each runs: rows that start from the same state share one."""
     if states is None:
         return [(program.circuit, np.arange(len(angles)))]
     groups: dict[bytes, list[int]] = {}

@@ -140,7 +140,7 @@ def test_bad_vectors_and_weights_are_refused():
         (np.empty((0, 3)), "given \\(0, 3\\)"),
         ([["a", "b"]], "vectors of numbers"),
         ([[1.0], [2.0, 3.0]], "vectors of numbers"),
-        ([[1e200, 1.0]], "too large to be squared"),
+        ([[1e200, 1.0]], "squares of some values overflow"),
     ):
         with pytest.raises(DataError, match=message):
             quantum(bad)
@@ -148,7 +148,7 @@ def test_bad_vectors_and_weights_are_refused():
         quantum(X, Y[:, :2])
     with pytest.raises(DataError, match="weights for vectors of 3 values, given 1"):
         replace(quantum, weights=(0.1,))(X)
-    with pytest.raises(UnsupportedExecution, match="AmplitudeMap gives a simulator its amplitudes"):
+    with pytest.raises(UnsupportedExecution, match="AmplitudeMap prepares amplitudes in a simulator"):
         QuantumKernel(AmplitudeMap(), execution=Execution(shots=10))(X)
     with pytest.raises(UnsupportedExecution, match="Use StatevectorBackend"):
         QuantumKernel(UploadMap(), backend=PennyLaneBackend())(X)

@@ -26,7 +26,7 @@ FLAGS = {
     "--model.head.feature_encoder.n_qubits=null": "n_qubits=null is not possible: it must have a value",
     "--model.head.execution.noise=ionq_fort": "Did you mean 'ionq_forte'?",
     "--model.head.execution.noise.two_qubits=0.1": "Did you mean 'two_qubit'?",
-    "--model.head.execution.noise.two_qubit=2": "lies between 0 and 1",
+    "--model.head.execution.noise.two_qubit=2": "must lie between 0 and 1",
     "--model.head.ablate=[long_rang]": "Did you mean 'long_range'?",
     "--model.head.ablate=[offset]": "'offset' changes nothing here",
     "--model.optimizer=Adamm": "Did you mean 'Adam'?",
@@ -268,8 +268,8 @@ def test_a_plugin_that_fails_gets_advice_only_where_it_is_not_found(run, tmp_pat
     ):
         result = run("fit", MODEL, "--data=ReviewsData", f"--plugins={module}")
         assert_refused(result, said)
-        assert "must lie in the working directory" not in result.err
-    assert "must lie in the working directory" in run("fit", MODEL, "--plugins=nowhere.at_all").err
+        assert "must be in the working directory" not in result.err
+    assert "must be in the working directory" in run("fit", MODEL, "--plugins=nowhere.at_all").err
 
 
 def test_the_nearest_run_is_named(run, trained):

@@ -199,7 +199,7 @@ def test_equal_seeds_give_equal_bodies(weights, tmp_path, monkeypatch):
 def test_what_would_train_nothing_is_refused(weights, peft):
     with pytest.raises(ConfigError, match="rank 1 or more"):
         LoRA(rank=0)
-    with pytest.raises(ConfigError, match=r"lora trains nothing with text_encoder\.stage=frozen"):
+    with pytest.raises(ConfigError, match=r"lora has no effect with text_encoder\.stage=frozen"):
         SentenceTransformerEncoder(weights, lora=LoRA())
     with pytest.raises(ConfigError, match="lr must be above 0"):
         encoder(weights, lr=0.0)
