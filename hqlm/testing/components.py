@@ -1,4 +1,4 @@
-"""Test suites of each slot, collected by pytest over the fixture `component` of `check.py`."""
+"""Test suites of each slot, which pytest collects with the fixture `component` of `check.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hqlm.testing.text_encoder import TextEncoderContract
 
 
 def _checked(contract: type, argument: str) -> Any:
-    """The suite with the component at hand in place of the fixture that a plugin author writes."""
+    """Return the suite with the current component instead of the fixture that a plugin author writes."""
 
     @pytest.fixture(name=argument)
     def given(self: object, component: Component) -> Component:

@@ -55,7 +55,7 @@ class FeatureEncoderContract:
         assert float(features.abs().max()) <= 1.0 + 1e-6
 
     def test_every_parameter_and_the_embedding_get_a_gradient(self, feature_encoder: FeatureEncoder) -> None:
-        """Nothing trainable stands idle, and a text encoder below can be trained."""
+        """No trainable parameter is unused, and a text encoder below can be trained."""
         module, embeddings = _fitted(feature_encoder), _embeddings().requires_grad_()
         module(embeddings).square().sum().backward()
         for name, tensor in (("the embedding", embeddings), *module.named_parameters()):
@@ -68,13 +68,13 @@ class FeatureEncoderContract:
         torch.testing.assert_close(module(embeddings), torch.cat([module(row[None]) for row in embeddings]))
 
     def test_what_is_fitted_travels_in_the_state_dict(self, feature_encoder: FeatureEncoder) -> None:
-        """A module built anew and loaded gives the same features, without being fitted."""
+        """A newly built module with loaded weights gives the same features, without being fitted."""
         module, copied = _fitted(feature_encoder), feature_encoder.build(_DIM)
         copied.load_state_dict(module.state_dict())
         assert torch.equal(module(_embeddings()), copied(_embeddings()))
 
     def test_ablating_it_leaves_a_fixed_projection_of_the_same_size(self, feature_encoder: FeatureEncoder) -> None:
-        """`ablated("feature_encoder")` has nothing to train; ablating twice changes no more."""
+        """`ablated("feature_encoder")` has nothing to train; a second ablation changes nothing more."""
         ablated = feature_encoder.ablated("feature_encoder")
         assert (ablated.n_features, ablated.n_groups) == (feature_encoder.n_features, feature_encoder.n_groups)
         assert not list(ablated.build(_DIM).parameters())
@@ -82,7 +82,7 @@ class FeatureEncoderContract:
 
     @pytest.mark.parametrize("word", ["entanglement", "long_range", "offset", "nonsense"])
     def test_an_ablated_encoder_has_the_same_size(self, feature_encoder: FeatureEncoder, word: str) -> None:
-        """So that what stands behind it fits, whatever the word."""
+        """So that the modules after it fit, whatever the ablation."""
         ablated = feature_encoder.ablated(word)
         assert isinstance(ablated, FeatureEncoder)
         assert (ablated.n_features, ablated.n_groups) == (feature_encoder.n_features, feature_encoder.n_groups)

@@ -1,4 +1,4 @@
-"""Shots: joint samples, their spread, readout errors and seeds."""
+"""Checks of shots: joint samples, their standard deviation, readout errors and seeds."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _global_generators() -> tuple[list[int], str]:
 
 
 class SamplingChecks(BackendSuite):
-    """Samples and what is estimated from them; a backend without shots must refuse them."""
+    """Samples and estimates from them; a backend without shots must reject them."""
 
     def sample(
         self, backend: QuantumBackend, circuit: Circuit, inputs: Tensor | None = None, **settings: object
     ) -> Tensor | None:
-        """Samples of the circuit, or None after seeing that the backend refuses."""
+        """Return samples of the circuit, or None after checking that the backend rejects them."""
         execution = Execution(**{"shots": 64, "seed": 1, **settings})  # type: ignore[arg-type]
         if not has_shots(backend) or missing(backend, circuit, None, execution.noise_model):
             with pytest.raises(UnsupportedExecution):

@@ -157,7 +157,7 @@ class TestEveryDataSet:
 
     def test_more_folds_than_rows_of_a_class_are_refused(self, make):
         data = make(folds=5000)
-        with pytest.raises(DataError, match="Set data.folds to"):
+        with pytest.raises(DataError, match=r"Set data\.folds to"):
             data.setup("fit")
 
     def test_a_model_may_bring_its_own_order_of_classes(self, make):

@@ -122,7 +122,7 @@ def test_unreachable_weights_say_what_to_install(monkeypatch):
         SentenceTransformerEncoder().build()
     with pytest.raises(EncoderError, match="give a local folder"):
         SentenceTransformerEncoder("somebody/no-such-model").build()
-    with pytest.raises(EncoderError, match="is no folder"):
+    with pytest.raises(EncoderError, match="is not a folder"):
         SentenceTransformerEncoder("./no/such/folder").build()
 
 

@@ -208,10 +208,10 @@ def test_words_remove_what_they_name():
         ({"ablate": ["main_circuit"]}, "'main_circuit' changes nothing"),
         ({"ablate": ["quantum", "alignment"]}, "'alignment' changes nothing"),
         ({"align": False, "ablate": ["alignment"]}, "'alignment' changes nothing"),
-        ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "neither AmplitudeMap nor what is before it has trainable"),
+        ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "neither AmplitudeMap nor what is before it has"),
         (
             {"feature_encoder": None, "feature_map": AmplitudeMap(), "ablate": ["offset"]},
-            "neither AmplitudeMap nor what is before it has trainable",
+            "neither AmplitudeMap nor what is before it has",
         ),
         ({"feature_encoder": QuantumFeatureEncoder(4, n_encoders=2)}, "2 groups.*merge=concat"),
         ({"feature_encoder": None, "dim": 384}, "one qubit for each of the 384 values.*LinearFeatureEncoder"),
@@ -239,7 +239,7 @@ def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
     alone.trainer = SimpleNamespace(world_size=2, callbacks=[])
     with pytest.raises(ConfigError, match=r"trainer\.devices=1"):
         alone.initialize()
-    with pytest.raises(ConfigError, match="was not fitted yet. Fit the model first"):
+    with pytest.raises(ConfigError, match="was not fitted yet"):
         alone.predict(["a film"])
     trained = TextModel(SentenceTransformerEncoder(stage="end_to_end"), KernelHead(**WHOLE), **classes)
     trained.head = built()

@@ -249,7 +249,9 @@ class TestEveryClassifier:
             with pytest.raises(ConfigError, match="list of texts"):
                 model.predict(bad)
         for said in (model.predict, model.embed):
-            with pytest.raises(DataError, match=r"the text 'ok \\ud83d' \(row 2 of 2\) holds half of a surrogate pair"):
+            with pytest.raises(
+                DataError, match=r"the text 'ok \\ud83d' \(row 2 of 2\) contains half of a surrogate pair"
+            ):
                 said(["film", "ok \ud83d"])
         assert model.predict([]) == []
 
