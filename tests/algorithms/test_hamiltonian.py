@@ -268,8 +268,8 @@ def test_numbers_and_names_beyond_what_is_possible_are_refused_briefly(terms, me
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("h.json", "[" * 100_000, "nested too deep"),
-        ("h.yaml", "- " * 100_000 + "1", "nested too deep"),
+        ("h.json", "[" * 100_000, "nested too deeply"),
+        ("h.yaml", "- " * 100_000 + "1", "nested too deeply"),
         ("h.yaml", "&a {ZZ: *a}", "within that value itself"),
         ("h.json", '{"ZZ": ' + "9" * 5_000 + "}", "more than 4,300 digits"),
         ("h.yaml", "ZZ: " + "9" * 400, "too many digits"),

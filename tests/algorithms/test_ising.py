@@ -203,7 +203,7 @@ def test_local_search_sees_weak_couplings_beside_strong_ones():
         ('{"nodes": [1], "edges": []}', "'nodes' must be a list of mappings"),
         ('{"nodes": [{"id": 0}], "edges": [[0, 1]]}', "'edges' must be a list of mappings"),
         ('{"nodes": [{"id": {"a": 1}}], "edges": [{"source": {"a": 1}, "target": 1}]}', "unhashable"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
         ('{"nodes": [{"id": "\\ud83d"}], "edges": []}', "surrogate"),
         ('{"nodes": [{"id": ' + "9" * 5_000 + '}], "edges": []}', "more than 4,300 digits"),
     ],

@@ -78,9 +78,9 @@ FLAGS = {
     "--plugins=os,": "cannot import the plugin",
 }
 VALUES = {  # of any option
-    "flow": ("[" * 3000, "is nested too deep: 200 levels are allowed"),
-    "closed": ("[" * 30_000 + "]" * 30_000, "is nested too deep"),
-    "blocks": ("- " * 3000 + "x", "is nested too deep"),
+    "flow": ("[" * 3000, "is nested too deeply"),
+    "closed": ("[" * 30_000 + "]" * 30_000, "is nested too deeply"),
+    "blocks": ("- " * 3000 + "x", "is nested too deeply"),
     "cycle": ("&a [*a]", "contains an alias of a value within that value itself"),
     "digits": ("9" * 5000, "an integer of more than 4,300 digits"),
     "keys": ("1:", "is not valid YAML"),
@@ -129,8 +129,8 @@ FILES = {
     "a: !!binary x": "the configuration file bad.yaml is not valid YAML",
     "a: &a [*a]": "contains an alias of a value within that value itself",
     "a: &a {<<: *a, b: 1}": "there is no option a.",
-    "a: " + "[" * 100_000: "is nested too deep",
-    "a: " + "{b: " * 20_000 + "1" + "}" * 20_000: "is nested too deep",
+    "a: " + "[" * 100_000: "is nested too deeply",
+    "a: " + "{b: " * 20_000 + "1" + "}" * 20_000: "is nested too deeply",
     "a: " + "9" * 5000: "more than 4,300 digits",
     'a: "\\ud800"': "the configuration file bad.yaml is not valid YAML",
     "trainer: []": "trainer=[] is not possible: it must be a mapping of options to values",

@@ -266,7 +266,7 @@ def test_a_silent_server_is_waited_for_once_in_a_study(study, monkeypatch):
 
     def wait(server, seconds):
         waits.append(seconds)
-        return TimeoutError("no answer within")
+        return TimeoutError("no answer")
 
     monkeypatch.setattr(wandb_logger, "_request", wait)
     monkeypatch.setenv("HQLM_WANDB_UNREACHABLE", "")  # so that it is put back

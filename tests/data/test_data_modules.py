@@ -358,7 +358,7 @@ class TestFileData:
         [
             ("rubbish", "row 2 is not valid JSON"),
             ("", "row 2 is not valid JSON"),
-            ('{"text": ' + "[" * 100_000, "row 2 is nested too deep"),
+            ('{"text": ' + "[" * 100_000, "row 2 is nested too deeply"),
             ('{"text": "x", "label": ' + "9" * 5_000 + "}", "row 2 contains an integer of more than 4,300 digits"),
             (
                 r'{"text": "ok \ud83d x", "label": 1}',
