@@ -134,18 +134,18 @@ def whole_number(what: str, number: object) -> int:
     try:
         return operator.index(number)  # type: ignore[arg-type]
     except TypeError as err:
-        raise CircuitError(f"{what} is a whole number, given {number!r}") from err
+        raise CircuitError(f"{what} must be a whole number, given {number!r}") from err
 
 
 def _check_parameter(name: str, angle: Weight | Input) -> None:
     numbers = isinstance(angle.index, Integral) and isinstance(angle.scale, Real)
     if not numbers or angle.index < 0 or not math.isfinite(angle.scale):
-        raise CircuitError(f"gate {name} has {angle}: an index starts at 0 and is whole, and the scale is finite")
+        raise CircuitError(f"gate {name} has {angle}: the index must be a whole number from 0, the scale finite")
 
 
 def _number(name: str, angle: object) -> float:
     if not isinstance(angle, Real):  # a tensor would make the circuit unhashable by value
-        raise CircuitError(f"the angle of gate {name} is a number, Weight(i) or Input(i), given {angle!r}")
+        raise CircuitError(f"the angle of gate {name} must be a number, Weight(i) or Input(i), given {angle!r}")
     if not math.isfinite(angle):
         raise CircuitError(f"the angle of gate {name} is not finite: {angle}")
     return float(angle)

@@ -190,7 +190,7 @@ class TextModel(EmbeddingModel):
         check_model(checkpoint["hyper_parameters"], folder / CONFIG, plugins)
         model = restored(checkpoint, folder / WEIGHTS, folder / BODY)
         if not isinstance(model, cls):
-            raise CheckpointError(f"{folder} holds a {type(model).__name__}, not a {cls.__name__}")
+            raise CheckpointError(f"{folder} holds a {type(model).__name__}, not an instance of {cls.__name__}")
         return model
 
     def configure_model(self) -> None:

@@ -51,7 +51,7 @@ def test_inverting_a_parameterised_gate_turns_the_sign_of_its_scale():
         (("CNOT", (1, 1)), "2 different wires"),
         (("X", (-1,)), "from 0 up"),
         (("X", ()), "1 different wires"),
-        (("X", (1.0,)), r"a wire of gate X is a whole number, given 1\.0"),
+        (("X", (1.0,)), r"a wire of gate X must be a whole number, given 1\.0"),
         (("RY", (0,)), "needs an angle"),
         (("X", (0,), 0.3), "takes no angle"),
         (("RY", (0,), math.nan), "not finite"),

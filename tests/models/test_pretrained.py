@@ -233,7 +233,7 @@ def test_a_model_that_was_never_trained():
 
 
 def test_a_model_of_another_class(saved):
-    with pytest.raises(CheckpointError, match="holds a TextModel, not a Other"):
+    with pytest.raises(CheckpointError, match="holds a TextModel, not an instance of Other"):
         type("Other", (TextModel,), {}).from_pretrained(saved)
 
 
