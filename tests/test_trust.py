@@ -296,7 +296,7 @@ def test_an_option_that_is_imported_is_not_inherited_from_another_class(here, ca
     assert (
         main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
     )
-    assert "Give --model.head.backend.device" in capfd.readouterr().err
+    assert "Set --model.head.backend.device" in capfd.readouterr().err
 
 
 STUDY_COMMANDS = [["study", "report", "tiny"], ["study", "publish", "tiny", "--mode=offline"]]

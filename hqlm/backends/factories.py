@@ -45,7 +45,7 @@ def _call(option: str, path: str, factory: Any) -> Any:
         inspect.signature(factory).bind()
     except TypeError as error:
         raise ConfigError(
-            f"{option}={path} is called without arguments, which failed: {error}. Write a function that passes them"
+            f"{option}={path} is called without arguments: {error}. Write a function that passes them"
         ) from error
     try:
         return factory()

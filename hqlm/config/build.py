@@ -87,7 +87,7 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
     parsed = parser.parse_object(config)
     seed = parsed["seed_everything"]
     if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed_everything={seed}: must be a whole number from 0 to {_LARGEST_SEED}")
+        raise ConfigError(f"seed_everything={seed} must be a whole number from 0 to {_LARGEST_SEED}")
     whole = load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml"))
     resolved = Resolved(with_whole_paths(whole), tuple(merger.notes))
     resolved.__dict__["parsed"] = parsed

@@ -74,7 +74,7 @@ def test_a_sampled_symmetric_matrix_is_unbiased():
 def test_noise_lowers_the_fidelity_of_a_vector_with_itself():
     noisy = QuantumKernel(ZZFeatureMap(), execution=Execution(shots=500, noise=Noise(two_qubit=0.1)))
     assert (noisy(X[:1], X[:1] + 1e-9) < 0.8).all()
-    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+    with pytest.raises(UnsupportedExecution, match=r"Set execution\.shots, or kind=projected"):
         QuantumKernel(ZZFeatureMap(), execution=Execution(noise=Noise(two_qubit=0.1)))(X)
     projected = QuantumKernel(ZZFeatureMap(), kind="projected", execution=Execution(noise=Noise(one_qubit=0.75)))
     np.testing.assert_allclose(projected(X), 1.0)  # every qubit is fully mixed

@@ -57,10 +57,10 @@ def test_inverting_a_parameterised_gate_turns_the_sign_of_its_scale():
         (("RY", (0,), math.nan), "not finite"),
         (("RY", (0,), math.inf), "not finite"),
         (("RY", (0,), "w0"), "number"),
-        (("RY", (0,), Weight(-1)), "index starts at 0"),
-        (("RY", (0,), Weight(0.0)), "is whole"),
-        (("RY", (0,), Input(0, math.nan)), "scale is finite"),
-        (("RY", (0,), Input(0, torch.tensor(2.0))), "scale is finite"),
+        (("RY", (0,), Weight(-1)), "index must be a whole number from 0"),
+        (("RY", (0,), Weight(0.0)), "must be a whole number from 0"),
+        (("RY", (0,), Input(0, math.nan)), "the scale finite"),
+        (("RY", (0,), Input(0, torch.tensor(2.0))), "the scale finite"),
     ],
 )
 def test_gates_that_cannot_be_are_refused(arguments, message):

@@ -116,7 +116,7 @@ FILES = {
     "model: {class_path: ClassicalClassifier}": "ClassicalClassifier is now TextModel with model.head=LinearHead, or",
     "model: {class_path: hqlm.models.hybrid.HybridClassifier}": "with model.head=QuantumHead",
     "model: {head: {bakend: 3}}": "Did you mean 'backend'?",
-    "model: {head: {execution: {noise: {readout: null}}}}": "readout=null is not",
+    "model: {head: {execution: {noise: {readout: null}}}}": "readout=null is invalid",
     "model: {head: {readout: some}}": "a whole number or all or auto",
     "model: {head: {execution: {shot: 3}}}": "Did you mean 'shots'?",
     "model: {head: {feature_encoder: {class_path: QuantumFeatureEncoder, "

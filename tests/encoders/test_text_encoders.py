@@ -90,7 +90,7 @@ def test_bfloat16_of_weights_that_are_trained_is_refused():
 
 def test_bfloat16_by_emulation_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
-    with pytest.raises(EncoderError, match=r"text_encoder\.precision=bfloat16: is not supported by this cpu"):
+    with pytest.raises(EncoderError, match=r"text_encoder\.precision=bfloat16 is not supported by this cpu"):
         SentenceTransformerEncoder(precision="bfloat16").build()(["film"])
 
 

@@ -231,7 +231,7 @@ def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
         built(feature_encoder=LinearFeatureEncoder(50))
     with pytest.raises(UnsupportedExecution, match="no circuit can undo"):
         fitted(tmp_path, execution=Execution(shots=10))
-    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+    with pytest.raises(UnsupportedExecution, match=r"Set execution\.shots, or kind=projected"):
         fitted(tmp_path, execution=Execution(noise=Noise(one_qubit=0.1)))
     classes = {"class_names": ["a", "b"], "embedding_dim": 15}
     alone = TextModel(HashingEncoder(dim=15), KernelHead(**{**WHOLE, "align": False}), **classes)
