@@ -47,11 +47,11 @@ class Contracted:
             if contract is None:
                 continue
             if isinstance(member, FunctionType):
-                setattr(cls, name, _checked(name, member, *contract))
+                setattr(cls, name, _wrap_method(name, member, *contract))
             elif isinstance(member, property) and member.fget is not None:
-                setattr(cls, name, property(_checked(name, member.fget, *contract), member.fset, member.fdel))
+                setattr(cls, name, property(_wrap_method(name, member.fget, *contract), member.fset, member.fdel))
             elif isinstance(member, cached_property):
-                checked = cached_property(_checked(name, member.func, *contract))
+                checked = cached_property(_wrap_method(name, member.func, *contract))
                 checked.__set_name__(cls, name)
                 setattr(cls, name, checked)
 
@@ -66,7 +66,7 @@ def _contract_of(cls: type, name: str) -> tuple[str, Callable[..., bool] | None]
     return None
 
 
-def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] | None) -> Any:
+def _wrap_method(name: str, method: Any, expected: str, check: Callable[..., bool] | None) -> Any:
     @wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         title = f"{type(self).__name__}.{name}"
@@ -79,7 +79,7 @@ def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] |
                 f"{title} raised {describe(err)} ({_place(err)}). It must return {expected}, or raise an HqlmError"
             ) from err
         if check is not None and not _fulfils(check, value, self, *_in_order(method, self, args, kwargs)):
-            raise ComponentError(f"{title} returned {_shown(value)}. It must return {expected}")
+            raise ComponentError(f"{title} returned {_show(value)}. It must return {expected}")
         return value
 
     setattr(call, _CONTRACT, (expected, check))
@@ -103,7 +103,7 @@ def _place(error: BaseException) -> str:
     return f"{last.filename}, line {last.lineno}"
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Describe a value of any type in a few words."""
     kind = type(value).__name__
     shape = getattr(value, "shape", None)

@@ -126,7 +126,7 @@ def user_mistake(error: BaseException | None) -> HqlmError | None:
     """
     chain = _chain(error)
     own = [each for each in chain if isinstance(each, HqlmError)]
-    return own[0] if own else _storage_error(chain) or next(filter(None, map(_refused_setting, chain)), None)
+    return own[0] if own else _storage_error(chain) or next(filter(None, map(_find_refused_setting, chain)), None)
 
 
 def was_interrupted(error: BaseException | None) -> bool:
@@ -197,7 +197,7 @@ def _storage_error(chain: list[BaseException]) -> StorageError | None:
     return None
 
 
-def _refused_setting(error: BaseException) -> ConfigError | None:
+def _find_refused_setting(error: BaseException) -> ConfigError | None:
     if type(error).__name__ not in _REFUSALS:
         return None
     module = _module(error)

@@ -65,14 +65,14 @@ def goemans_williamson(problem: Ising, n_cuts: int = 50, seed: int = 0) -> tuple
         The best bits `(n_spins,)` and the energies of all cuts `(n_cuts,)`.
     """
     draw = np.random.default_rng(seed)
-    vectors = _relaxed(problem, draw)
+    vectors = _solve_relaxation(problem, draw)
     signs = np.sign(vectors @ draw.normal(size=(vectors.shape[1], n_cuts))).T
     signs[signs == 0.0] = 1.0
     bits = _bits(signs[:, 1:] * signs[:, :1])
     return bits[problem.variable_part(bits).argmin()], problem.energies(bits)
 
 
-def _relaxed(problem: Ising, draw: np.random.Generator) -> Values:
+def _solve_relaxation(problem: Ising, draw: np.random.Generator) -> Values:
     """Return unit vectors `(n + 1, dimensions)` that minimise sum J_ij v_i.v_j, one vector at a time in turn."""
     fields, couplings = problem.scaled.arrays
     size = problem.n_spins + 1

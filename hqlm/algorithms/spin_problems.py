@@ -94,7 +94,7 @@ class GraphProblem(SpinProblem):
             return read_graph(self.graph)
         if not isinstance(self.graph, list | tuple):
             raise ConfigError(f"problem.graph must be a file or a list of edges, given {short(self.graph)}")
-        edges = [_named(edge) for edge in self.graph]
+        edges = [_parse_edge(edge) for edge in self.graph]
         graph = nx.MultiGraph()
         nodes = {node for edge in edges for node in edge[:2]}
         graph.add_nodes_from(sorted(nodes, key=lambda node: (isinstance(node, str), node)))  # numbers first
@@ -102,7 +102,7 @@ class GraphProblem(SpinProblem):
         return without_directions(graph)
 
 
-def _named(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
+def _parse_edge(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
     """Return two nodes and a weight."""
     is_list = isinstance(edge, list | tuple) and len(edge) in (2, 3)
     if (

@@ -43,7 +43,7 @@ def gate_matrix(gate: Gate, angle: Tensor | None, like: Tensor) -> Tensor:
     """
     name = gate.name
     if angle is None:
-        return _fixed({"CNOT": "X", "CZ": "Z"}.get(name, name), like.dtype, like.device)
+        return _fixed_matrix({"CNOT": "X", "CZ": "Z"}.get(name, name), like.dtype, like.device)
     identity, generator = _rotation(name[-1:] if gate.kind.controlled else name[1:], like.dtype, like.device)
     half = (angle / 2).view(-1, 1, 1)
     return torch.cos(half) * identity + torch.sin(half) * generator
@@ -59,7 +59,7 @@ def _rotation(letters: str, dtype: torch.dtype, device: torch.device) -> tuple[T
 
 @lru_cache(maxsize=256)
 @torch.inference_mode(False)  # cached for training too
-def _fixed(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _fixed_matrix(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     return _as(torch.tensor(_FIXED[name], dtype=torch.complex128), dtype, device)[None]
 
 

@@ -101,10 +101,10 @@ def _sampler(backend: Any, seed: int | None) -> Any:
         return import_module("qiskit_ibm_runtime").SamplerV2(mode=backend)
     from qiskit.primitives import BackendSamplerV2
 
-    return BackendSamplerV2(backend=_asked_again(backend), options={"seed_simulator": seed})
+    return BackendSamplerV2(backend=_refetch_results(backend), options={"seed_simulator": seed})
 
 
-def _asked_again(device: Any) -> Any:
+def _refetch_results(device: Any) -> Any:
     """Return the device with jobs whose results are fetched again, not run again, when the connection is lost."""
     from qiskit.providers import BackendV2
 

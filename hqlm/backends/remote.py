@@ -102,7 +102,7 @@ def measured(
         bits = _load(job) if keep else None
         if bits is None:
             try:
-                bits = _checked(retry(partial(run, job), sleep), job)
+                bits = _check_shape(retry(partial(run, job), sleep), job)
             except Exception as error:  # the SDK of the device may raise anything
                 raise RemoteError(_report(device, jobs, job, error, keep)) from error
             if keep:
@@ -191,7 +191,7 @@ def _save(job: Job, bits: Bits) -> None:
         ) from error
 
 
-def _checked(bits: Bits, job: Job) -> Bits:
+def _check_shape(bits: Bits, job: Job) -> Bits:
     if bits.shape != job.shape:
         raise RemoteError(f"it returned samples of shape {bits.shape}, expected {job.shape}")
     return bits

@@ -120,7 +120,7 @@ class WandbRun(WandbLogger):
             _open[:] = [self]
             return False
         finish_open_run()
-        run_id, was_sent = _recorded(folder)
+        run_id, was_sent = _find_record(folder)
         self._start(folder, was_sent, {"project": self.project, "entity": self.entity, "id": run_id, **settings})
         if self._experiment is None or self._experiment.disabled:
             return False
@@ -149,7 +149,7 @@ class WandbRun(WandbLogger):
             unharmed: what continues without the server, for the message.
         """
         server = _server()
-        if self._resolved_mode() != "online" or os.environ.get(_UNREACHABLE) == server:
+        if self._resolve_mode() != "online" or os.environ.get(_UNREACHABLE) == server:
             return False
         answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         threading.Thread(target=lambda: answers.put(_request(server, self.timeout)), daemon=True).start()
@@ -163,7 +163,7 @@ class WandbRun(WandbLogger):
 
     def _start(self, folder: Path, was_sent: bool, settings: Mapping[str, Any]) -> None:
         """Start the run online if the server answers in time, else offline."""
-        started, mode = time.monotonic(), self._resolved_mode()
+        started, mode = time.monotonic(), self._resolve_mode()
         kept = f"{self.unharmed}, and what would be sent is written to {folder / 'wandb'}"
         if mode == "online":
             if self.ask_server(kept):
@@ -184,7 +184,7 @@ class WandbRun(WandbLogger):
         except Exception as err:  # the client may raise anything
             rank_zero_info(f"W&B failed ({_first_line(err)}): {self.unharmed}, and nothing is sent to it")
 
-    def _resolved_mode(self) -> str:
+    def _resolve_mode(self) -> str:
         if self.mode != "auto":
             return self.mode
         return os.environ.get("WANDB_MODE") or ("online" if _has_account() else "offline")
@@ -238,7 +238,7 @@ def _remember_silence(err: Exception, unharmed: str) -> None:
     rank_zero_info(f"W&B did not answer ({_first_line(err)}): {unharmed}; `wandb sync` sends it later")
 
 
-def _recorded(folder: Path) -> tuple[str | None, bool]:
+def _find_record(folder: Path) -> tuple[str | None, bool]:
     """Return the id of the run whose records are in a folder, and whether they were sent online."""
     folders = (folder / "wandb").glob("*run-*-*")  # [offline-]run-<time>-<id>
     newest = max((path.name for path in folders), key=lambda name: name.removeprefix("offline-"), default="")

@@ -97,7 +97,7 @@ def _matrix(actual: list[int], predicted: list[int], names: list[str]) -> Any:
 
 def _tags(hparams: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ablations, then the other factors of a trial."""
-    for word in _ablated(hparams):
+    for word in _find_ablations(hparams):
         yield f"without {word}"[:_TAG]
     for key, value in overrides.items():
         name = key.rpartition(".")[2]
@@ -106,10 +106,10 @@ def _tags(hparams: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[
             yield f"{name}={shown}"[:_TAG]
 
 
-def _ablated(hparams: Mapping[str, Any]) -> Iterator[str]:
+def _find_ablations(hparams: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ablations in `ablate`, at any depth."""
     for key, value in hparams.items():
         if key == "ablate":
             yield from value or ()
         elif isinstance(value, Mapping):
-            yield from _ablated(value)
+            yield from _find_ablations(value)

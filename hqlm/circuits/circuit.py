@@ -63,8 +63,8 @@ class Circuit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_qubits", whole_number("n_qubits", self.n_qubits))
-        object.__setattr__(self, "gates", _shared(tuple(self.gates)))
-        object.__setattr__(self, "observables", _shared(tuple(self.observables)))
+        object.__setattr__(self, "gates", _share_equal(tuple(self.gates)))
+        object.__setattr__(self, "observables", _share_equal(tuple(self.observables)))
         if self.n_qubits < 1:
             raise CircuitError(f"a circuit needs at least one qubit, given n_qubits={self.n_qubits}")
         check_qubits(self.n_qubits)
@@ -148,7 +148,7 @@ class Circuit:
 
     def shift_inputs(self, k: int) -> Circuit:
         """Return the circuit with every input index raised by `k`."""
-        return replace(self, gates=tuple(_shifted(gate, k) for gate in self.gates))
+        return replace(self, gates=tuple(_shift_weight(gate, k) for gate in self.gates))
 
     def draw(self, width: int = 100) -> str:
         """Return a text drawing, one line per qubit, wrapped at `width` characters."""
@@ -171,13 +171,13 @@ class Circuit:
         return openqasm.program(self.n_qubits, self.gates, self.n_weights, self.n_inputs)
 
 
-def _shifted(gate: Gate, k: int) -> Gate:
+def _shift_weight(gate: Gate, k: int) -> Gate:
     if not isinstance(gate.angle, Input):
         return gate
     return replace(gate, angle=Input(gate.angle.index + k, gate.angle.scale))
 
 
 @lru_cache(maxsize=256)
-def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+def _share_equal(parts: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the first of equal tuples: backend caches compare circuits by `==`, then only by identity."""
     return parts

@@ -122,7 +122,7 @@ class Gate:
 
     def inverse(self) -> Gate:
         """Return the inverse gate."""
-        return Gate(self.kind.inverse, self.wires, _negated(self.angle), self.noisy)
+        return Gate(self.kind.inverse, self.wires, _negate(self.angle), self.noisy)
 
 
 def whole_number(what: str, number: object) -> int:
@@ -151,7 +151,7 @@ def _number(name: str, angle: object) -> float:
     return float(angle)
 
 
-def _negated(angle: Angle | None) -> Angle | None:
+def _negate(angle: Angle | None) -> Angle | None:
     if isinstance(angle, Weight | Input):
         return type(angle)(angle.index, -angle.scale)
     return None if angle is None else -angle

@@ -125,7 +125,7 @@ class Merger:
             return self._merge_options(below if isinstance(below, Mapping) else {}, above, options, where)
         is_options = options is not None and all(each is NoneType or _options(each) for each in members)
         if is_options and (above is not None or NoneType not in members):
-            raise ConfigError(f"{where}={_shown(above)} is invalid: it must be a mapping of options to values")
+            raise ConfigError(f"{where}={_show(above)} is invalid: it must be a mapping of options to values")
         if not classes or not isinstance(above, str | Mapping) or _is_text(above, members):
             return above
         if isinstance(above, Mapping) and "class_path" not in above:
@@ -141,7 +141,7 @@ class Merger:
     ) -> Config:
         merged = dict(below)
         for key, value in above.items():
-            self._known(key, options.types, where, options.owner)
+            self._check_known(key, options.types, where, options.owner)
             default = options.defaults.get(key)
             merged[key] = self._merge(merged.get(key, _ABSENT), value, options.types[key], _join(where, key), default)
         return merged
@@ -160,8 +160,8 @@ class Merger:
         component = self._find_class(path, classes, where)
         was_set, before = below is not _ABSENT, _node(below if below is not _ABSENT else default)
         is_same = before is not None and import_class(before["class_path"]) is component
-        kept = self._kept(before, component, where) if before is not None and (was_set or is_same) else {}
-        kept = {**_spelled_out(_node(default), component), **kept}
+        kept = self._keep_options(before, component, where) if before is not None and (was_set or is_same) else {}
+        kept = {**_spell_out(_node(default), component), **kept}
         node: Config = {"class_path": path if "." in path else _path(component), "init_args": kept, **spec}
         for key, value in (options or {}).items():
             node = self._set_option(node, [str(key)], value, component, where)
@@ -170,7 +170,7 @@ class Merger:
             self._note(before, node, component, explicit, was_set, where)
         return node
 
-    def _kept(self, before: Config, component: Any, where: str) -> Config:
+    def _keep_options(self, before: Config, component: Any, where: str) -> Config:
         """Return the options of the previous class that a class keeps."""
         options = before.get("init_args") or {}
         old = import_class(before["class_path"])
@@ -194,7 +194,7 @@ class Merger:
     ) -> None:
         old, given = before.get("init_args") or {}, node["init_args"]
         kept = [
-            f"{key}={_shown(given[key])}"
+            f"{key}={_show(given[key])}"
             for key in sorted(set(old) - explicit)
             if key in given and given[key] != _default(component, key)
         ]
@@ -230,7 +230,7 @@ class Merger:
         if options is not None:
             appends = key.endswith("+") and not rest
             key = key.removesuffix("+")
-            self._known(key, options.types, where, options.owner)
+            self._check_known(key, options.types, where, options.owner)
             values = below if isinstance(below, Mapping) else _node(default) or default
             values = dict(values) if isinstance(values, Mapping) else {}
             inner, deeper = options.types[key], _join(where, key)
@@ -248,7 +248,7 @@ class Merger:
         key, *rest = keys
         if not takes_more:
             known = {name: hint for name, hint in types.items() if name not in supplied(component)}
-            self._known(key.removesuffix("+"), known, where, component.__name__)
+            self._check_known(key.removesuffix("+"), known, where, component.__name__)
         options = dict(node.get("init_args") or {})
         appends, key = key.endswith("+") and not rest, key.removesuffix("+")
         hint, deeper = types.get(key, Any), _join(where, key)
@@ -267,7 +267,7 @@ class Merger:
         more = self._merge(_ABSENT, value, hint, where, None)
         return [*before, *(more if isinstance(more, list) else [more])]
 
-    def _known(self, key: str, types: Mapping[str, Any], where: str, owner: str) -> None:
+    def _check_known(self, key: str, types: Mapping[str, Any], where: str, owner: str) -> None:
         if key not in types:
             if owner == TextModel.__name__ and any(key in option_types(head)[0] for head in HEADS.values()):
                 raise ConfigError(
@@ -282,7 +282,7 @@ class Merger:
         if renamed:
             raise ConfigError(renamed)
         if "." not in path:
-            found = [each for base in classes for each in _named(base, path)]
+            found = [each for base in classes for each in _find_named(base, path)]
             if found:
                 return found[0]
             known = sorted({name for base in classes for name in Registry(base, "class")})
@@ -322,7 +322,7 @@ class Merger:
         if _classes(members) and "class_path" in value:
             component = import_class(value["class_path"])
             given = value.get("init_args") or {}
-            missing = next((name for name in _required(component) if given.get(name, _ABSENT) is _ABSENT), None)
+            missing = next((name for name in _list_required(component) if given.get(name, _ABSENT) is _ABSENT), None)
             if missing is not None:
                 raise ConfigError(f"--{_join(where, missing)} is missing. Set it in a configuration file or as a flag")
             if isinstance(component, type):
@@ -357,9 +357,9 @@ def with_whole_paths(value: Any) -> Any:
 def differences(before: Any, after: Any) -> list[str]:
     """Return the differences of two complete configurations, one line per key that both have or that a group gained."""
     old, new = dict(leaves(before, "")), dict(leaves(after, ""))
-    lines = [f"{key}: {_shown(old[key])} -> {_shown(new[key])}" for key in old if key in new and old[key] != new[key]]
+    lines = [f"{key}: {_show(old[key])} -> {_show(new[key])}" for key in old if key in new and old[key] != new[key]]
     groups = {key.rpartition(".")[0] for key in old}  # a group such as noise may have become one word
-    return lines + [f"{key}: -> {_shown(new[key])}" for key in new if key not in old and key in groups]
+    return lines + [f"{key}: -> {_show(new[key])}" for key in new if key not in old and key in groups]
 
 
 def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -434,7 +434,7 @@ def _is_text(value: Any, members: Sequence[Any]) -> bool:
     return isinstance(value, str) and (str in members or value in words or (bool(words) and "." not in value))
 
 
-def _named(base: type, name: str) -> list[type]:
+def _find_named(base: type, name: str) -> list[type]:
     """Return the classes of that name; for a class of another library, prefer the expected one itself."""
     if base.__name__ == name and not inspect.isabstract(base):
         return [base]
@@ -494,7 +494,7 @@ def _default_node(component: Any, option: str) -> Any:
     return to_primitives(default, option) if is_named else None
 
 
-def _spelled_out(default: Config | None, component: Any) -> Config:
+def _spell_out(default: Config | None, component: Any) -> Config:
     """Return a class's defaults for the options that it shares with the default class there.
 
     Otherwise jsonargparse 4.53 fills them in from that default class.
@@ -507,7 +507,7 @@ def _spelled_out(default: Config | None, component: Any) -> Config:
     return {key: to_primitives(value, key) for key, value in values.items() if value is not _ABSENT}
 
 
-def _required(component: Any) -> list[str]:
+def _list_required(component: Any) -> list[str]:
     """Return the required options of a class."""
     try:
         parameters = inspect.signature(component).parameters.values()
@@ -539,7 +539,7 @@ def _join(*keys: str) -> str:
     return ".".join(key for key in keys if key)
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     if isinstance(value, Mapping) and "class_path" in value:
         return _name(value)
     return "null" if value is None else str(value)

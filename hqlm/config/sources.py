@@ -63,7 +63,7 @@ class Sources:
     def __getitem__(self, key: str) -> Any:
         """Return the value of a top-level key: from its last flag, else from the last file with it, else None."""
         values = [config.get(key) for _, config in self.files]
-        values += [_parsed(value, key) for name, value in self.flags if name == key]
+        values += [_parse_text(value, key) for name, value in self.flags if name == key]
         return next((value for value in reversed(values) if value is not None), None)
 
     def has(self, *keys: str) -> bool:
@@ -208,7 +208,7 @@ def _repeated_key(node: Any, visited: set[int]) -> Any:
     return next((found for item in items if (found := _repeated_key(item, visited)) is not None), None)
 
 
-def _parsed(value: Any, key: str) -> Any:
+def _parse_text(value: Any, key: str) -> Any:
     return parse_argument(str(value), key, load_yaml) if isinstance(value, Text) else value
 
 

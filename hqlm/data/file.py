@@ -105,9 +105,9 @@ class FileData(TextDataModule):
         if split == "val":
             train = self.files["train"]
             kinds = list(_READERS) if train == _AUTO else [Path(train).suffix]
-            return next((path for stem in _VAL_STEMS if (path := _found(folder, stem, kinds))), None)
+            return next((path for stem in _VAL_STEMS if (path := _find_file(folder, stem, kinds))), None)
         stem = "train" if split == "train" else "test"
-        return _found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
+        return _find_file(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
 
     def _read_file(self, path: Path, split: Split) -> Table:
         if split == "predict" and path.suffix.lower() == ".txt":
@@ -187,7 +187,7 @@ def _cut(path: Path) -> str:
     return abbreviate(str(path), 300)
 
 
-def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
+def _find_file(folder: Path, stem: str, kinds: list[str]) -> Path | None:
     """Return the file of that name with a supported extension; None if there is none.
 
     Raises:

@@ -207,7 +207,7 @@ def draw_per_class(table: Table, count: int, seed: int) -> Table:
     """
     assert table.labels is not None
     chosen: list[int] = []
-    groups = _shuffled_classes(table, seed)
+    groups = _shuffle_classes(table, seed)
     for name, places in groups.items():
         if len(places) < count:
             raise DataError(
@@ -226,7 +226,7 @@ def draw(table: Table, count: int, seed: int) -> Table:
         order = np.random.default_rng(seed).permutation(len(table))
         return table.take(sorted(int(place) for place in order[:count]))
     # every row gets its rank within its class as a fraction of the class; the smallest fractions are a balanced sample
-    groups = _shuffled_classes(table, seed).values()
+    groups = _shuffle_classes(table, seed).values()
     ranked = sorted((((rank + 0.5) / len(places)), place) for places in groups for rank, place in enumerate(places))
     return table.take(sorted(place for _, place in ranked[:count]))
 
@@ -245,7 +245,7 @@ def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, T
     Raises:
         DataError: when a class has fewer rows than there are folds.
     """
-    groups = _shuffled_classes(table, seed)
+    groups = _shuffle_classes(table, seed)
     scarce = min(groups, key=lambda name: len(groups[name]))
     if len(groups[scarce]) < folds:
         raise DataError(
@@ -262,7 +262,7 @@ def _with_places(table: Table) -> Table:
     return Table(tuple(str(place) for place in range(len(table))), table.labels, table.source, table.first_row)
 
 
-def _shuffled_classes(table: Table, seed: int) -> dict[str, list[int]]:
+def _shuffle_classes(table: Table, seed: int) -> dict[str, list[int]]:
     assert table.labels is not None
     groups: dict[str, list[int]] = {name: [] for name in classes(table.labels)}
     for place, label in enumerate(table.labels):

@@ -66,7 +66,7 @@ class EmbeddingCache:
             for chunk, vectors, lengths in _encode_chunks(encoder, missing):
                 _write(database, chunk, vectors, _find_truncated(encoder, chunk, lengths), path)
                 known.update(zip(chunk, vectors, strict=True))
-            _tell_of_cut(database, texts)
+            _warn_stored_truncation(database, texts)
         if len({len(vector) for vector in known.values()}) > 1:
             raise _corrupt(path, "embeddings have different lengths")
         if not texts:
@@ -149,19 +149,19 @@ def _find_truncated(encoder: TextModule, texts: Sequence[str], lengths: Sequence
     return [(_digest(text), length, limit) for text, length in zip(texts, lengths, strict=True) if length > limit]
 
 
-def _tell_of_cut(database: sqlite3.Connection, texts: Sequence[str]) -> None:
+def _warn_stored_truncation(database: sqlite3.Connection, texts: Sequence[str]) -> None:
     cut = {text: (length, seen) for text, length, seen in database.execute("SELECT text, length, seen FROM cut")}
-    _say_cut([cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else [], len(texts))
+    _warn_truncated([cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else [], len(texts))
 
 
 def tell_of_cut(encoder: TextModule, texts: Sequence[str]) -> None:
     """Report how many texts an encoder would truncate, without encoding any."""
     limit = encoder.limit
     if limit is not None:
-        _say_cut([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))
+        _warn_truncated([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))
 
 
-def _say_cut(found: Sequence[tuple[int, int]], n_texts: int) -> None:
+def _warn_truncated(found: Sequence[tuple[int, int]], n_texts: int) -> None:
     if found:
         longest, limit = max(found)
         say_once(

@@ -99,7 +99,7 @@ class QuantumKernel(Component):
         )
         with torch.no_grad():
             if self.kind == "fidelity" and self.execution.shots is not None:
-                return self._sampled(left, right, weights, symmetric)
+                return self._sample_gram(left, right, weights, symmetric)
             gram = np.empty((len(left), len(right)))
             for rows in self._blocks(left):
                 for columns in self._blocks(right):
@@ -139,7 +139,7 @@ class QuantumKernel(Component):
         circuit, inputs, states = self._encode(x)
         if self.kind == "projected":
             read = replace(circuit, observables=_single_qubit_paulis(circuit.n_qubits))
-            return self.backend.expectations(read, weights, inputs, states, self._seeded(x))
+            return self.backend.expectations(read, weights, inputs, states, self._with_seed(x))
         trained = torch.is_grad_enabled() and (weights.requires_grad or x.requires_grad)
         other_rule = self.execution.gradient not in ("auto", "adjoint")
         if self.execution.shots is not None or (trained and other_rule):
@@ -178,7 +178,7 @@ class QuantumKernel(Component):
         self._memory[key] = found  # at the end: the most recently used is dropped last
         return found
 
-    def _seeded(self, *vectors: Tensor) -> Execution:
+    def _with_seed(self, *vectors: Tensor) -> Execution:
         """Return the execution with a seed for these vectors."""
         if not self.execution.is_random:
             return self.execution
@@ -190,7 +190,7 @@ class QuantumKernel(Component):
     def _memory(self) -> dict[Any, Tensor]:
         return {}
 
-    def _sampled(self, left: Tensor, right: Tensor, weights: Tensor, symmetric: bool) -> Gram:
+    def _sample_gram(self, left: Tensor, right: Tensor, weights: Tensor, symmetric: bool) -> Gram:
         one, inputs, states = self._encode(left)
         if states is not None or inputs is None:
             raise UnsupportedExecution(
@@ -202,7 +202,7 @@ class QuantumKernel(Component):
         assert others is not None
         grid = np.triu_indices(len(left), 1) if symmetric else np.indices((len(left), len(right))).reshape(2, -1)
         shares = np.empty(len(grid[0]))
-        execution = self._seeded(left, right)
+        execution = self._with_seed(left, right)
         shots, seed = execution.shots or 0, execution.seed or 0
         step = max(1, _AT_ONCE // (shots * one.n_qubits))
         for first in range(0, len(shares), step):

@@ -59,7 +59,7 @@ def model_card(model: TextModel, name: str, options: Mapping[str, Any]) -> str:
         options: its settings as primitives.
     """
     counts = model.parameter_counts()
-    rows = list(_measured(model))
+    rows = list(_read_results(model))
     titles = model.task.metric_titles
     recipes = {**options, **(options["head"].get("init_args") or {})}
     config = _text(model.run_folder, "config.yaml")
@@ -76,11 +76,11 @@ def model_card(model: TextModel, name: str, options: Mapping[str, Any]) -> str:
         classes=", ".join(f"`{each}`" for each in model.class_names),
         parts="\n".join(f"| {slot} | {_component(recipes[slot])} |" for slot in _SLOTS if recipes.get(slot)),
         measured=_table(rows, titles),
-        made=_made(model.run_folder, config),
+        made=_describe_training(model.run_folder, config),
     )
 
 
-def _measured(model: TextModel) -> Iterator[tuple[str, str, float]]:
+def _read_results(model: TextModel) -> Iterator[tuple[str, str, float]]:
     """Yield (split, metric, value) of a checkpoint: from its validation, and its last test with the run's settings."""
     run, checkpoint, score = model.run_folder, model.checkpoint, model.score.replace("/", "_")
     if run is None or checkpoint is None:
@@ -150,7 +150,7 @@ def _table(rows: list[tuple[str, str, float]], titles: Titles) -> str:
     return "\n".join(["| split | metric | value |", "| --- | --- | --- |", *lines])
 
 
-def _made(run: Path | None, config: str) -> str:
+def _describe_training(run: Path | None, config: str) -> str:
     if run is None or not config:
         return ""
     summary = json.loads(_text(run, "summary.json") or "{}")

@@ -101,7 +101,7 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
     if (folder / BODY).is_dir():
         _check_body(folder / BODY)
     options = dict(config["init_args"])
-    options["text_encoder"] = _located(options["text_encoder"], folder)
+    options["text_encoder"] = _relocate(options["text_encoder"], folder)
     try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError, ValueError, LookupError) as err:
@@ -166,7 +166,7 @@ def _is_recipe(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("init_args", {}), dict)
 
 
-def _located(text_encoder: Any, folder: Path) -> Any:
+def _relocate(text_encoder: Any, folder: Path) -> Any:
     """Return the recipe of a text encoder whose files are now in `folder`."""
     here = f"{_HERE}/{BODY}"
     options = text_encoder.get("init_args", {})

@@ -92,7 +92,7 @@ def check_run(config: Mapping[str, Any], source: Path, plugins: Sequence[str] = 
         elif key == "trainer" and isinstance(value, Mapping):
             _check_options(value, Trainer, place)
         elif key not in {*slots, "plugins", "seed_everything"} or (isinstance(value, str) and key != "plugins"):
-            raise CheckpointError(f"{source}: {_shown(key)} cannot be {_shown(value)} in the configuration of a run")
+            raise CheckpointError(f"{source}: {_show(key)} cannot be {_show(value)} in the configuration of a run")
 
 
 def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
@@ -105,14 +105,14 @@ def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
     """
     modules = [named] if isinstance(named, str) else named or []
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
-        raise CheckpointError(f"{source}: plugins must be a list of module names, not {_shown(named)}")
+        raise CheckpointError(f"{source}: plugins must be a list of module names, not {_show(named)}")
     if set(modules) <= set(plugins):
         return
     free = {*plugins, *(entry.module for entry in entry_points(group=PLUGINS))}
     if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
-        flag = ",".join(_shown(module) for module in modules)
+        flag = ",".join(_show(module) for module in modules)
         raise CheckpointError(
-            f"{source} names the plugins {', '.join(map(_shown, modules))}, but files cannot cause imports. If you "
+            f"{source} names the plugins {', '.join(map(_show, modules))}, but files cannot cause imports. If you "
             f"trust them, add --plugins=[{flag}]"
         )
 
@@ -123,7 +123,7 @@ class _Place:
     plugins: tuple[str, ...]
 
     def refuse(self, path: Any) -> CheckpointError:
-        shown = _shown(path)
+        shown = _show(path)
         module = shown.rpartition(".")[0] or shown
         return CheckpointError(
             f"{self.source} names '{shown}', which is not an imported component that fits there, and files cannot "
@@ -132,7 +132,7 @@ class _Place:
 
     def refuse_file(self, name: str) -> CheckpointError:
         """Return the error for a word that is also a file name: the parser would read that file as a class."""
-        name = _shown(name)
+        name = _show(name)
         return CheckpointError(
             f"{self.source} contains the word '{name}', and a file '{name}' is in the working directory, which "
             "would be read instead. Rename that file, or work in another folder"
@@ -191,15 +191,15 @@ def _check_mapping(value: Mapping[Any, Any], members: Sequence[Any], place: _Pla
 def _check_class(value: Any, bases: tuple[type, ...], place: _Place) -> None:
     if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
         raise CheckpointError(
-            f"{place.source} contains {_shown(value)} where a class with class_path and init_args is expected: it is "
+            f"{place.source} contains {_show(value)} where a class with class_path and init_args is expected: it is "
             "corrupt, or from another version of hqlm"
         )
-    found = _imported(value["class_path"])
+    found = _find_imported(value["class_path"])
     if not (isinstance(found, type) and bases and issubclass(found, bases)):
         raise place.refuse(value["class_path"])
     options = value.get("init_args") or {}
     if set(value) - {"class_path", "init_args"} or not isinstance(options, Mapping):
-        raise CheckpointError(f"{place.source}: a class must have class_path and init_args, got {_shown(list(value))}")
+        raise CheckpointError(f"{place.source}: a class must have class_path and init_args, got {_show(list(value))}")
     _check_options(options, found, place)
     for option in getattr(found, "imports", ()):
         item = options.get(option)
@@ -214,12 +214,12 @@ def _check_options(options: Mapping[Any, Any], owner: Any, place: _Place) -> Non
         if option not in hints and not takes_more:
             raise CheckpointError(
                 f"{place.source} was written by another version of hqlm: {owner.__name__} of this one has no option "
-                f"'{_shown(option)}'. Load it with that version"
+                f"'{_show(option)}'. Load it with that version"
             )
         _check(item, hints.get(option), place)
 
 
-def _imported(path: str) -> Any:
+def _find_imported(path: str) -> Any:
     """Return the object at a dotted path without importing anything, not even what a module imports lazily."""
     module, _, name = path.rpartition(".")
     return vars(sys.modules.get(module, object)).get(name)
@@ -299,6 +299,6 @@ def _is_plain(hint: Any) -> bool:
     return makes and all(_is_plain(each) for each in get_args(hint))
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Return a value from a file in short form, for messages."""
     return abbreviate(value if isinstance(value, str) else ascii(value), _SHOWN)

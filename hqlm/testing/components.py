@@ -14,7 +14,7 @@ from hqlm.testing.reuploading import ReuploadingContract
 from hqlm.testing.text_encoder import TextEncoderContract
 
 
-def _checked(contract: type, argument: str) -> Any:
+def _bind_component(contract: type, argument: str) -> Any:
     """Return the suite with the current component instead of the fixture that a plugin author writes."""
 
     @pytest.fixture(name=argument)
@@ -24,8 +24,8 @@ def _checked(contract: type, argument: str) -> Any:
     return type(f"Checked_{argument}", (contract,), {argument: given, "__module__": __name__})
 
 
-Checked_ansatz = _checked(AnsatzContract, "ansatz")
-Checked_backend = _checked(BackendContract, "backend")
-Checked_feature_encoder = _checked(FeatureEncoderContract, "feature_encoder")
-Checked_reuploading = _checked(ReuploadingContract, "scheme")
-Checked_text_encoder = _checked(TextEncoderContract, "text_encoder")
+Checked_ansatz = _bind_component(AnsatzContract, "ansatz")
+Checked_backend = _bind_component(BackendContract, "backend")
+Checked_feature_encoder = _bind_component(FeatureEncoderContract, "feature_encoder")
+Checked_reuploading = _bind_component(ReuploadingContract, "scheme")
+Checked_text_encoder = _bind_component(TextEncoderContract, "text_encoder")

@@ -61,7 +61,7 @@ class UCCSDAnsatz(Ansatz):
         gates: list[Gate] = []
         for index, excitation in enumerate(excitations * n_layers):
             for letters, sign in _strings(excitation, n_qubits):
-                gates += pauli_rotation(PauliString(letters), Weight(index, sign * 2.0 / len(_signed(excitation))))
+                gates += pauli_rotation(PauliString(letters), Weight(index, sign * 2.0 / len(_signs(excitation))))
         return tuple(gates)
 
 
@@ -79,7 +79,7 @@ def _doubles(n_electrons: int, n_qubits: int) -> Iterator[tuple[int, ...]]:
                 yield *pair, *free
 
 
-def _signed(excitation: tuple[int, ...]) -> list[tuple[str, int]]:
+def _signs(excitation: tuple[int, ...]) -> list[tuple[str, int]]:
     """Return the letters on the qubits of an excitation, and the signs of their rotations."""
     heads = ("YX",) if len(excitation) == 2 else _DOUBLE
     return [(head, -1) for head in heads] + [(head.translate(_EXCHANGED), 1) for head in heads]
@@ -90,6 +90,6 @@ def _strings(excitation: tuple[int, ...], n_qubits: int) -> Iterator[tuple[str, 
     between = {
         wire for low, high in zip(excitation[::2], excitation[1::2], strict=True) for wire in range(low + 1, high)
     }
-    for head, sign in _signed(excitation):
+    for head, sign in _signs(excitation):
         letters = dict.fromkeys(between, "Z") | dict(zip(excitation, head, strict=True))
         yield "".join(letters.get(wire, "I") for wire in range(n_qubits)), sign

@@ -197,7 +197,7 @@ def model_folder(model: str) -> Path:
         return Path(model)
     name = model if "/" in model else f"sentence-transformers/{model}"
     if name == _MINILM and importlib.util.find_spec(_MINILM_PACKAGE):
-        return _packaged_minilm()
+        return _find_packaged_minilm()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -216,7 +216,7 @@ def model_folder(model: str) -> Path:
         ) from err
 
 
-def _packaged_minilm() -> Path:
+def _find_packaged_minilm() -> Path:
     spec = importlib.util.find_spec(_MINILM_PACKAGE)
     assert spec is not None
     assert spec.origin is not None
