@@ -144,7 +144,7 @@ def _interaction(molecule: Any, active_electrons: int | None, active_orbitals: i
     if unpaired or n_core < 0 or not 0 <= electrons <= 2 * orbitals or not 0 < orbitals <= molecule.n_orbitals - n_core:
         raise DataError(
             f"{molecule.name} has {molecule.n_electrons} electrons in {molecule.n_orbitals} orbitals, of which an even "
-            f"number freezes; given active_electrons={active_electrons}, active_orbitals={active_orbitals}"
+            f"number must be frozen; given active_electrons={active_electrons}, active_orbitals={active_orbitals}"
         )
     return molecule.get_molecular_hamiltonian(list(range(n_core)), list(range(n_core, n_core + orbitals)))
 

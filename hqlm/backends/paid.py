@@ -145,7 +145,7 @@ class Budget:
         if self.dry_run:
             raise NotSubmitted(
                 f"a dry run, nothing was submitted. This would send {plan}; training repeats it at every step. To "
-                "go on set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
+                "submit it, set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
         spent = self.spent

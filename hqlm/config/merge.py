@@ -185,7 +185,7 @@ class Merger:
             if kept.get(option) not in (None, getattr(component, option)):
                 raise ConfigError(
                     f"{_join(where, option)}={kept[option]} is set by {self.source} for another class, and files "
-                    f"cannot cause imports. Set --{_join(where, option)}"
+                    f"may not trigger imports. Set --{_join(where, option)}"
                 )
         return kept
 

@@ -205,7 +205,7 @@ class TextDataModule(HqlmDataModule):
         if len(set(table.labels or ())) < 2:
             raise DataError(
                 f"of {len(self._labelled)} rows of {table.source} {len(table)} are left to train on, all of one class. "
-                "Take more of them: data.limit_train, data.val_fraction"
+                "Raise data.limit_train or lower data.val_fraction"
             )
         if len(set(table.texts)) < 2:
             raise DataError(

@@ -44,7 +44,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     check_plain(hparams, str(path))
     wrong = next(_wrong_parts(checkpoint), None)
     if wrong is not None:
-        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
+        raise CheckpointError(f"{path} is corrupt, or from another version of hqlm or Lightning: {wrong}")
     return checkpoint  # type: ignore[no-any-return]
 
 

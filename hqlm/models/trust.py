@@ -112,7 +112,7 @@ def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
     if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
         flag = ",".join(_show(module) for module in modules)
         raise CheckpointError(
-            f"{source} names the plugins {', '.join(map(_show, modules))}, but files cannot cause imports. If you "
+            f"{source} names the plugins {', '.join(map(_show, modules))}, but files may not trigger imports. If you "
             f"trust them, add --plugins=[{flag}]"
         )
 
@@ -126,8 +126,8 @@ class _Place:
         shown = _show(path)
         module = shown.rpartition(".")[0] or shown
         return CheckpointError(
-            f"{self.source} names '{shown}', which is not an imported component that fits there, and files cannot "
-            f"cause imports. If you trust the module {module}: --plugins={module}, or plugins=['{module}'] in Python"
+            f"{self.source} names '{shown}', which is not an imported component that fits there, and files may not "
+            f"trigger imports. If you trust the module {module}: --plugins={module}, or plugins=['{module}'] in Python"
         )
 
     def refuse_file(self, name: str) -> CheckpointError:

@@ -118,9 +118,9 @@ def test_what_is_no_hamiltonian_is_refused(operator, n_qubits, message):
         (OpenFermionMolecule(charge=1), "PySCF cannot compute"),  # one electron is no singlet
         (OpenFermionMolecule((("Xx", 0.0, 0.0, 0.0),)), "PySCF cannot compute"),
         (OpenFermionMolecule(()), "PySCF cannot compute"),
-        (OpenFermionMolecule(active_electrons=1), "an even number freezes"),
-        (OpenFermionMolecule(active_electrons=4), "an even number freezes"),
-        (OpenFermionMolecule(active_orbitals=3), "an even number freezes"),
+        (OpenFermionMolecule(active_electrons=1), "an even number must be frozen"),
+        (OpenFermionMolecule(active_electrons=4), "an even number must be frozen"),
+        (OpenFermionMolecule(active_orbitals=3), "an even number must be frozen"),
         (MolecularDataFile("absent.hdf5"), r"absent\.hdf5 is not a file"),
         (MolecularDataFile(str(ROOT / "README.md")), "README.md is not a file"),
     ],

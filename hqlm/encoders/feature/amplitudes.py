@@ -51,7 +51,7 @@ class AmplitudeEncoding(nn.Module):
         if pad == "zeros" and needed > 2**n_qubits:
             extra = " and the offset one more" if offset > 0.0 else ""
             raise ConfigError(
-                f"an embedding has {dim} values{extra}, but feature_encoder.n_qubits={n_qubits} hold {2**n_qubits} "
+                f"an embedding has {dim} values{extra}, but feature_encoder.n_qubits={n_qubits} gives {2**n_qubits} "
                 f"amplitudes. Set feature_encoder.n_qubits={math.ceil(math.log2(needed))} or more, or "
                 "feature_encoder.pad=truncate to drop the values that do not fit"
             )
