@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 __all__ = ["Experiment", "HeadClassifier", "Run", "Study", "__version__", "compare", "load"]
 
-# imported when first asked for: `import hqlm` itself loads neither torch nor Lightning
+# imported on first access: `import hqlm` itself loads neither torch nor Lightning
 _MODULES = {
     "Experiment": "hqlm.experiment",
     "HeadClassifier": "hqlm.estimator",

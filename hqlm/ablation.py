@@ -1,7 +1,7 @@
-"""Ablation: what is left of a recipe when modules are removed by name.
+"""Ablation: recipes with modules removed by name.
 
-A component says by `ablated(word)` what is left of itself and of the components that it holds, and by `structure` what
-is equal for two recipes that compute the same.
+A component implements `ablated(word)`, which returns it without that module, in itself and in nested components, and
+`structure`, a value that is equal for recipes that compute the same.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ def remove_modules(
     remove: Callable[[Any, str], Any] = lambda component, word: component.ablated(word),
     structure: Callable[[Any], object] = lambda component: component.structure,
 ) -> Any:
-    """Return `whole` without the modules that the words name.
+    """Return `whole` without the named modules.
 
     Args:
         whole: a component, or anything that `remove` takes a module from.
         words: names of modules, as `ablate` lists them.
-        remove: what is left of it without one module.
-        structure: what is equal for two of them that compute the same.
+        remove: function that returns it without one module.
+        structure: function that maps it to a value; equal values mean that the results compute the same.
 
     Raises:
-        ConfigError: for a text in place of several, an unknown word, or one that changes nothing beside the others.
+        ConfigError: for a string instead of a tuple, an unknown name, or one that has no effect given the others.
     """
     if isinstance(words, str):
-        raise ConfigError(f"ablate must be a tuple of names of modules, given {words!r}")
+        raise ConfigError(f"ablate must be a tuple of module names, given {words!r}")
     for index, word in enumerate(words):
         if word not in ABLATIONS:
             raise ConfigError(f"ablate: there is no word '{word}'. {suggestion(word, ABLATIONS)}")
         others = (*words[:index], *words[index + 1 :])
         if structure(reduce(remove, others, whole)) == structure(reduce(remove, words, whole)):
             raise ConfigError(
-                f"ablate: '{word}' changes nothing here, so the run would repeat the one without it. Leave the word out"
+                f"ablate: '{word}' changes nothing here, so the run would repeat the one without it. Leave it out"
             )
     return reduce(remove, words, whole)

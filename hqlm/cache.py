@@ -1,4 +1,4 @@
-"""The folder of caches: embeddings, compiled kernels and paid measurements, for one user alone."""
+"""The cache folder for embeddings, compiled kernels and paid measurements, private to one user."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def cache_folder() -> Path:
 
 
 def make_cache_folder(name: str = "", base: Path | None = None) -> Path:
-    """Return a folder below `base`, made, where it is missing, so that no other user can read or write it.
+    """Return a folder below `base`, created if it is missing, that no other user can read or write.
 
     Args:
-        name: of the folder; `base` itself where it is empty.
-        base: None takes `cache_folder()`.
+        name: name of the folder; if empty, `base` itself.
+        base: parent folder; None takes `cache_folder()`.
 
     Raises:
-        OSError: when it cannot be made.
+        OSError: if it cannot be created.
     """
     folder = base or cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,13 +32,13 @@ def make_cache_folder(name: str = "", base: Path | None = None) -> Path:
 
 
 def is_private(file: Path | int) -> bool:
-    """Return whether a file or folder belongs to this user and no other may write to it.
+    """Return whether a file or folder belongs to this user and nobody else can write to it.
 
     Args:
-        file: path, or the descriptor of an open file.
+        file: path, or descriptor of an open file.
 
     Raises:
-        OSError: when it is not there.
+        OSError: if it does not exist.
     """
     found = os.stat(file)
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

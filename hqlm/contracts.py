@@ -1,7 +1,7 @@
-"""What the methods of components from outside hqlm return is checked where they are defined.
+"""Checks of the values that methods of components from outside hqlm return.
 
-A slot states the contract of a method with `@returns`. Classes of other packages that override the method get the check
-wrapped around it; those of hqlm are tested and pay nothing.
+A base class states the contract of a method with `@returns`. Classes of other packages that override the method are
+wrapped with the check; those of hqlm are tested and run without it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _PACKAGE: Final = __name__.partition(".")[0]
 
 
 def returns(expected: str, check: Callable[..., bool] | None = None) -> Callable[[FunctionT], FunctionT]:
-    """State what a method returns, for all classes outside hqlm that override it.
+    """State the return value of a method, for all classes outside hqlm that override it.
 
     Args:
-        expected: what it must return, as it stands after "must return".
-        check: whether a value is that; called with the value, then the arguments of the method. None accepts anything.
+        expected: description of the return value, to follow "must return".
+        check: function that tests a value; called with it and the method's arguments. None accepts anything.
     """
 
     def mark(function: FunctionT) -> FunctionT:
@@ -36,7 +36,7 @@ def returns(expected: str, check: Callable[..., bool] | None = None) -> Callable
 
 
 class Contracted:
-    """Base of slots whose methods state with `@returns` what they return."""
+    """Base class of classes whose methods state their return values with `@returns`."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -47,11 +47,11 @@ class Contracted:
             if contract is None:
                 continue
             if isinstance(member, FunctionType):
-                setattr(cls, name, _checked(name, member, *contract))
+                setattr(cls, name, _wrap_method(name, member, *contract))
             elif isinstance(member, property) and member.fget is not None:
-                setattr(cls, name, property(_checked(name, member.fget, *contract), member.fset, member.fdel))
+                setattr(cls, name, property(_wrap_method(name, member.fget, *contract), member.fset, member.fdel))
             elif isinstance(member, cached_property):
-                checked = cached_property(_checked(name, member.func, *contract))
+                checked = cached_property(_wrap_method(name, member.func, *contract))
                 checked.__set_name__(cls, name)
                 setattr(cls, name, checked)
 
@@ -66,7 +66,7 @@ def _contract_of(cls: type, name: str) -> tuple[str, Callable[..., bool] | None]
     return None
 
 
-def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] | None) -> Any:
+def _wrap_method(name: str, method: Any, expected: str, check: Callable[..., bool] | None) -> Any:
     @wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         title = f"{type(self).__name__}.{name}"
@@ -79,7 +79,7 @@ def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] |
                 f"{title} raised {describe(err)} ({_place(err)}). It must return {expected}, or raise an HqlmError"
             ) from err
         if check is not None and not _fulfils(check, value, self, *_in_order(method, self, args, kwargs)):
-            raise ComponentError(f"{title} returned {_shown(value)}. It must return {expected}")
+            raise ComponentError(f"{title} returned {_show(value)}. It must return {expected}")
         return value
 
     setattr(call, _CONTRACT, (expected, check))
@@ -89,12 +89,12 @@ def _checked(name: str, method: Any, expected: str, check: Callable[..., bool] |
 def _fulfils(check: Callable[..., bool], value: Any, *args: Any) -> bool:
     try:
         return bool(check(value, *args))
-    except (AttributeError, TypeError):  # it asked for what a value of another type has not
+    except (AttributeError, TypeError):  # the value has another type, without what the check needs
         return False
 
 
 def _in_order(method: Any, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the arguments of a call as checks take them, those given by name included."""
+    """Return the arguments of a call in the order of checks, including keyword arguments."""
     return signature(method).bind(owner, *args, **kwargs).args[1:] if kwargs else args
 
 
@@ -103,7 +103,7 @@ def _place(error: BaseException) -> str:
     return f"{last.filename}, line {last.lineno}"
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Describe a value of any type in a few words."""
     kind = type(value).__name__
     shape = getattr(value, "shape", None)

@@ -1,6 +1,6 @@
-"""The errors a user can cause: each says what was given, what is possible and how to fix it.
+"""Errors that a user can cause: each says what was given, what is possible and how to fix it.
 
-The command line prints them without a traceback and exits with 2; everything else is a defect of ours.
+The command line prints them without a traceback and exits with 2; all other exceptions are bugs in hqlm.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final
 
 
 class HqlmError(Exception):
-    """Base of every mistake a user can make and mend."""
+    """Base class of all errors that a user can cause and fix."""
 
 
 class UnknownComponent(HqlmError, KeyError):
     """A name that no imported component has."""
 
     def __str__(self) -> str:
-        return str(self.args[0])  # KeyError would show the repr, quotes and all
+        return str(self.args[0])  # KeyError would show the repr, with quotes
 
 
 class DuplicateComponent(HqlmError):
@@ -41,23 +41,23 @@ class CircuitError(HqlmError, ValueError):
 
 
 class ConfigError(HqlmError, ValueError):
-    """Settings that contradict each other or lie outside what is possible."""
+    """Settings that contradict each other or are out of range."""
 
 
 class UnsupportedExecution(HqlmError):
-    """A backend was asked for shots, noise, a gate or a gradient it does not have."""
+    """A backend was asked for shots, noise, a gate or a gradient that it does not support."""
 
 
 class RemoteError(HqlmError):
-    """A remote device that failed for good, with what it had already measured kept."""
+    """A remote device that failed permanently; its measurements so far are stored."""
 
 
 class NotSubmitted(HqlmError):
-    """Circuits for a paid device that were kept back: a dry run, or more than the user allows to spend."""
+    """Circuits for a paid device that were not sent: a dry run, or a cost above the user's limit."""
 
 
 class DocumentError(HqlmError, ValueError):
-    """A JSON or YAML document that is malformed, nested too deep, cyclic or too large."""
+    """A JSON or YAML document that is malformed, nested too deeply, cyclic or too large."""
 
 
 class DataError(HqlmError, ValueError):
@@ -65,11 +65,11 @@ class DataError(HqlmError, ValueError):
 
 
 class EncoderError(HqlmError, ValueError):
-    """A text encoder whose weights cannot be reached, or embeddings that cannot be encoded."""
+    """A text encoder whose weights cannot be loaded, or embeddings that cannot be encoded."""
 
 
 class CacheError(HqlmError):
-    """What was kept of embeddings or measurements cannot be read or written."""
+    """Stored embeddings or measurements that cannot be read or written."""
 
 
 class CheckpointError(HqlmError):
@@ -77,7 +77,7 @@ class CheckpointError(HqlmError):
 
 
 class TrainingError(HqlmError):
-    """A training run that cannot go on."""
+    """A training run that cannot continue."""
 
 
 class RunError(HqlmError):
@@ -111,38 +111,38 @@ _FIXES: Final = {
     errno.EMFILE: "Raise the limit on open files (ulimit -n)",
     errno.EIO: "The disk is failing",
 }
-_OF_RUST: Final = re.compile(r"\(os error (\d+)\)")  # how safetensors and tokenizers name an error of the system
-_OPTIONS: Final = {"lightning": "trainer", "torch.optim": "model.optimizer"}  # packages, and the options they refuse
+_OF_RUST: Final = re.compile(r"\(os error (\d+)\)")  # format of system errors in safetensors and tokenizers
+_OPTIONS: Final = {"lightning": "trainer", "torch.optim": "model.optimizer"}  # of packages that reject settings
 _REFUSALS: Final = {"ValueError", "TypeError", "RuntimeError", "AssertionError", "MisconfigurationException"}
 _LONGEST_WORD: Final = 300
 _LONGEST_MESSAGE: Final = 2000
 
 
 def user_mistake(error: BaseException | None) -> HqlmError | None:
-    """Return the mistake of the user behind an exception, or None when there is none.
+    """Return the user error behind an exception, or None if there is none.
 
-    That is the first HqlmError among `error` and its causes, since libraries wrap what constructors raise; or else what
-    the file system does not allow, or a setting that Lightning or an optimizer of torch refuses as it runs.
+    That is the first HqlmError among `error` and its causes, since libraries wrap exceptions of constructors; or else
+    an error of the file system, or a setting that Lightning or an optimizer of torch rejects at run time.
     """
     chain = _chain(error)
     own = [each for each in chain if isinstance(each, HqlmError)]
-    return own[0] if own else _storage_error(chain) or next(filter(None, map(_refused_setting, chain)), None)
+    return own[0] if own else _storage_error(chain) or next(filter(None, map(_find_refused_setting, chain)), None)
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Return whether `error` comes from Ctrl-C, which some libraries turn into errors of their own."""
+    """Return whether `error` comes from Ctrl-C, which some libraries turn into their own errors."""
     return any(isinstance(each, KeyboardInterrupt) for each in _chain(error))
 
 
 def refusal(error: Exception, option: str) -> HqlmError | None:
-    """Return the mistake behind an exception of a class that the user has named or configured.
+    """Return the user error behind an exception of a class that the user has named or configured.
 
     Args:
-        error: raised while the class was made.
-        option: where it stands in the configuration, for messages.
+        error: exception raised while the class was created.
+        option: key of the class in the configuration, for messages.
 
     Returns:
-        None for a defect of ours, that is for what code of hqlm has raised and is no `HqlmError`.
+        None for a bug in hqlm, that is for an exception from hqlm's code that is not an `HqlmError`.
     """
     mistake = user_mistake(error)
     if mistake is None and not any(_module(each).split(".")[0] == "hqlm" for each in _causes(error)):
@@ -157,7 +157,7 @@ def describe(error: BaseException) -> str:
 
 
 def abbreviate(text: str, length: int = 60) -> str:
-    """Return a text for a message on one line: at most `length` characters, those that do not print escaped."""
+    """Return a text for a message on one line: at most `length` characters, with non-printing ones escaped."""
     cut = text if len(text) <= length else text[:length] + "..."
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut)
 
@@ -170,9 +170,9 @@ def list_names(names: Iterable[str], shown: int = 10) -> str:
 
 
 def shorten(message: str) -> str:
-    """Return a message cut to what can be read at a terminal, with control characters and half surrogates escaped.
+    """Shorten a message for the terminal, with control characters and half surrogates escaped.
 
-    The start says what is wrong and the end how to fix it: what is left out lies between them.
+    The start states the problem and the end the fix, so the middle is left out.
     """
     message = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda found: _cut_middle(found[0], _LONGEST_WORD), message)
     message = _cut_middle(message, _LONGEST_MESSAGE)
@@ -182,7 +182,7 @@ def shorten(message: str) -> str:
 def _message(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())
-    except Exception:  # a plugin's own exception may fail to print
+    except Exception:  # a plugin's exception may fail to print
         return ""
 
 
@@ -190,14 +190,14 @@ def _storage_error(chain: list[BaseException]) -> StorageError | None:
     for error in chain:
         of_rust = _OF_RUST.search(_message(error))
         number = int(of_rust[1]) if of_rust else error.errno if isinstance(error, OSError) else None
-        handled = number == errno.ENOENT and error not in _causes(chain[0])  # a file that may be missing
+        handled = number == errno.ENOENT and error not in _causes(chain[0])  # a missing file was expected
         if number in _FIXES and not handled:
             path = os.fsdecode(getattr(error, "filename", None) or "")
             return StorageError(f"{os.strerror(number)}{f': {path}' if path else ''}. {_FIXES[number]}")
     return None
 
 
-def _refused_setting(error: BaseException) -> ConfigError | None:
+def _find_refused_setting(error: BaseException) -> ConfigError | None:
     if type(error).__name__ not in _REFUSALS:
         return None
     module = _module(error)

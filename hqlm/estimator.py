@@ -1,4 +1,4 @@
-"""Any head as a classifier of scikit-learn, for embeddings from anywhere."""
+"""Any head as a scikit-learn classifier, for embeddings from any source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hqlm.heads.solved import SolvedModule
 from hqlm.models import Schedule
 from hqlm.models.schedules import check_schedule, scheduler_config
 
-_RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # fewer where the circuit has fewer qubits
+_RING: Final = RingAnsatz(connectivity=4, ry_column=False)  # lower connectivity if the circuit has fewer qubits
 _HEAD: Final = QuantumHead(
     QuantumFeatureEncoder(n_layers=16, center=True, offset=2.0, norm="data", ansatz=_RING),
     RepeatedUpload(n_blocks=1, n_main_layers=1),
@@ -36,10 +36,10 @@ _HEAD: Final = QuantumHead(
     readout="all",
     skip=True,
 )
-_LARGEST: Final = 2**31  # above all numbers of rows and epochs
-_ROWS: Final = 4096  # that are predicted at a time, to bound memory
-_LEAST_QUBITS: Final = 5  # that the ring has all of its strides
-_FOLDS: Final = 5  # of the cross-validation that chooses C and calibrates probabilities
+_LARGEST: Final = 2**31  # upper bound of numbers of rows and epochs
+_ROWS: Final = 4096  # rows predicted at a time, to bound memory
+_LEAST_QUBITS: Final = 5  # so that the ring has all of its strides
+_FOLDS: Final = 5  # folds of the cross-validation that chooses C and calibrates probabilities
 _NUMBERS: Final[dict[str, type]] = {
     "learning_rate": Real,
     "weight_decay": Real,
@@ -50,38 +50,38 @@ _KINDS: Final[dict[type, str]] = {Real: "a number", Integral: "a whole number"}
 
 
 class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A head of hqlm on vectors, with everything scikit-learn expects of an estimator.
+    """A head of hqlm as an estimator on vectors, with scikit-learn's full interface.
 
-    `head` is any head, such as `KernelHead()`, or the options in which it differs from the default one, as a dict whose
-    recipes may be such dicts in turn; None is that default: a quantum head in which vectors are centred and scaled as a
-    whole and enter 2**Q amplitudes beside an offset, with as few qubits Q as hold them (5 or more), and whose linear
-    layer reads the features too. `set_params(head__feature_encoder__n_layers=4)` and a grid over
+    `head` is any head, such as `KernelHead()`, or a dict of options that differ from those of the default head, in
+    which recipes may again be such dicts. None is the default: a quantum head in which vectors are centred and scaled
+    as a whole and enter 2**Q amplitudes beside an offset, with as few qubits Q as possible (5 or more), and whose
+    linear layer also reads the features. `set_params(head__feature_encoder__n_layers=4)` and a grid over
     `head__feature_encoder__n_layers` set one option.
 
     Training minimises the loss of the head, by default the cross-entropy, with AdamW, in a plain loop in float32: in
     a grid search, a notebook or another program a Lightning Trainer would take over Ctrl-C, logging and the layout of
-    processes. A head that is solved in one step is solved on all rows; C, if there are several, and the temperature of
-    its probabilities are chosen by cross-validation. Prediction is in float64, so that a row is given the same
-    probabilities whatever rows are beside it.
+    processes. A head that is solved in one step is solved on all rows; cross-validation chooses C, if there are
+    several values, and the temperature of its probabilities. Prediction is in float64, so that the probabilities of a
+    row do not depend on the rows beside it.
 
     Args:
-        head: what is trained.
-        learning_rate: of AdamW; the highest one of the schedule.
-        weight_decay: of AdamW.
+        head: head to train.
+        learning_rate: learning rate of AdamW, the highest of the schedule.
+        weight_decay: weight decay of AdamW.
         schedule: learning-rate schedule, per step.
-        max_epochs: passes over the training rows.
-        batch_size: rows of a step.
+        max_epochs: number of passes over the training rows.
+        batch_size: rows per step.
         class_weight: weight of each class as a dict, or `balanced`.
         random_state: seed of initial values, order and shots: a number, a `numpy.random.RandomState`, or None for
-            other ones in every fit. The generator of torch is left as it was.
+            a different one in every fit. The state of torch's generator is not changed.
         verbose: show a progress bar over the epochs.
 
     Attributes:
         classes_: labels of the classes `(n_classes,)`, sorted.
-        n_features_in_: values of a vector.
-        feature_names_in_: names of its values, where they were given.
+        n_features_in_: length of a vector.
+        feature_names_in_: names of its values, if they were given.
         head_: the trained head, in float64; `head_.parameter_counts()` are its parameters.
-        loss_curve_: mean training loss of each epoch; empty for a head that steps do not train.
+        loss_curve_: mean training loss of each epoch; empty for a head that is not trained in steps.
     """
 
     recipes: ClassVar[Mapping[str, Any]] = {"head": _HEAD}
@@ -112,15 +112,15 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
         self.random_state = random_state
         self.verbose = verbose
 
-    @torch.inference_mode(False)  # wherever it is called, it trains
+    @torch.inference_mode(False)  # it trains wherever it is called
     @torch.enable_grad()
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on vectors `(rows, dim)` and their labels `(rows,)`; rows of weight 0 are left out.
+        """Train on vectors `(rows, dim)` and their labels `(rows,)`; rows of weight 0 are ignored.
 
         Raises:
-            ValueError: for anything scikit-learn refuses as training data.
+            ValueError: for training data that scikit-learn rejects.
             ConfigError: for parameters that do not fit each other or the data.
-            TrainingError: when the loss or a weight is not finite.
+            TrainingError: if the loss or a weight is not finite.
         """
         self._check_settings()
         vectors, y = validate_data(self, X, y, dtype=np.float64)
@@ -140,7 +140,7 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
             module = head.build(self.n_features_in_, len(self.classes_))
             if not are_equal and module.is_trained and type(module).loss is not HeadModule.loss:
                 raise ConfigError(
-                    f"{type(head).__name__} has a loss of its own, which weighs no rows. Leave sample_weight and "
+                    f"{type(head).__name__} has its own loss, which does not weight rows. Leave sample_weight and "
                     "class_weight out"
                 )
             if module.is_trained:
@@ -157,24 +157,24 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logits `(rows, n_classes)`; of two classes the difference, second minus first, `(rows,)`."""
+        """Return logits `(rows, n_classes)`; for two classes the difference, second minus first, `(rows,)`."""
         logits = self._logits(X).numpy()
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probability of each class `(rows, n_classes)`, in the order of `classes_`.
+        """Return the probability of each class `(rows, n_classes)`, in the order of `classes_`.
 
         Raises:
-            DataError: for a head that is solved in one step when a class has a single training row, so that nothing is
-                left to calibrate on.
+            DataError: for a head that is solved in one step if a class has a single training row, so that none is left
+                for calibration.
         """
         logits = self._logits(X)
         if not self._is_calibrated:
-            raise DataError("probabilities take two training rows or more of each class: use predict, or add rows")
+            raise DataError("probabilities need two or more training rows of each class. Use predict, or add rows")
         return logits.softmax(1).numpy()
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Label of the most probable class of each vector `(rows,)`."""
+        """Return the label of the most probable class of each vector `(rows,)`."""
         numbers = self._logits(X).argmax(1).numpy()
         labels: NDArray[Any] = self.classes_[numbers]
         return labels
@@ -206,11 +206,11 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
         check_schedule(self.schedule)
 
     def _recipe(self) -> Head:
-        """Return the head; where its options are those of the default one, with sizes for these vectors."""
+        """Return the head; the default head gets its sizes from these vectors."""
         default, given = _HEAD, self.head
         if given is None or isinstance(given, Mapping):
             options = (given or {}).get("feature_encoder")
-            auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # as few as hold the values and the offset
+            auto = max(_LEAST_QUBITS, self.n_features_in_.bit_length())  # enough for the values and the offset
             n_qubits = options.get("n_qubits", auto) if isinstance(options, Mapping) else auto
             encoder = dataclasses.replace(_HEAD.feature_encoder, n_qubits=n_qubits, ansatz=_ring(n_qubits))  # type: ignore[call-arg]
             encoder = make_recipe("head.feature_encoder", options, encoder, FeatureEncoder)
@@ -221,7 +221,7 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
         return head
 
     def _epochs(self, module: HeadModule, rows: Tensor, numbers: Tensor, weights: Tensor) -> Iterator[float]:
-        """Train; yields the mean loss of each epoch."""
+        """Train; yield the mean loss of each epoch."""
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not module.is_trained:
             return
@@ -249,12 +249,12 @@ class HeadClassifier(RecipeParameters, ClassifierMixin, BaseEstimator):  # type:
             yield total / len(rows)
 
     def _solve(self, module: SolvedModule, vectors: Tensor, numbers: NDArray[np.int64], weights: Tensor | None) -> None:
-        """Solve on all rows, with the C that predicts best in a cross-validation, whose scores calibrate."""
+        """Solve on all rows, with the C that predicts best in a cross-validation, whose scores calibrate the head."""
         targets = torch.tensor(numbers)
         folds = min(_FOLDS, int(np.bincount(numbers).min()))
         self._is_calibrated = folds >= 2
         if folds < 2 and len(module.strengths) > 1:
-            raise DataError("to choose C takes two training rows or more of each class: give one C, or add rows")
+            raise DataError("choosing C needs two or more training rows of each class. Give one C, or add rows")
         best, chosen, scores = -1, module.strengths[0], torch.zeros(0)
         for strength in module.strengths if self._is_calibrated else ():
             held_out = torch.empty(len(vectors), len(self.classes_), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Parts shared by the scikit-learn estimators: options of recipes as parameters, and checks of labels and weights."""
+"""Parts of the scikit-learn estimators: options of recipes as parameters, and checks of labels and weights."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from hqlm.registry import Component, field_names, suggestion
 
 
 class RecipeParameters:
-    """Mixin before scikit-learn's `BaseEstimator`, for estimators of which some parameters are recipes.
+    """Mixin before scikit-learn's `BaseEstimator`, for estimators with recipes as parameters.
 
-    Such a parameter is a recipe, the options in which it differs from the default one, as a dict, or None for the
-    default one. scikit-learn sets nested parameters in place; recipes are frozen, so a changed one takes the place of
-    the old one.
+    Such a parameter is a recipe, a dict of options that differ from those of the default recipe, or None for the
+    default. scikit-learn sets nested parameters in place; recipes are frozen, so a changed recipe replaces the old one.
 
     Attributes:
-        recipes: the default recipes by parameter.
+        recipes: default recipes by parameter.
     """
 
     recipes: ClassVar[Mapping[str, Any]] = {}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return parameters by name; with `deep` the options of the recipes too, as `feature_encoder__n_layers`."""
+        """Return parameters by name; with `deep` also the options of recipes, such as `feature_encoder__n_layers`."""
         params: dict[str, Any] = super().get_params(deep=False)  # type: ignore[misc]
         if deep:
             for name in self.recipes:
@@ -39,7 +38,7 @@ class RecipeParameters:
         """Set parameters by name, options of recipes as `feature_encoder__n_layers`.
 
         Raises:
-            ConfigError: for a name that is no parameter or option, or a value that an option cannot have.
+            ConfigError: for an unknown parameter or option, or an invalid value.
         """
         whole, nested = _split(params)
         own = self.get_params(deep=False)
@@ -57,10 +56,10 @@ class RecipeParameters:
 
 
 def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the classes of labels, sorted, and the number of each label among them.
+    """Return the classes of labels, sorted, and the class index of each label.
 
     Raises:
-        ValueError: for numbers that are no classes, as in scikit-learn.
+        ValueError: for numbers that are not class labels, as in scikit-learn.
         ConfigError: for labels of several types, or fewer than two classes.
     """
     from sklearn.utils.multiclass import check_classification_targets
@@ -70,35 +69,35 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
         classes, numbers = np.unique(y, return_inverse=True)
     except TypeError as err:
         types = ", ".join(sorted({type(label).__name__ for label in y}))
-        raise ConfigError(f"y has labels of several types ({types}): give words alone, or numbers alone") from err
+        raise ConfigError(f"y has labels of several types ({types}): give only words, or only numbers") from err
     if len(classes) < 2:
         raise ConfigError(f"y has 1 class, '{classes[0]}'; a classifier needs two or more classes")
     return classes, numbers
 
 
 def check_class_weights(weights: NDArray[Any], class_weight: Any) -> None:
-    """Refuse weights of rows that are negative or not finite.
+    """Reject weights of rows that are negative or not finite.
 
     Args:
-        weights: of each row, by its class.
-        class_weight: what they come from, for messages.
+        weights: weight of each row, by its class.
+        class_weight: origin of the weights, for messages.
 
     Raises:
-        ConfigError: naming `class_weight`.
+        ConfigError: with the value of `class_weight`.
     """
     if not (np.isfinite(weights) & (weights >= 0.0)).all():
         raise ConfigError(f"class_weight must be finite numbers of 0 or more, given {class_weight!r}")
 
 
 def change(recipe: Any, options: Mapping[str, Any]) -> Any:
-    """Return `recipe` with other options, all at once, so that each may need another.
+    """Return `recipe` with other options, set all at once, so that one may depend on another.
 
     Args:
-        recipe: to start from.
-        options: by name; those of a recipe that it holds as `ansatz__connectivity`, or as a dict.
+        recipe: recipe to start from.
+        options: options by name; those of a nested recipe as `ansatz__connectivity`, or as a dict.
 
     Raises:
-        ConfigError: for an option that it does not have, or anything else in place of a recipe.
+        ConfigError: for an unknown option, or an invalid value instead of a recipe.
     """
     whole, nested = _split(options)
     known = field_names(recipe) if dataclasses.is_dataclass(recipe) else []
@@ -116,13 +115,13 @@ def change(recipe: Any, options: Mapping[str, Any]) -> Any:
 
 
 def make_recipe(name: str, value: Any, default: Any, slot: type) -> Any:
-    """Return the recipe that a parameter stands for.
+    """Return the recipe for the value of a parameter.
 
     Args:
-        name: of the parameter, for messages.
+        name: name of the parameter, for messages.
         value: a recipe, options of the default one, or None.
-        default: recipe that is taken for None.
-        slot: class of the recipes that the parameter takes.
+        default: recipe for None.
+        slot: base class of the parameter's recipes.
 
     Raises:
         ConfigError: for anything else, or an option that the default recipe does not have.
@@ -144,7 +143,7 @@ def _to_recipe(name: str, value: Any, default: Any, slot: type | None = None) ->
 
 
 def _options(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield options of a recipe, or of a dict of options, with those of recipes in it."""
+    """Yield the options of a recipe, or of a dict of options, including those of nested recipes."""
     if dataclasses.is_dataclass(value):
         value = {name: getattr(value, name) for name in field_names(value)}
     for name, option in value.items() if isinstance(value, Mapping) else ():
@@ -153,7 +152,7 @@ def _options(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return options without `__`, and the others by what stands before it."""
+    """Return options without `__`, and the others grouped by the part before it."""
     whole: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for key, value in options.items():
@@ -166,13 +165,13 @@ def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[s
 
 
 def _change_parameter(default: Any, value: Any, options: Mapping[str, Any]) -> Any:
-    """Return a recipe, or the options in which it differs from the default one, with some options changed."""
+    """Return a recipe, or the options that differ from those of the default one, with some options changed."""
     if value is not None and not isinstance(value, Mapping):
         return change(value, options)
     whole, nested = _split(options)
     changed = {**(value or {}), **whole}
     if not dataclasses.is_dataclass(default) or not {*whole, *nested} <= {*field_names(default)}:
-        change(default, options)  # which refuses them
+        change(default, options)  # to check them
     for name, inner in nested.items():
         changed[name] = _change_parameter(getattr(default, name), changed.get(name), inner)
     change(default, changed)

@@ -1,4 +1,4 @@
-"""Files that come from elsewhere are parsed as plain data; files of ours are written whole or not at all."""
+"""Parses files from elsewhere as plain data, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_DEPTH: Final = 200  # levels; configurations of hqlm have fewer than 20
 _MAX_VALUES: Final = 2_000_000  # with every YAML alias counted as often as it is used
 YAML_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # in YAML not allowed, or a line break
-LOCK: Final = ".lock"  # in a folder that a process holds
+LOCK: Final = ".lock"  # lock file in a folder that a process holds
 _HOST: Final = platform.node()
 _TEMPORARY: Final = re.compile(r"\.([^/]+)\.([0-9a-f]{8})-(\d+)-\d+\.(part|old)")
 _numbers = itertools.count(1)
@@ -38,11 +38,11 @@ def parse_json(text: str, source: str, **options: Any) -> Any:
 
     Args:
         text: the document.
-        source: where it comes from, for messages.
+        source: origin of the text, for messages.
         options: passed on to `json.loads`.
 
     Raises:
-        DocumentError: for text that is no JSON, or a value that `check_plain` refuses.
+        DocumentError: for text that is not JSON, or a value that `check_plain` rejects.
     """
     return _parse(lambda: json.loads(text, **options), source, "JSON")
 
@@ -52,11 +52,11 @@ def parse_yaml(text: str, source: str, load: Callable[[str], Any] = yaml.safe_lo
 
     Args:
         text: the document.
-        source: where it comes from, for messages.
-        load: the loader; it must be one that makes plain values only.
+        source: origin of the text, for messages.
+        load: loader, which must only create plain values.
 
     Raises:
-        DocumentError: for text that is no YAML, or a value that `check_plain` refuses.
+        DocumentError: for text that is not YAML, or a value that `check_plain` rejects.
     """
 
     def parse() -> Any:
@@ -67,10 +67,10 @@ def parse_yaml(text: str, source: str, load: Callable[[str], Any] = yaml.safe_lo
 
 
 def parse_argument(text: str, source: str, load: Callable[[str], Any]) -> Any:
-    """Return the value of a command-line argument: YAML, or the text itself where it is none.
+    """Return the value of a command-line argument: YAML, or the text itself if it is not YAML.
 
     Raises:
-        DocumentError: for a value that `check_plain` refuses.
+        DocumentError: for a value that `check_plain` rejects.
     """
     check_plain(text, source)
     try:
@@ -82,17 +82,17 @@ def parse_argument(text: str, source: str, load: Callable[[str], Any]) -> Any:
 
 
 def check_plain(value: Any, source: str) -> None:
-    """Refuse a value that cannot be handled as plain data.
+    """Reject a value that cannot be handled as plain data.
 
     Raises:
-        DocumentError: for a value that is nested too deep, contains itself, is too large once its aliases are
-            expanded, or holds a text with half of a surrogate pair, which no file can store.
+        DocumentError: for a value that is nested too deeply, contains itself, is too large once its aliases are
+            expanded, or contains a text with half of a surrogate pair, which no file can store.
     """
     _count_values(value, source, 0, set(), {})
 
 
 def is_storable(text: str) -> bool:
-    """Return whether UTF-8 can store a text, that is, whether no half of a surrogate pair stands alone in it."""
+    """Return whether UTF-8 can store a text, that is, whether it contains no unpaired surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -101,9 +101,9 @@ def is_storable(text: str) -> bool:
 
 
 def yaml_line(value: Any) -> str:
-    """Return plain data as one line of YAML, which any YAML 1.1 parser reads back as the same value.
+    """Return plain data as one line of YAML, which any YAML 1.1 parser reads back unchanged.
 
-    JSON is no YAML here: parsers of YAML refuse its surrogate pairs, and take Infinity for a text.
+    JSON is not used: YAML parsers reject its surrogate pairs, and read Infinity as a text.
     """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{yaml_line(str(key))}: {yaml_line(item)}" for key, item in value.items()) + "}"
@@ -118,13 +118,13 @@ def yaml_line(value: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file atomically."""
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append to a text file; when that fails, for example because the disk is full, nothing of `text` stays."""
+    """Append to a text file; if that fails, for example because the disk is full, nothing of `text` remains."""
     size = path.stat().st_size
     try:
         with path.open("a", encoding="utf-8", newline="") as file:
@@ -136,7 +136,7 @@ def append_text(path: Path, text: str) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to, which takes the place of `path` at the end; nothing is left of a failure."""
+    """Yield a temporary path to write to, which replaces `path` at the end; after an error nothing remains."""
     with _temporary(path) as part:
         yield part
         with part.open("rb") as file:
@@ -146,11 +146,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into, which takes the place of `folder` at the end.
+    """Yield an empty folder to write into, which replaces `folder` at the end.
 
-    Other processes see the old folder or the new one, whole. Of two writers the last one wins.
+    Other processes see either the whole old folder or the whole new one. Of two writers the last one wins.
     """
-    folder = folder.resolve()  # of a link, the folder that it points to
+    folder = folder.resolve()  # for a link, the folder that it points to
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(folder) as part:
         part.mkdir()
@@ -160,39 +160,39 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def recover_folder(folder: Path) -> None:
-    """Give a folder back its name where the process that was about to replace it was killed."""
+    """Give a folder its name back if the process that was replacing it was killed."""
     if not folder.exists():
         _remove_leftovers(folder.absolute().parent)
 
 
 def link_folder(source: Path, folder: Path) -> None:
-    """Make `folder` a copy of `source` by hard links, or by copies where the file system has no links."""
+    """Make `folder` a copy of `source` by hard links, or by copies if the file system has no links."""
     with atomic_folder(folder) as part:
         shutil.copytree(source, part, copy_function=_link, dirs_exist_ok=True)
 
 
 @contextmanager
 def lock_folder(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Make a folder unless it is there, and hold it for this process alone.
+    """Create a folder unless it exists, and lock it for this process.
 
-    The system frees it however the process ends. At the end the folder is removed if it is empty.
+    The system releases the lock however the process ends. At the end the folder is removed if it is empty.
 
     Args:
-        folder: what to hold.
+        folder: folder to lock.
         wait: whether to wait for another process that holds it.
 
     Yields:
         Whether the process that held it before was killed.
 
     Raises:
-        FolderInUse: when another process holds it and `wait` is false.
+        FolderInUse: if another process holds it and `wait` is false.
     """
     path = folder / LOCK
     lock = FileLock(path, blocking=wait)
     while not lock.is_locked:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:  # a file; or the folder was removed before one could see that it is one
+        except FileExistsError:  # a file; or the folder was removed before it could be checked
             if folder.is_file() or (folder.is_symlink() and not folder.exists()):
                 raise
         try:
@@ -209,15 +209,15 @@ def lock_folder(folder: Path, wait: bool = False) -> Iterator[bool]:
         _remove_leftovers(folder)
         yield was_killed
     finally:
-        with suppress(OSError):  # Windows removes no open file
-            path.unlink()  # before it is free: a process that waits for it finds that it has no name any more
+        with suppress(OSError):  # Windows does not remove open files
+            path.unlink()  # before it is released, so that a waiting process sees that it has no name any more
         lock.release()
         with suppress(OSError):
             folder.rmdir()
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove all that lies in a folder that this process holds."""
+    """Remove the content of a folder that this process holds."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -226,13 +226,13 @@ def clear_folder(folder: Path) -> None:
 
 
 def list_leftovers(folder: Path, names: re.Pattern[str], was_killed: bool) -> list[Path] | None:
-    """Return what a killed process left in a folder, what lies deepest first; None where anything is to be kept.
+    """Return what a killed process left in a folder, the deepest first; None if anything must be kept.
 
     Args:
-        folder: that exists.
-        names: of what the process writes before it has a result, relative to the folder. Unfinished temporary files
-            count as such, and the lock is left out.
-        was_killed: whether the process that held the folder was killed; otherwise all that it holds is to be kept.
+        folder: existing folder.
+        names: pattern of what the process writes before it has a result, relative to the folder. Unfinished temporary
+            files also match, and the lock is skipped.
+        was_killed: whether the process that held the folder was killed; otherwise everything in it is kept.
     """
     if not folder.is_dir():
         return None
@@ -248,7 +248,7 @@ def list_leftovers(folder: Path, names: re.Pattern[str], was_killed: bool) -> li
 
 
 def remove_leftovers(leftovers: list[Path]) -> None:
-    """Remove what `list_leftovers` returned, and nothing that has come to lie below it since."""
+    """Remove what `list_leftovers` returned, but nothing that was added since."""
     for path in leftovers:
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
@@ -269,7 +269,7 @@ def _parse(parse: Callable[[], Any], source: str, language: str) -> Any:
     except DocumentError:
         raise
     except (ValueError, TypeError, yaml.YAMLError) as err:
-        if "set_int_max_str_digits" in str(err):  # Python's advice for an integer that it does not convert
+        if "set_int_max_str_digits" in str(err):  # Python's advice for an integer that is too long to convert
             raise DocumentError(
                 f"{source} contains an integer of more than {sys.get_int_max_str_digits():,} digits. Write fewer digits"
             ) from err
@@ -289,7 +289,7 @@ def _check_nesting(text: str, source: str) -> None:
 
 
 def _count_values(value: Any, source: str, depth: int, parents: set[int], known: dict[int, int]) -> int:
-    """Return the number of values in `value`; what is referred to twice is visited once and counted twice."""
+    """Return the number of values in `value`; a value with two references is visited once and counted twice."""
     if isinstance(value, str):
         if not is_storable(value):
             raise DocumentError(
@@ -302,7 +302,7 @@ def _count_values(value: Any, source: str, depth: int, parents: set[int], known:
     if not isinstance(value, Mapping | list | tuple):
         raise DocumentError(
             f"{source} contains a {type(value).__name__}. Only texts, numbers, true, false, null, lists and mappings "
-            "are possible: remove its tag, or quote it"
+            "are allowed. Remove its tag, or quote it"
         )
     if id(value) in known:
         return known[id(value)]
@@ -315,17 +315,17 @@ def _count_values(value: Any, source: str, depth: int, parents: set[int], known:
     count = 1 + sum(_count_values(item, source, depth + 1, parents, known) for item in items)
     parents.discard(id(value))
     if count > _MAX_VALUES:
-        raise DocumentError(f"{source} holds more than {_MAX_VALUES:,} values: it is too large for a configuration")
+        raise DocumentError(f"{source} contains more than {_MAX_VALUES:,} values: it is too large for a configuration")
     known[id(value)] = count
     return count
 
 
 def _too_deep(source: str) -> DocumentError:
-    return DocumentError(f"{source} is nested too deep: {_MAX_DEPTH} levels are allowed")
+    return DocumentError(f"{source} is nested too deeply: at most {_MAX_DEPTH} levels are allowed")
 
 
 def _machine() -> str:
-    """Return what tells apart where numbers of processes mean the same: the machine, and on Linux the container."""
+    """Return an id of where process ids are unique: the machine, and on Linux the container."""
     namespace = ""
     with suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")
@@ -337,7 +337,7 @@ _MACHINE: Final = _machine()
 
 @contextmanager
 def _temporary(path: Path, suffix: str = "part") -> Iterator[Path]:
-    """Yield an unused path beside `path`, which says whose it is; what lies there in the end is settled."""
+    """Yield an unused path beside `path`, named by its process; settle what is there at the end."""
     part = path.with_name(f".{path.name}.{_MACHINE}-{os.getpid()}-{next(_numbers)}.{suffix}")
     _remove_leftovers(path.parent)
     _in_use.add(part.name)
@@ -349,9 +349,9 @@ def _temporary(path: Path, suffix: str = "part") -> Iterator[Path]:
 
 
 def _settle(part: Path, path: Path, suffix: str) -> None:
-    """Give a folder that was to be replaced its name back, unless another one has it now; remove anything else."""
+    """Give a folder that was being replaced its name back, unless a new one has it; remove anything else."""
     if suffix == "old" and not path.exists():
-        with suppress(FileNotFoundError):  # another process has just done so
+        with suppress(FileNotFoundError):  # another process has just done it
             _rename(part, path)
     else:
         with suppress(OSError):
@@ -368,8 +368,8 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Return whether another process has this number; one of ours would be known to be in use."""
-    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+    """Return whether another process has this id; a path of our own process would be known to be in use."""
+    if sys.platform == "win32":  # on Windows signal 0 is Ctrl-C
         return True
     try:
         os.kill(pid, 0)
@@ -381,7 +381,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _rename(one: Path, other: Path) -> bool:
-    """Rename a folder; False when another process was faster and something of that name is there."""
+    """Rename a folder; return False if another process was faster and the name exists."""
     try:
         one.rename(other)
     except OSError as err:
@@ -392,19 +392,19 @@ def _rename(one: Path, other: Path) -> bool:
 
 
 def _take_place(part: Path, folder: Path) -> bool:
-    """Give a folder the name of another one; False when another process was faster and it must be tried again."""
+    """Give a folder the name of another one; return False if another process was faster and it must be retried."""
     if _rename(part, folder) or _exchange(part, folder):
         return True
     with _temporary(folder, "old") as old, suppress(FileNotFoundError):  # file systems without it, such as NFS
         folder.rename(old)
-        with suppress(OSError):  # another process has just taken the place, or the folder stays as it was
+        with suppress(OSError):  # another process was faster, or the folder stays unchanged
             part.rename(folder)
             return True
     return False
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange the names of two folders in one step, where the system can."""
+    """Exchange the names of two folders in one step, if the system supports it."""
     if sys.platform != "linux":
         return False
     import ctypes

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: read as data, written whole or not at all, taken up by a trainer."""
+"""Checkpoints on disk: read as data, written atomically, resumed by a trainer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hqlm.models.reading import read_checkpoint
 
 @contextmanager
 def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
-    """Say that a checkpoint does not fit where Lightning or an optimizer fails with the state that it took from one.
+    """Report that a checkpoint does not fit if Lightning or an optimizer fails with its state.
 
     Raises:
-        CheckpointError: naming the checkpoint and what was wrong.
+        CheckpointError: with the checkpoint and the error.
     """
     try:
         yield
@@ -31,23 +31,23 @@ def restoring(trainer: Trainer, checkpoint: Path | None) -> Iterator[None]:
         if checkpoint is None or user_mistake(err) or not fails_with_state:
             raise
         raise CheckpointError(
-            f"cannot resume from {checkpoint}: it is corrupt, or of another version of hqlm or Lightning "
+            f"cannot resume from {checkpoint}: it is corrupt, or from another version of hqlm or Lightning "
             f"({describe(err)})"
         ) from err
 
 
 def _is_of_trainer(error: BaseException) -> bool:
-    """Whether Lightning or an optimizer of torch has raised an exception, and no part of a model that they call."""
+    """Return whether an exception comes from Lightning or an optimizer of torch, not from a model that they call."""
     modules = [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(error.__traceback__)]
     raising = [name for name in modules if not name.startswith("torch.") or name.startswith("torch.optim.")]
     return bool(raising) and raising[-1].startswith(("lightning.", "torch.optim."))
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """Checkpoints that are written whole or not at all, and read without running code.
+    """Checkpoints that are written atomically, and read without running code.
 
     Args:
-        folder: whose earlier checkpoints may be removed; None removes none but those written here.
+        folder: folder whose earlier checkpoints may be removed; None only removes those written here.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -63,13 +63,13 @@ class CheckpointFiles(TorchCheckpointIO):
         self._written.add(Path(path).resolve())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a checkpoint onto the CPU; tensors are moved where they belong when they are restored."""
+        """Read a checkpoint onto the CPU; tensors are moved to their devices when they are restored."""
         return read_checkpoint(path)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint that was written here, or a `*.ckpt` file in the checkpoints of the run.
 
-        Checkpoints and configurations say which earlier ones to remove, so all else they name is left alone.
+        Checkpoints and configurations say which earlier ones to remove, so everything else they name is left alone.
         """
         file = Path(path).resolve()
         own = self._folder is not None and file.suffix == ".ckpt" and file.is_relative_to(self._folder)

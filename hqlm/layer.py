@@ -18,18 +18,18 @@ from hqlm.execution import Execution
 class QuantumLayer(nn.Module):
     """Expectation values of a circuit with trainable weights: `f(x)_k = <0| U(w, s x)^+ P_k U(w, s x) |0>`.
 
-    Weights start uniformly in (-pi, pi). Every forward measures with a seed of its own, derived from the seed, the
-    process rank, the mode and a counter; the counter of training forwards is kept in the state dict, that of
-    evaluation starts anew at every `eval()`, so that an evaluation repeats itself.
+    Weights start uniformly in (-pi, pi). Every forward pass measures with its own seed, derived from the seed, the
+    process rank, the mode and a counter. The counter of training passes is part of the state dict, that of evaluation
+    restarts at every `eval()`, so that an evaluation is repeatable.
 
     Args:
-        circuit: what runs.
-        backend: where it runs.
-        execution: shots, noise, seed and gradient rule; a seed of None takes that of torch's generator.
+        circuit: circuit to run.
+        backend: backend that runs it.
+        execution: shots, noise, seed and gradient rule; a seed of None takes the seed of torch's generator.
         trainable_scale: multiply each input by a trainable number that starts at 1.
 
     Raises:
-        UnsupportedExecution: when the backend cannot run the circuit in this way.
+        UnsupportedExecution: if the backend cannot run the circuit with this execution.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class QuantumLayer(nn.Module):
         self.weight = nn.Parameter(torch.empty(circuit.n_weights).uniform_(-math.pi, math.pi))
         self.scale = nn.Parameter(torch.ones(circuit.n_inputs)) if trainable_scale and circuit.n_inputs else None
         self._seed = torch.initial_seed() % 2**32 if execution.seed is None else execution.seed
-        self._forwards = {True: 0, False: 0}  # of training and of evaluation
+        self._forwards = {True: 0, False: 0}  # number of forward passes in training and in evaluation
 
     def forward(self, inputs: Tensor | None = None, states: Tensor | None = None) -> Tensor:
-        """Readout `(batch, n_observables)`.
+        """Return the readout `(batch, n_observables)`.
 
         Args:
-            inputs: features `(batch, n_inputs)`; more columns than the circuit reads are not allowed.
+            inputs: features `(batch, n_inputs)`; the number of columns must be that of the circuit.
             states: initial states `(batch, 2**n_qubits)`, real or complex and normalised; None for all qubits in 0.
         """
         if self.scale is not None and inputs is not None:
@@ -69,21 +69,21 @@ class QuantumLayer(nn.Module):
         return super().train(mode)
 
     def get_extra_state(self) -> Tensor:
-        """The number of training forwards so far."""
+        """Return the number of training passes so far."""
         return torch.tensor(self._forwards[True])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on counting where a checkpoint stopped.
+        """Continue counting from a checkpoint.
 
         Raises:
-            CheckpointError: for anything but a number.
+            CheckpointError: for a value that is not a number.
         """
         if not isinstance(state, Tensor) or state.numel() != 1 or state.is_floating_point() or state.is_complex():
-            raise CheckpointError("the counter of a quantum layer in the checkpoint is no number: it is corrupt")
+            raise CheckpointError("the counter of a quantum layer in the checkpoint is not a number: it is corrupt")
         self._forwards[True] = int(state)
 
     def extra_repr(self) -> str:
-        """Sizes of the circuit and where it runs."""
+        """Return the sizes of the circuit and the backend."""
         circuit = self.circuit
         return (
             f"{circuit.n_qubits} qubits, {len(circuit.gates)} gates, {circuit.n_weights} weights, "
@@ -95,7 +95,7 @@ class QuantumLayer(nn.Module):
         count = self._forwards[self.training]
         self._forwards[self.training] += 1
         if not execution.is_random:
-            return execution  # making a seed and an Execution for nothing takes a while
+            return execution  # creating an unused seed and Execution takes a while
         path = [self._seed, _rank(), int(self.training), count]
         seed = int(np.random.SeedSequence(path).generate_state(1)[0])
         return Execution(
@@ -104,14 +104,14 @@ class QuantumLayer(nn.Module):
 
 
 def circuits(module: nn.Module) -> dict[str, Circuit]:
-    """The circuits of the quantum layers within a module, equal ones once, each under the name of its first layer."""
+    """Return the circuits of the quantum layers in a module, equal ones once, under the name of the first layer."""
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, QuantumLayer)]
     first = {layer.circuit: name for name, layer in reversed(layers)}
     return {name: layer.circuit for name, layer in layers if first[layer.circuit] == name}
 
 
 def circuit_weights(module: nn.Module) -> list[nn.Parameter]:
-    """Return the trainable weights of the quantum layers within a module."""
+    """Return the trainable weights of the quantum layers in a module."""
     layers = (layer for layer in module.modules() if isinstance(layer, QuantumLayer))
     return [layer.weight for layer in layers if layer.weight.requires_grad]
 

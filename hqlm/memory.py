@@ -1,4 +1,4 @@
-"""Checks of sizes against the memory, before anything is allocated."""
+"""Checks of sizes against the available memory, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import Final
 from hqlm.errors import ConfigError
 from hqlm.resources import physical_memory
 
-_TRAINED: Final = 4 * 4  # bytes of a trained parameter: value, gradient and two moments of Adam, float32
+_TRAINED: Final = 4 * 4  # bytes per trained parameter: value, gradient and two moments of Adam, float32
 _MODULE: Final = 10_000  # bytes of a torch module without its tensors
 
 
 def check_fits(n_bytes: int, what: str, fix: str) -> None:
-    """Refuse an allocation that the memory cannot hold.
+    """Reject an allocation that does not fit in memory.
 
     Args:
         n_bytes: size of the allocation.
         what: subject of the message, in the plural, such as `measurements of 10 shots`.
-        fix: what the user should change, as a sentence without its full stop.
+        fix: what to change, as a sentence without its full stop.
 
     Raises:
-        ConfigError: with the memory needed and the memory there is.
+        ConfigError: with the needed and the available memory.
     """
     limit = physical_memory()
     if n_bytes > limit:
-        raise ConfigError(f"{what} take {gibibytes(n_bytes)} of memory, this process may use {gibibytes(limit)}. {fix}")
+        raise ConfigError(
+            f"{what} take {gibibytes(n_bytes)} of memory, but this process may use {gibibytes(limit)}. {fix}"
+        )
 
 
 def check_parameters(count: int, fix: str, n_modules: int = 1) -> None:
-    """Refuse trained parameters that do not fit the memory with their gradients and the state of Adam.
+    """Reject trained parameters that do not fit in memory with their gradients and the state of Adam.
 
     Raises:
-        ConfigError: with the memory needed and the memory there is.
+        ConfigError: with the needed and the available memory.
     """
     check_fits(count * _TRAINED + n_modules * _MODULE, f"{_count(count)} parameters with their gradients", fix)
 
 
 def gibibytes(n_bytes: float) -> str:
-    """Return a number of bytes in GiB, as a power of two where it has too many digits."""
+    """Return a number of bytes in GiB, as a power of two if it has too many digits."""
     if n_bytes == math.inf:
         return "unlimited memory"
     if n_bytes >= 2**70:

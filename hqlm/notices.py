@@ -1,4 +1,4 @@
-"""What the user is told once: a device that was chosen, a promise that cannot be kept, texts that were cut."""
+"""Messages that the user sees once: a device that was chosen, a limitation, texts that were truncated."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Final
 
 from lightning.pytorch.utilities import rank_zero_info
 
-_PATIENCE: Final = 3.0  # seconds that pass without a word
+_PATIENCE: Final = 3.0  # seconds before a message about waiting
 
 
 @lru_cache(maxsize=64)
 def say_once(message: str) -> None:
-    """Print a message, once a process."""
+    """Print a message once per process."""
     rank_zero_info(message)
 
 
 @contextmanager
 def say_if_slow(message: str) -> Iterator[None]:
-    """Print a message, once a process, when the block is still running after a few seconds."""
+    """Print a message once per process if the block is still running after a few seconds."""
     timer = threading.Timer(_PATIENCE, say_once, [message])
     timer.daemon = True
     timer.start()
@@ -33,5 +33,5 @@ def say_if_slow(message: str) -> Iterator[None]:
 
 
 def hides_bars() -> bool:
-    """Return whether progress bars are left out: where neither a terminal nor a notebook shows them."""
+    """Return whether progress bars are hidden: if there is neither a terminal nor a notebook."""
     return not (sys.stderr.isatty() or "ipykernel" in sys.modules)

@@ -1,4 +1,4 @@
-"""Values of other libraries as Python's own, so that recipes can be compared, hashed and stored."""
+"""Converts values of other libraries to Python's own, so that recipes can be compared, hashed and stored."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PLAIN: Final = frozenset({type(None), bool, int, float, str, complex})
 
 
 def to_plain(value: Any, keep: type | tuple[type, ...] = ()) -> Any:
-    """Return a value with the numbers, strings and arrays of other libraries as Python's own.
+    """Convert the numbers, strings and arrays of other libraries in a value to Python's own.
 
-    NumPy scalars, `Fraction` and `Decimal` become numbers, tensors and arrays of no dimension likewise, other arrays,
-    tensors, pandas series and ranges tuples. Anything else stays as it is.
+    NumPy scalars, `Fraction`, `Decimal` and zero-dimensional tensors and arrays become numbers; other arrays, tensors,
+    pandas series and ranges become tuples. Anything else is returned unchanged.
 
     Args:
         value: scalar, or a tuple, list, set or dict of values.
-        keep: types that stay as they are.
+        keep: types that are not converted.
 
     Raises:
         ConfigError: for a number beyond the range of floats.
@@ -45,7 +45,7 @@ def to_plain(value: Any, keep: type | tuple[type, ...] = ()) -> Any:
     is_array = hasattr(value, "tolist") and hasattr(value, "shape") and not isinstance(value, type)
     if not is_array or getattr(value, "requires_grad", False):  # its gradient would be lost
         return value
-    items = value.tolist()  # of an array of no dimension its scalar
+    items = value.tolist()  # a scalar for a zero-dimensional array
     return value if items is value else to_plain(_tuples(items), keep)
 
 
@@ -57,15 +57,15 @@ def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError as err:
-        raise ConfigError(f"{str(value)[:40]} is too large for a number. Give one below 1e308") from err
+        raise ConfigError(f"{str(value)[:40]} is too large. Numbers must be below 1e308") from err
 
 
 @dataclass(frozen=True)
 class PlainFields:
-    """Base of frozen dataclasses whose fields hold plain values, whatever the values they were made of.
+    """Base class of frozen dataclasses whose fields hold plain values, whatever values they were created from.
 
-    The conversion precedes the `__post_init__` of every subclass. It is a dataclass itself, because jsonargparse takes
-    a dataclass with any other parent for a class to be named by its path.
+    The conversion precedes the `__post_init__` of every subclass. The class is a dataclass itself, because jsonargparse
+    treats a dataclass with any other parent as a class to be named by its path.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

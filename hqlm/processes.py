@@ -1,4 +1,4 @@
-"""The processes of one training: as many as there are cores, and none that outlives the others."""
+"""The processes of one training: at most as many as cores, and none that outlives the others."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from hqlm.errors import ConfigError, TrainingError
 from hqlm.resources import usable_cores
 
-_EVERY: Final = 0.2  # seconds between two looks at the others
+_EVERY: Final = 0.2  # seconds between two checks of the others
 _PATIENCE: Final = 20.0  # seconds for a process to end after it has left the others
 _LOST: Final = ("Connection", "connection", "gloo", "NCCL")  # in errors of a collective call whose partner is gone
-_ADVICE: Final = "What it said stands above; checkpoints of finished epochs are kept"
+_ADVICE: Final = "Its messages are above; checkpoints of finished epochs are kept"
 _GRACE: Final = 3.0  # seconds for a process to come out of a collective call whose partner is gone
 
 
 def watch_processes(trainer: Trainer) -> None:
-    """Have the processes of a trainer end together, within seconds of the first that fails.
+    """Make the processes of a trainer end together, within seconds of the first failure.
 
-    Lightning looks every five seconds and then kills the main process too, without a word.
+    Lightning checks every five seconds and then kills the main process too, without a message.
 
     Raises:
-        ConfigError: for more processes than this one may use cores, unless srun, torchrun or the like started them.
+        ConfigError: for more processes than usable cores, unless srun, torchrun or a similar launcher started them.
     """
     environment = getattr(trainer.strategy, "cluster_environment", None)
     starts = environment is None or not environment.creates_processes_externally
@@ -54,7 +54,7 @@ class _WatchedLauncher(_SubprocessScriptLauncher):
         """Run `function` in every process.
 
         Raises:
-            TrainingError: when another process has failed.
+            TrainingError: if another process has failed.
         """
         environment = self.cluster_environment
         environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
@@ -90,7 +90,7 @@ class _WatchedLauncher(_SubprocessScriptLauncher):
         try:
             return function(*args, **kwargs)
         except Exception:
-            time.sleep(_GRACE / 2)  # the first process, if it fails too, says so and ends this one
+            time.sleep(_GRACE / 2)  # the first process, if it fails too, reports it and ends this one
             raise
 
     def _watch(self, done: threading.Event) -> None:
@@ -104,7 +104,7 @@ class _WatchedLauncher(_SubprocessScriptLauncher):
                 return
 
     def _failure(self, seconds: float) -> str:
-        """Say which process has failed, as soon as its exit code is known."""
+        """Report which process has failed, as soon as its exit code is known."""
         start = time.monotonic()
         while time.monotonic() < start + seconds:
             for rank, process in enumerate(self.procs, start=1):

@@ -1,4 +1,4 @@
-"""What Lightning says that teaches nothing here, each with the reason why it is left out."""
+"""Lightning warnings and log lines that hqlm silences, each with its reason."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lightning.pytorch.utilities import rank_zero_only
 
 _WARNINGS: Final = (
     r".*does not have many workers",  # texts are in memory: worker processes would only cost time
-    r"The number of training batches",  # metrics.csv has the validation of every epoch at the least
-    r"Checkpoint directory .* exists and is not empty",  # so it shall be when a run goes on
+    r"The number of training batches",  # metrics.csv has at least the validation of every epoch
+    r"Checkpoint directory .* exists and is not empty",  # expected when a run is resumed
     r"Be aware that when using `ckpt_path`",  # test and predict need no callbacks of fit
-    r".*isinstance\(treespec, LeafSpec\)",  # between lightning 2.6 and torch 2.13; nothing a user can do
+    r".*isinstance\(treespec, LeafSpec\)",  # between lightning 2.6 and torch 2.13; nothing that a user can change
 )
 _MESSAGES: Final = re.compile(
     "|".join(
         (
             r"💡 Tip",  # advertisements
-            r"(GPU|TPU|HPU|IPU) available: False",  # what is not there
+            r"(GPU|TPU|HPU|IPU) available: False",  # missing hardware
             r"TPU available",
-            r"Seed set to",  # in config.yaml and in summary.json
-            r"Loading `train_dataloader` to estimate",  # how the schedule learns its number of steps
-            r"(Restoring|Restored|Loaded) .* from the checkpoint",  # the command says which checkpoint it takes
-            r"`Trainer.fit` stopped",  # the summary of the run says how far it came
-            r"Running in `fast_dev_run` mode",  # the command says that nothing was kept
+            r"Seed set to",  # recorded in config.yaml and summary.json
+            r"Loading `train_dataloader` to estimate",  # needed to count the steps of the schedule
+            r"(Restoring|Restored|Loaded) .* from the checkpoint",  # the command names the checkpoint
+            r"`Trainer.fit` stopped",  # the summary of the run reports its progress
+            r"Running in `fast_dev_run` mode",  # the command says that nothing was written
             r"\s*Detected KeyboardInterrupt",  # the command says where the checkpoint is
         )
     )
@@ -38,7 +38,7 @@ _MESSAGES: Final = re.compile(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave those warnings and messages out for a while."""
+    """Silence those warnings and messages within the context."""
     handlers = _handlers()
     for handler in handlers:
         handler.addFilter(_teaches)
@@ -46,7 +46,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             for message in _WARNINGS:
                 warnings.filterwarnings("ignore", message)
-            # jsonargparse 4.49 deprecates what lightning 2.6 calls
+            # jsonargparse 4.49 deprecates functions that lightning 2.6 calls
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.pytorch.cli")
             with open(os.devnull, "w") as nowhere, _printed_by_rank_0(nowhere):
                 yield
@@ -56,18 +56,18 @@ def quiet() -> Iterator[None]:
 
 
 def _printed_by_rank_0(nowhere: TextIO) -> AbstractContextManager[Any]:
-    """Leave out what the other processes of a run print, which repeats what rank 0 does; errors are said by all."""
+    """Silence other processes than rank 0, whose output they repeat; all processes report errors."""
     return nullcontext() if rank_zero_only.rank == 0 else redirect_stdout(nowhere)  # type: ignore[attr-defined]
 
 
 @contextmanager
 def printed_to(file: TextIO) -> Iterator[None]:
-    """Write what is printed and what Lightning says to a file for a while."""
+    """Redirect printed text and Lightning's messages to a file within the context."""
     handlers = [handler for handler in _handlers() if isinstance(handler, logging.StreamHandler)]
     before = [(handler, handler.stream) for handler in handlers]
     try:
         for handler in handlers:
-            handler.setStream(file)  # it keeps the stream that stderr was when Lightning was imported
+            handler.setStream(file)  # it keeps the stderr of the time when Lightning was imported
         with redirect_stdout(file), redirect_stderr(file):
             yield
     finally:

@@ -1,7 +1,7 @@
 """Components and the registries that name them.
 
-Registering is subclassing a slot's ABC in an imported module; a registry computes its names from the subclass tree and
-stores nothing, so it cannot disagree with what the command line resolves.
+To register a component, subclass the slot's base class in an imported module. A registry computes its names from the
+subclass tree and stores nothing, so it always agrees with what the command line resolves.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from hqlm.contracts import Contracted, returns
 from hqlm.errors import DuplicateComponent, MissingDependency, UnknownComponent, list_names
 from hqlm.plain import PlainFields
 
-_MOST_NAMES: Final = 20  # that a message lists
+_MOST_NAMES: Final = 20  # names listed in a message
 _LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True)
 class Component(PlainFields, Contracted, ABC):
-    """Base of every slot: a recipe, that is a frozen dataclass of primitives and of other recipes.
+    """Base class of all slots: a recipe, that is a frozen dataclass of primitives and of other recipes.
 
-    A slot is a dataclass itself: jsonargparse finds the names in annotations of a dataclass only in the modules of
-    those parents that are dataclasses too, and silently checks no option of a class where it misses one.
+    A slot must be a dataclass itself: jsonargparse resolves names in the annotations of a dataclass only in the modules
+    of parents that are dataclasses too, and silently skips the checks of all options of a class if one is missing.
 
-    What a recipe works out lazily (`functools.cached_property`) is dropped when it is pickled or copied.
+    Lazily computed values (`functools.cached_property`) are dropped when a recipe is pickled or copied.
 
     Attributes:
-        requires: optional packages, by import name, that it needs to run.
-        install: what `pip install` takes to bring them, for example `hqlm[qiskit]`.
-        imports: options that are dotted paths of what it imports; a saved model from elsewhere may not set them.
+        requires: import names of the optional packages that it needs to run.
+        install: arguments of `pip install` that install them, for example `hqlm[qiskit]`.
+        imports: options that are dotted paths of imports; a saved model from elsewhere may not set them.
         paths: options that name files or folders; those in a configuration file are looked up beside it first.
     """
 
@@ -51,17 +51,17 @@ class Component(PlainFields, Contracted, ABC):
         return {name: self.__dict__[name] for name in field_names(self)}
 
     @property
-    @returns("what is equal for two recipes that compute the same")
+    @returns("a value that is equal for recipes that compute the same")
     def structure(self) -> object:
-        """What is equal for two recipes that compute the same."""
+        """A value that is equal for recipes that compute the same."""
         return self
 
     @returns("a component of its slot", lambda found, self, word: isinstance(found, Component))
     def ablated(self, word: str) -> Self | Component:
-        """This recipe without the module that an ablation word names, in itself and in the recipes that it holds.
+        """Return this recipe without the module that an ablation names, in itself and in nested recipes.
 
         Returns:
-            The recipe itself where the word means nothing here.
+            The recipe itself if the ablation does not apply.
         """
         held = {name: getattr(self, name) for name in field_names(self)}
         left = {name: recipe.ablated(word) for name, recipe in held.items() if isinstance(recipe, Component)}
@@ -71,10 +71,10 @@ class Component(PlainFields, Contracted, ABC):
 
 @lru_cache(maxsize=64)
 def check_installed(component: type[Any]) -> None:
-    """Refuse a component, known by its `requires` and `install`, whose optional packages are not there.
+    """Reject a component, with `requires` and `install`, whose optional packages are not installed.
 
     Raises:
-        MissingDependency: naming them and what to install.
+        MissingDependency: with the packages and what to install.
     """
     missing = [package for package in component.requires if importlib.util.find_spec(package) is None]
     if missing:
@@ -83,7 +83,7 @@ def check_installed(component: type[Any]) -> None:
 
 
 def field_names(recipe: object) -> list[str]:
-    """Names of the dataclass fields of `recipe`, in order."""
+    """Return the names of the dataclass fields of `recipe`, in order."""
     return [field.name for field in dataclasses.fields(recipe)]  # type: ignore[arg-type]
 
 
@@ -91,15 +91,15 @@ ComponentT = TypeVar("ComponentT")
 
 
 class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
-    """The concrete, public, module-level subclasses of a slot by class name.
+    """Concrete, public, module-level subclasses of a slot by class name.
 
     Args:
-        slot: the ABC that components of this slot derive from.
-        title: what the slot is called in messages, for example `backend`.
+        slot: base class of the slot's components.
+        title: name of the slot in messages, for example `backend`.
 
     Raises:
         UnknownComponent: for a name that no imported module defines, with the nearest match.
-        DuplicateComponent: when two modules define the name.
+        DuplicateComponent: if two modules define the name.
     """
 
     def __init__(self, slot: type[ComponentT], title: str) -> None:
@@ -127,7 +127,7 @@ class Registry(Mapping[str, type[ComponentT]], Generic[ComponentT]):
         return f"<{self.title} components: {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
-        """Return a table of names with the first line of what each is."""
+        """Return a table of names with the first line of each description."""
         rows = "".join(
             f"<tr><th>{html.escape(name)}</th><td>{html.escape(_first_line(kind))}</td></tr>"
             for name, kind in self.items()
@@ -143,7 +143,7 @@ def _first_line(kind: type) -> str:
 
 
 def _descendants(parent: type[ComponentT]) -> list[type[ComponentT]]:
-    found: dict[type[ComponentT], None] = {}  # a dict keeps order and drops the twins of multiple inheritance
+    found: dict[type[ComponentT], None] = {}  # a dict keeps order and drops duplicates from multiple inheritance
     for child in parent.__subclasses__():
         found[child] = None
         found.update(dict.fromkeys(_descendants(child)))
@@ -151,13 +151,13 @@ def _descendants(parent: type[ComponentT]) -> list[type[ComponentT]]:
 
 
 def _is_public(component: type) -> bool:
-    # a reloaded module or a decorator that makes a new class leaves its old one in the subclass tree for a while
+    # a reloaded module or a decorator that creates a new class leaves the old one in the subclass tree for a while
     current = getattr(sys.modules.get(component.__module__), component.__qualname__, None) is component
     return current and not (inspect.isabstract(component) or component.__name__.startswith("_"))
 
 
 def suggestion(given: str, known: Sequence[str]) -> str:
-    """Return a sentence or two that name the nearest match of `given` and list what is known, the nearest of many."""
+    """Return a sentence or two with the nearest match of `given` and the known names, or the nearest of many."""
     if not known:
         return "There are none"
     given = given[:_LONGEST_NAME].lower()

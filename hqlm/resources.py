@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use: those of the machine, within the limits of its control groups."""
+"""Cores and memory that this process may use: those of the machine, within the limits of its control groups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def usable_cores() -> int:
 
 
 def physical_memory() -> float:
-    """Return the bytes that this process may use: of the machine, its control groups and `RLIMIT_AS`."""
+    """Return the bytes that this process may use, within the machine, its control groups and `RLIMIT_AS`."""
     return min(_machine_memory(), _address_space())
 
 
@@ -45,10 +45,10 @@ def _address_space() -> float:
 def _cpu_quotas(groups: Path, root: Path) -> Iterator[float]:
     """Yield the quota, in cores, of each control group of this process that has one."""
     for folder in _folders("cpu", groups, root):
-        with suppress(OSError, ValueError):  # version 2; "max" is no number
+        with suppress(OSError, ValueError):  # version 2; "max" is not a number
             quota, period = (folder / "cpu.max").read_text().split()
             yield float(quota) / float(period)
-        with suppress(OSError):  # version 1; -1 is no limit
+        with suppress(OSError):  # version 1; -1 means no limit
             micros = float((folder / "cpu.cfs_quota_us").read_text())
             if micros > 0:
                 yield micros / float((folder / "cpu.cfs_period_us").read_text())
@@ -58,7 +58,7 @@ def _memory_limits(groups: Path, root: Path) -> Iterator[float]:
     """Yield the memory limit, in bytes, of each control group of this process that has one."""
     for folder in _folders("memory", groups, root):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            with suppress(OSError, ValueError):  # of the other version, or "max"
+            with suppress(OSError, ValueError):  # the other version, or "max"
                 yield float((folder / name).read_text())
 
 
@@ -74,4 +74,4 @@ def _folders(controller: str, groups: Path, root: Path) -> Iterator[Path]:
             continue
         mount = root / controllers if controllers else root
         own = Path(path.lstrip("/"))
-        yield from (mount / each for each in (own, *own.parents))  # a container may see another path than its own
+        yield from (mount / each for each in (own, *own.parents))  # a container may see a path other than its own

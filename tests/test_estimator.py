@@ -179,7 +179,7 @@ def test_names_that_are_no_parameters(params, message):
             r"must be an instance of Ansatz, such as RingAnsatz\(\), or a dict .*'RingAnsatz'",
         ),
         ({"head": {"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}}, "hold 4"),
-        ({"head": {"readout": 9}}, "qubits to read"),
+        ({"head": {"readout": 9}}, "the second module has only"),
         ({"head": {"readout": 1.5}}, "readout must be a whole number, 'all' or 'auto', given 1.5"),
         ({"head": {"ablate": "entanglement"}}, "ablate must be a tuple"),
         ({"batch_size": 10**20}, "batch_size must be 1 or more and below"),
@@ -485,7 +485,7 @@ def test_solved_heads_weigh_rows_as_scikit_learn_does(head):
 
 def test_a_loss_of_its_own_weighs_no_rows():
     model = HeadClassifier(KernelHead(feature_map=UploadMap(), align=True), class_weight={0: 2.0}, max_epochs=1)
-    with pytest.raises(ConfigError, match="KernelHead has a loss of its own, which weighs no rows"):
+    with pytest.raises(ConfigError, match="KernelHead has its own loss, which does not weight rows"):
         model.fit(*IRIS)
 
 
@@ -516,8 +516,8 @@ def test_probabilities_and_choices_take_two_rows_of_each_class():
     X, y = IRIS[0][[0, 1, 60, 61, 120]], ["a", "a", "b", "b", "c"]
     model = HeadClassifier(KernelHead()).fit(X, y)
     assert set(model.predict(X)) <= {"a", "b", "c"}
-    with pytest.raises(DataError, match="two training rows or more of each class"):
+    with pytest.raises(DataError, match="two or more training rows of each class"):
         model.predict_proba(X)
-    with pytest.raises(DataError, match="to choose C takes two training rows or more of each class"):
+    with pytest.raises(DataError, match="choosing C needs two or more training rows of each class"):
         HeadClassifier(RBFSVMHead()).fit(X, y)
     assert HeadClassifier(KernelHead(feature_map=AmplitudeMap(0.5))).fit(X, y).head_.recipe.feature_map.offset == 0.5

@@ -38,13 +38,13 @@ LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10
 @pytest.mark.parametrize(
     ("parse", "text", "words"),
     [
-        (parse_json, "[" * 100_000, "nested too deep"),
-        (parse_json, "[" * 300 + "]" * 300, "nested too deep"),
-        (parse_yaml, "[" * 100_000, "nested too deep"),
-        (parse_yaml, "- " * 100_000 + "1", "nested too deep"),
+        (parse_json, "[" * 100_000, "nested too deeply"),
+        (parse_json, "[" * 300 + "]" * 300, "nested too deeply"),
+        (parse_yaml, "[" * 100_000, "nested too deeply"),
+        (parse_yaml, "- " * 100_000 + "1", "nested too deeply"),
         (parse_yaml, CYCLE, "within that value itself"),
         (parse_yaml, "a: &a {b: *a}", "within that value itself"),
-        (parse_yaml, LAUGHS, "holds more than"),
+        (parse_yaml, LAUGHS, "contains more than"),
         (parse_json, "9" * 5_000, "integer of more than 4,300 digits"),
         (parse_yaml, "9" * 5_000, "integer of more than 4,300 digits"),
         (parse_json, '{"text": "ok \\ud83d x"}', "surrogate"),
@@ -315,7 +315,7 @@ def test_what_the_file_system_refuses_is_said_in_a_sentence():
     ids=["lists", "mappings", "lists of lines"],
 )
 def test_the_loader_of_configurations_survives_what_is_nested_too_deep(text):
-    with pytest.raises(DocumentError, match="nested too deep"):
+    with pytest.raises(DocumentError, match="nested too deeply"):
         parse_yaml(text, "x", get_loader("yaml"))
 
 

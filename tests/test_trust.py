@@ -296,7 +296,7 @@ def test_an_option_that_is_imported_is_not_inherited_from_another_class(here, ca
     assert (
         main(["test", "--ckpt_path=tiny", "--model.head.backend=QiskitBackend", "--model.head.execution.shots=10"]) == 2
     )
-    assert "Give --model.head.backend.device" in capfd.readouterr().err
+    assert "Set --model.head.backend.device" in capfd.readouterr().err
 
 
 STUDY_COMMANDS = [["study", "report", "tiny"], ["study", "publish", "tiny", "--mode=offline"]]
@@ -534,7 +534,7 @@ def test_a_folder_named_like_an_option_is_no_obstacle_and_a_file_is_named(here, 
     for command in (["fit", "--ckpt_path=tiny", "--trainer.max_epochs=3"], ["test", "--ckpt_path=tiny"]):
         main(command)
         error = capfd.readouterr().err
-        assert "a file called 'auto' lies in the working directory" in error or command[0] == "test"
+        assert "a file 'auto' is in the working directory" in error or command[0] == "test"
         assert "--plugins" not in error
 
 

@@ -1,4 +1,4 @@
-"""Hybrid algorithms beside the text classifier, on the same circuits and backends."""
+"""Hybrid algorithms besides the text classifier, on the same circuits and backends."""
 
 from hqlm.algorithms.energy import EnergyMinimizer
 from hqlm.algorithms.hamiltonian import GroundLevel, Hamiltonian

@@ -1,4 +1,4 @@
-"""What every algorithm that lowers an energy is: a model without data, whose step is one of its optimiser."""
+"""Base class of algorithms that minimise an energy: a model without data that takes optimiser steps."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from hqlm.execution import Execution
 from hqlm.layer import QuantumLayer
 from hqlm.models import HqlmModule, Schedule
 
-_TOLERANCES: Final = ("eps", "tolerance_grad", "tolerance_change", "tolerance")  # of optimisers, for values of order 1
+_TOLERANCES: Final = ("eps", "tolerance_grad", "tolerance_change", "tolerance")  # options for values of order 1
 
 
 class EnergyMinimizer(HqlmModule):
-    """Lowers `E(w) = <0| U(w)^+ H U(w) |0>`; it reads no data, so `--data` is left out.
+    """Minimises `E(w) = <0| U(w)^+ H U(w) |0>`; it reads no data, so `--data` is left out.
 
-    Logged are `train/energy` of every step and, once an epoch, `val/energy` as the execution measures it. Where the
-    Hamiltonian is small enough there are also `val/error` (above the exact lowest energy), and of the noise-free state
+    It logs `train/energy` of every step and, once per epoch, `val/energy` as measured with the execution. If the
+    Hamiltonian is small enough, it also logs `val/error` (above the exact lowest energy), and for the noise-free state
     `val/variance` of its energy and `val/fidelity` with the exact lowest level. Angles are in double precision.
 
-    Any optimiser of torch that takes a closure will do; one that calls it without gradients costs none.
+    Any torch optimiser that takes a closure can be used; one that calls it without gradients computes none.
     Optimisers see the energy without its constant; those with an absolute tolerance (`eps` of Adam, `tolerance_grad` of
-    LBFGS, ...) see it in units of the largest coefficient of the Hamiltonian, so that its scale changes nothing. The
+    LBFGS, ...) see it in units of the largest coefficient of the Hamiltonian, so that its scale has no effect. The
     learning rate of others (SGD, SPSA, QuantumNaturalGradient) is in radians per unit of energy.
 
     Args:
-        problem: what is to be solved.
+        problem: problem to solve.
         backend: quantum SDK or engine.
         execution: shots, noise, seed and gradient rule.
-        steps_per_epoch: optimiser steps between two validations.
+        steps_per_epoch: number of optimiser steps between two validations.
         optimizer: class of the optimiser.
         schedule: learning-rate schedule, per step.
     """
@@ -72,12 +72,12 @@ class EnergyMinimizer(HqlmModule):
         self.backend = backend
         self.execution = execution
         self.steps_per_epoch = steps_per_epoch
-        self._energy_unit = 1.0  # of the values that the optimiser sees
+        self._energy_unit = 1.0  # unit of the energies that the optimiser sees
 
     @abstractmethod
     @returns("a Circuit", lambda circuit, self: isinstance(circuit, Circuit))
     def circuit(self) -> Circuit:
-        """U, without observables, on the qubits of the Hamiltonian."""
+        """Return U, without observables, on the qubits of the Hamiltonian."""
 
     @abstractmethod
     @returns(
@@ -85,61 +85,61 @@ class EnergyMinimizer(HqlmModule):
         lambda found, self, n_weights: isinstance(found, Tensor) and tuple(found.shape) == (n_weights,),
     )
     def initial_weights(self, n_weights: int) -> Tensor:
-        """Where the search starts, in radians `(n_weights,)`."""
+        """Return the initial weights, in radians `(n_weights,)`."""
 
     @cached_property
     def hamiltonian(self) -> Hamiltonian:
-        """H."""
+        """The Hamiltonian H."""
         return self.problem.hamiltonian()
 
     def configure_model(self) -> None:
         """Build the circuit as a layer.
 
         Raises:
-            ConfigError: when there is nothing to lower.
-            UnsupportedExecution: when the backend cannot run it.
+            ConfigError: if there is nothing to minimise.
+            UnsupportedExecution: if the backend cannot run it.
         """
         if hasattr(self, "quantum"):
             return
         n_qubits = self.hamiltonian.n_qubits
-        self.backend.check(Circuit(n_qubits, (), ()), self.execution)  # before anything of that size is made
+        self.backend.check(Circuit(n_qubits, (), ()), self.execution)  # before anything of that size is allocated
         circuit = replace(self.circuit(), observables=self.hamiltonian.observables)
         if not self.hamiltonian.unit or not circuit.n_weights:
             lacking = (
                 "a term other than the identity, with a coefficient other than 0"
                 if circuit.n_weights
-                else "a weight: raise model.n_layers"
+                else "a weight. Raise model.n_layers"
             )
-            raise ConfigError(f"{type(self).__name__} has nothing to lower: it needs {lacking}")
-        if isinstance(self.backend, StatevectorBackend):  # a gradient takes two states
+            raise ConfigError(f"{type(self).__name__} has nothing to minimise: it needs {lacking}")
+        if isinstance(self.backend, StatevectorBackend):  # a gradient needs two states
             check_memory(n_qubits, 2, 8 if circuit.is_real else 16)
         self.quantum = QuantumLayer(circuit, self.backend, self.execution).double()
         with torch.no_grad():
             self.quantum.weight.copy_(self.initial_weights(circuit.n_weights))
 
     def setup(self, stage: str) -> None:
-        """Refuse a data set, and processes that would each take a part of the steps.
+        """Reject a data set, and several processes, which would each take a part of the steps.
 
         Raises:
-            ConfigError: naming what is to be left out.
+            ConfigError: with the option to leave out.
         """
         if stage == "fit" and self.trainer.world_size > 1:
-            raise ConfigError(f"{type(self).__name__} has no rows that processes could share: set trainer.devices=1")
+            raise ConfigError(f"{type(self).__name__} has no rows that processes could share. Set trainer.devices=1")
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
-            raise ConfigError(f"{type(self).__name__} reads no data: leave --data={type(data).__name__} out")
+            raise ConfigError(f"{type(self).__name__} reads no data. Leave --data={type(data).__name__} out")
 
     def forward(self) -> Tensor:
-        """The energy of the weights as they are, a scalar."""
+        """Return the energy of the current weights, a scalar."""
         return self.hamiltonian.expectation(self.quantum()[0])
 
     def states(self) -> Tensor:
-        """The noise-free state of the weights as they are, `(1, 2**n_qubits)`."""
+        """Return the noise-free state of the current weights, `(1, 2**n_qubits)`."""
         with torch.no_grad():
             return StatevectorBackend().states(self.quantum.circuit, self.quantum.weight)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, which learns of the circuit when it needs to, and its schedule."""
+        """Return the optimiser, attached to the circuit if it needs it, and its schedule."""
         configured = super().configure_optimizers()
         optimizer = configured if isinstance(configured, Optimizer) else configured["optimizer"]
         has_tolerance = any(name in optimizer.param_groups[0] for name in _TOLERANCES)
@@ -149,10 +149,10 @@ class EnergyMinimizer(HqlmModule):
         return configured
 
     def training_step(self, batch: int, batch_idx: int) -> None:
-        """One step of the optimiser.
+        """Take one step of the optimiser.
 
         Raises:
-            TrainingError: when the energy or a weight is not finite.
+            TrainingError: if the energy or a weight is not finite.
         """
         optimizer = self.optimizers()
         value = optimizer.step(self._objective)  # type: ignore[union-attr]
@@ -179,16 +179,16 @@ class EnergyMinimizer(HqlmModule):
         return energy.detach()
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Log the energy and how near it is."""
-        # not in the progress bar, which would take a line for each
+        """Log the energy and its distance from the exact solution."""
+        # not in the progress bar, which would need a line for each
         self.log_dict({f"val/{name}": value for name, value in self.assess().items()}, batch_size=1)
 
     def test_step(self, batch: int, batch_idx: int) -> None:
-        """Log the energy and how near it is."""
+        """Log the energy and its distance from the exact solution."""
         self.log_dict({f"test/{name}": value for name, value in self.assess().items()}, batch_size=1)
 
     def assess(self) -> dict[str, Tensor]:
-        """`energy` and, where they can be had, `error`, `variance` and `fidelity`, as scalars in double precision."""
+        """Return `energy` and, if available, `error`, `variance` and `fidelity`, as scalars in double precision."""
         with torch.no_grad():
             variable = self.hamiltonian.variable_part(self.quantum()[0])
         found = {"energy": variable + self.hamiltonian.constant}
@@ -205,36 +205,38 @@ class EnergyMinimizer(HqlmModule):
         return self.problem.data_files()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the Hamiltonian, whose file may be gone or another one later."""
+        """Store the Hamiltonian, whose file may change or disappear later."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hamiltonian"] = dict(self.hamiltonian.terms)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the Hamiltonian of the checkpoint, or compare with it where the model has one already.
+        """Take the Hamiltonian of the checkpoint, or compare with it if the model already has one.
 
         Raises:
-            CheckpointError: when they differ.
+            CheckpointError: if they differ.
         """
         super().on_load_checkpoint(checkpoint)
         kept = Hamiltonian.of(checkpoint["hamiltonian"])
         own = vars(self).setdefault("hamiltonian", kept)
         if not kept.is_near(own):
-            raise CheckpointError(f"the checkpoint was trained on another Hamiltonian than {self.problem} has now")
+            raise CheckpointError(
+                f"the checkpoint was trained on a Hamiltonian that differs from that of {self.problem}"
+            )
 
     def train_dataloader(self) -> DataLoader[int]:
-        """The steps of an epoch."""
+        """Return the steps of an epoch."""
         return _steps(self.steps_per_epoch)
 
     def val_dataloader(self) -> DataLoader[int]:
-        """One validation."""
+        """Return one validation."""
         return _steps(1)
 
     def test_dataloader(self) -> DataLoader[int]:
-        """One test."""
+        """Return one test."""
         return _steps(1)
 
     def predict_dataloader(self) -> DataLoader[int]:
-        """Nothing to predict.
+        """Raise an error: there is nothing to predict.
 
         Raises:
             ConfigError: always.

@@ -18,25 +18,26 @@ from hqlm.files import parse_json
 
 
 def max_cut(graph: nx.Graph) -> Ising:
-    """Minus the weight of the edges between the two parts; edges without `weight` weigh 1.
+    """Return the energy of maximum cut: minus the weight of the edges between the parts; the default weight is 1.
 
     Raises:
-        ConfigError: for a graph without edges or one in several pieces.
+        ConfigError: for a graph without edges or with several components.
     """
     edges = _edges(graph)
     return Ising(len(graph), {}, {pair: weight / 2 for pair, weight in edges.items()}, -sum(edges.values()) / 2)
 
 
 def max_independent_set(graph: nx.Graph, penalty: float = 2.0) -> Ising:
-    """Minus the number of chosen nodes (bit 1), plus `penalty` for each edge between two chosen ones.
+    """Return minus the number of chosen nodes (bit 1), plus `penalty` for each edge between two chosen ones.
 
-    With a penalty above 1 dropping a node of a violated edge never costs, so the minimum is an independent set.
+    With a penalty above 1, dropping a node of a violated edge never raises the energy, so the minimum is an
+    independent set.
 
     Raises:
-        ConfigError: for a graph without edges or one in several pieces, or a penalty of 1 or less.
+        ConfigError: for a graph without edges or with several components, or a penalty of 1 or less.
     """
     if not penalty > 1.0:
-        raise ConfigError(f"penalty must be above 1, or nodes of an edge may be chosen together; given {penalty}")
+        raise ConfigError(f"penalty must be above 1, so that nodes of an edge are not chosen together; given {penalty}")
     fields, couplings, constant = dict.fromkeys(range(len(graph)), 0.5), {}, -len(graph) / 2
     for i, j in _edges(graph):
         couplings[i, j] = penalty / 4
@@ -47,15 +48,15 @@ def max_independent_set(graph: nx.Graph, penalty: float = 2.0) -> Ising:
 
 
 def is_independent(graph: nx.Graph, bits: Any) -> bool:
-    """Whether no edge joins two nodes of bit 1."""
+    """Return whether no edge joins two nodes of bit 1."""
     return not any(bits[i] and bits[j] for i, j in _edges(graph))
 
 
 def read_graph(path: str | Path) -> nx.Graph:
-    """A graph from a file: JSON in networkx's node-link form, GraphML, or lines `node node [weight]`.
+    """Read a graph from a file: JSON in networkx's node-link form, GraphML, or lines `node node [weight]`.
 
     Raises:
-        ConfigError: for a file that is not there or not such a graph, or an edge that stands there twice.
+        ConfigError: for a file that does not exist or is not such a graph, or an edge that is listed twice.
     """
     path = Path(path)
     try:
@@ -71,21 +72,21 @@ def read_graph(path: str | Path) -> nx.Graph:
     except FileNotFoundError as err:
         raise ConfigError(f"there is no graph file {path}") from err
     except (OSError, ValueError, LookupError, TypeError, AttributeError, nx.NetworkXError, SyntaxError) as err:
-        raise ConfigError(f"{short(str(path))} is not a graph that networkx reads: {err}") from err
+        raise ConfigError(f"{short(str(path))} is not a graph that networkx can read: {err}") from err
     return without_directions(graph)
 
 
 def without_directions(graph: nx.Graph) -> nx.Graph:
-    """The same nodes and edges, at most one between two nodes.
+    """Return the graph without directions: the same nodes and edges, at most one between two nodes.
 
     Raises:
-        ConfigError: where there are two, of which one would be lost.
+        ConfigError: if there are two, of which one would be lost.
     """
     times = Counter(frozenset(edge[:2]) for edge in graph.edges)
     for ends, count in times.items():
         if count > 1:
             names = " and ".join(sorted(map(str, ends)))
-            raise ConfigError(f"the edge between {names} stands {count} times: give it once, with its whole weight")
+            raise ConfigError(f"the edge between {names} is listed {count} times. List it once, with its total weight")
     return nx.Graph(graph)
 
 
@@ -106,12 +107,12 @@ def _has_weights(path: Path) -> bool:
 
 
 def _edges(graph: nx.Graph) -> dict[tuple[int, int], float]:
-    """Weights by places of nodes, in the order of the graph."""
+    """Return the weights of edges by node indices, in the order of the graph."""
     if not graph.number_of_edges():
         raise ConfigError("the graph has no edges, so there is nothing to decide")
     if not nx.is_connected(graph):
         pieces = nx.number_connected_components(graph)
-        raise ConfigError(f"the graph is in {pieces} pieces: solve each on its own, they do not depend on one another")
+        raise ConfigError(f"the graph has {pieces} components, which are independent. Solve each on its own")
     place = {node: index for index, node in enumerate(graph)}
     found: dict[tuple[int, int], float] = {}
     for one, other, weight in graph.edges(data="weight", default=1.0):
@@ -132,6 +133,6 @@ def _finite(one: Any, other: Any, weight: Any) -> float:
     if not abs(value) <= LARGEST:
         given = f"{value:g}" if isinstance(weight, int | float) else short(weight).strip("'")
         raise ConfigError(
-            f"the edge between {one} and {other} has the weight {given}, which is no finite number up to 1e100"
+            f"the edge between {one} and {other} has the weight {given}, which is not a finite number up to 1e100"
         )
     return value

@@ -1,4 +1,4 @@
-"""Classical heuristics for spins: where QAOA starts, what its samples are improved by, and what it is compared with."""
+"""Classical heuristics for spins: the start of QAOA, the improvement of its samples, and its baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hqlm.algorithms.ising import Bits, Ising, Values
 
 
 def greedy(problem: Ising) -> Bits:
-    """Spins set one by one, the one first whose sign matters most given those that are set.
+    """Set spins one by one, next the one whose sign matters most given those already set.
 
     Returns:
         Bits `(n_spins,)`.
@@ -19,7 +19,7 @@ def greedy(problem: Ising) -> Bits:
     strength = np.abs(couplings).sum(0) + np.abs(fields)
     for _ in range(problem.n_spins):
         pull = fields + couplings @ spins
-        # the strongest pull first; before there is any, the spin that touches most
+        # the strongest field first; before there is any, the spin with the largest couplings
         undecided = np.where(spins == 0.0, np.abs(pull) + 1e-9 * strength, -1.0)
         chosen = int(undecided.argmax())
         spins[chosen] = -1.0 if pull[chosen] > 0.0 else 1.0
@@ -27,11 +27,11 @@ def greedy(problem: Ising) -> Bits:
 
 
 def local_search(problem: Ising, bits: ArrayLike) -> Bits:
-    """Each row improved by the flip that lowers its energy most, until none does.
+    """Improve each row by the flip that lowers its energy most, until none does.
 
     Args:
-        problem: to minimise.
-        bits: `(rows, n_spins)`.
+        problem: problem to minimise.
+        bits: initial bits `(rows, n_spins)`.
 
     Returns:
         Bits `(rows, n_spins)`; no single flip lowers the energy of a row.
@@ -50,30 +50,30 @@ def local_search(problem: Ising, bits: ArrayLike) -> Bits:
 
 
 def goemans_williamson(problem: Ising, n_cuts: int = 50, seed: int = 0) -> tuple[Bits, Values]:
-    """The best of random hyperplane cuts of the relaxation to unit vectors.
+    """Return the best of random hyperplane cuts of the relaxation to unit vectors.
 
-    The semidefinite relaxation is solved in its low-rank form, where with more than sqrt(2 n) dimensions local minima
-    are global ones. For a maximum cut without negative weights the mean cut is at least 0.878 of the largest. Sources:
+    The semidefinite relaxation is solved in its low-rank form. With more than sqrt(2 n) dimensions, its local minima
+    are global. For a maximum cut without negative weights the mean cut is at least 0.878 of the largest. Sources:
     Goemans and Williamson (1995), doi:10.1145/227683.227684; Burer and Monteiro (2003), doi:10.1007/s10107-002-0352-8.
 
     Args:
-        problem: to minimise; fields are couplings to one more spin that stays up.
-        n_cuts: random hyperplanes.
-        seed: of initial vectors and hyperplanes.
+        problem: problem to minimise; fields are couplings to one more spin that stays up.
+        n_cuts: number of random hyperplanes.
+        seed: seed of initial vectors and hyperplanes.
 
     Returns:
         The best bits `(n_spins,)` and the energies of all cuts `(n_cuts,)`.
     """
     draw = np.random.default_rng(seed)
-    vectors = _relaxed(problem, draw)
+    vectors = _solve_relaxation(problem, draw)
     signs = np.sign(vectors @ draw.normal(size=(vectors.shape[1], n_cuts))).T
     signs[signs == 0.0] = 1.0
     bits = _bits(signs[:, 1:] * signs[:, :1])
     return bits[problem.variable_part(bits).argmin()], problem.energies(bits)
 
 
-def _relaxed(problem: Ising, draw: np.random.Generator) -> Values:
-    """Unit vectors `(n + 1, dimensions)` that minimise sum J_ij v_i.v_j, by turns one vector at a time."""
+def _solve_relaxation(problem: Ising, draw: np.random.Generator) -> Values:
+    """Return unit vectors `(n + 1, dimensions)` that minimise sum J_ij v_i.v_j, one vector at a time in turn."""
     fields, couplings = problem.scaled.arrays
     size = problem.n_spins + 1
     whole = np.zeros((size, size))
@@ -88,7 +88,7 @@ def _relaxed(problem: Ising, draw: np.random.Generator) -> Values:
             if length > 0.0:
                 vectors[i] = -pull / length
         found = 0.5 * float((whole @ vectors * vectors).sum())
-        if energy - found < 1e-9 * (1.0 + abs(found)):  # of a problem whose largest coefficient is 1
+        if energy - found < 1e-9 * (1.0 + abs(found)):  # for a largest coefficient of 1
             break
         energy = found
     return vectors

@@ -1,4 +1,4 @@
-"""Problems over spins, which is what QAOA minimises, and their exact solution."""
+"""Problems over spins, which QAOA minimises, and their exact solution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hqlm.circuits import PauliString
 from hqlm.errors import ConfigError
 from hqlm.plain import PlainFields
 
-MOST_EXACT: Final = 20  # spins whose 2^n energies are all worked out
+MOST_EXACT: Final = 20  # largest number of spins for which all 2^n energies are computed
 _BLOCK: Final = 2**14
 
 Bits = NDArray[np.uint8]
@@ -28,14 +28,14 @@ class Ising(PlainFields):
     """`E(s) = constant + sum_i h_i s_i + sum_{i<j} J_ij s_i s_j` of spins s = +1 (bit 0) and -1 (bit 1), to minimise.
 
     Args:
-        n_spins: number of spins, one a qubit.
+        n_spins: number of spins, one per qubit.
         fields: h by spin.
         couplings: J by pair `(i, j)`, i < j.
-        constant: energy that no spin changes.
+        constant: energy that does not depend on the spins.
 
     Raises:
-        ConfigError: for spins that are not there, a number that is not finite or above 1e100, nothing to minimise, or
-            nothing of 1e-100 or more.
+        ConfigError: for spins that do not exist, a number that is not finite or above 1e100, nothing to minimise, or
+            no coefficient of at least 1e-100.
         DataError: for more terms than a Hamiltonian may have.
     """
 
@@ -48,7 +48,7 @@ class Ising(PlainFields):
         object.__setattr__(self, "fields", {i: float(h) for i, h in self.fields.items() if h})
         object.__setattr__(self, "couplings", {pair: float(j) for pair, j in self.couplings.items() if j})
         if not self.fields and not self.couplings:
-            raise ConfigError("the problem has no terms: every choice is as good as any other")
+            raise ConfigError("the problem has no terms, so all choices are equally good")
         check_size(self.n_spins, len(self.fields) + len(self.couplings))
         for i, j in self.couplings:
             if not 0 <= i < j < self.n_spins:
@@ -65,17 +65,17 @@ class Ising(PlainFields):
 
     @classmethod
     def from_qubo(cls, matrix: ArrayLike) -> Ising:
-        """`E = x^T Q x` of bits x.
+        """Create the problem of minimising `E = x^T Q x` over bits x.
 
         Args:
-            matrix: Q `(n, n)`; any part of it above or below the diagonal counts.
+            matrix: Q `(n, n)`; entries above and below the diagonal are added.
 
         Raises:
             ConfigError: for a matrix that is not square, not finite or has entries above 1e100.
         """
         q = np.asarray(matrix, dtype=np.float64)
         if q.ndim != 2 or q.shape[0] != q.shape[1] or not (np.abs(q) <= LARGEST).all():
-            raise ConfigError(f"a QUBO is a square matrix of finite numbers up to 1e100, given the shape {q.shape}")
+            raise ConfigError(f"a QUBO must be a square matrix of finite numbers up to 1e100, given shape {q.shape}")
         check_size(len(q), len(q) + int(np.count_nonzero(np.triu(q + q.T, 1))))
         pairs = np.triu(q + q.T, 1)  # x_i x_j = (1 - s_i - s_j + s_i s_j) / 4 and x_i = (1 - s_i) / 2
         linear = np.diag(q)
@@ -85,7 +85,7 @@ class Ising(PlainFields):
 
     @cached_property
     def unit(self) -> float:
-        """The largest absolute field or coupling."""
+        """Largest absolute field or coupling."""
         return max(map(abs, (*self.fields.values(), *self.couplings.values())))
 
     @cached_property
@@ -114,11 +114,11 @@ class Ising(PlainFields):
         return fields, couplings
 
     def energies(self, bits: ArrayLike) -> Values:
-        """Energy of each row of bits `(rows, n_spins)`."""
+        """Return the energy of each row of bits `(rows, n_spins)`."""
         return self.constant + self.variable_part(bits)
 
     def variable_part(self, bits: ArrayLike) -> Values:
-        """Energy of each row without the constant, which may be so large that differences drown in it."""
+        """Return the energy of each row without the constant, which may be so large that differences lose precision."""
         spins = 1.0 - 2.0 * np.asarray(bits, dtype=np.float64)
         fields, couplings = self.arrays
         found: Values = spins @ fields + 0.5 * np.einsum("ri,ri->r", spins @ couplings, spins)
@@ -126,12 +126,12 @@ class Ising(PlainFields):
 
     @property
     def is_small(self) -> bool:
-        """Whether all energies can be worked out."""
+        """Whether all energies can be computed."""
         return self.n_spins <= MOST_EXACT
 
     @cached_property
     def extremes(self) -> tuple[float, float]:
-        """Least and largest energy, of all `2**n_spins` choices.
+        """Lowest and highest energy of all `2**n_spins` choices.
 
         Raises:
             ConfigError: for more than 20 spins.
@@ -141,9 +141,9 @@ class Ising(PlainFields):
 
     @cached_property
     def variable_extremes(self) -> tuple[float, float]:
-        """The same without the constant."""
+        """Lowest and highest energy without the constant."""
         if not self.is_small:
-            raise ConfigError(f"all energies are worked out up to {MOST_EXACT} spins, given {self.n_spins}")
+            raise ConfigError(f"all energies are computed for up to {MOST_EXACT} spins, given {self.n_spins}")
         least, most = math.inf, -math.inf
         for first in range(0, 2**self.n_spins, _BLOCK):
             energies = self.variable_part(all_bits(self.n_spins, first, _BLOCK))
@@ -152,7 +152,7 @@ class Ising(PlainFields):
 
 
 def all_bits(n_bits: int, first: int = 0, count: int | None = None) -> Bits:
-    """Bits `(count, n_bits)` of the numbers from `first`, the most significant first."""
+    """Return bits `(count, n_bits)` of the numbers from `first`, the most significant first."""
     last = 2**n_bits if count is None else min(2**n_bits, first + count)
     numbers = np.arange(first, last, dtype=np.int64)
     return ((numbers[:, None] >> np.arange(n_bits - 1, -1, -1)) & 1).astype(np.uint8)

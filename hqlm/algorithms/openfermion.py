@@ -1,4 +1,4 @@
-"""Hamiltonians of OpenFermion, and molecules by its chemistry tools."""
+"""Hamiltonians of OpenFermion, and molecules computed with its chemistry tools."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hqlm.algorithms.problems import Problem
 from hqlm.errors import DataError
 from hqlm.registry import check_installed
 
-_ROUNDING: Final = 1e-9  # imaginary parts up to it, relative to the largest coefficient, are left of conjugate pairs
+_ROUNDING: Final = 1e-9  # imaginary parts up to this, relative to the largest coefficient, remain from conjugate pairs
 
 
 def from_openfermion(operator: Any, n_qubits: int | None = None) -> Hamiltonian:
-    """A Hamiltonian of OpenFermion as one of ours; its qubit 0 is our first letter.
+    """Convert a Hamiltonian of OpenFermion; its qubit 0 is our first letter.
 
-    Fermions are transformed after Jordan and Wigner, mode k to qubit k; for another transformation, such as
-    `openfermion.bravyi_kitaev`, give its result.
+    Fermions are mapped by Jordan-Wigner, mode k to qubit k; for another mapping, such as `openfermion.bravyi_kitaev`,
+    pass its result.
 
     Args:
         operator: a `QubitOperator`; or a `FermionOperator`, `MajoranaOperator`, `InteractionOperator`,
             `DiagonalCoulombHamiltonian` or `MolecularData` with integrals.
-        n_qubits: how many, where there are more than the operator acts on.
+        n_qubits: number of qubits, if there are more than the operator acts on.
 
     Raises:
         DataError: for anything else, an operator that is not Hermitian, or too few qubits for it.
@@ -40,7 +40,7 @@ def from_openfermion(operator: Any, n_qubits: int | None = None) -> Hamiltonian:
         qubits = operator if isinstance(operator, openfermion.QubitOperator) else openfermion.jordan_wigner(operator)
     except TypeError as err:
         raise DataError(
-            f"a {type(operator).__name__} is not transformed to qubits here: give a QubitOperator, FermionOperator, "
+            f"cannot transform a {type(operator).__name__} to qubits. Use a QubitOperator, FermionOperator, "
             "MajoranaOperator, InteractionOperator, DiagonalCoulombHamiltonian or MolecularData"
         ) from err
     if n_qubits is not None and n_qubits < acts_on:
@@ -53,7 +53,7 @@ class MolecularDataFile(Problem):
     """A molecule in a file that `openfermion.MolecularData` saved, orbitals and qubits in the order of `Molecule`.
 
     Args:
-        path: of the `.hdf5` file, with the integrals that a plugin of OpenFermion put there.
+        path: path of the `.hdf5` file, with the integrals that a plugin of OpenFermion added.
         active_electrons: electrons outside the frozen core; null for all.
         active_orbitals: spatial orbitals they may take; null for all.
     """
@@ -71,11 +71,11 @@ class MolecularDataFile(Problem):
         return (Path(self.path),)
 
     def hamiltonian(self) -> Hamiltonian:
-        """The Hamiltonian as sum of Pauli strings.
+        """Return the Hamiltonian as a sum of Pauli strings.
 
         Raises:
-            DataError: for a file that holds no such molecule, or electrons and orbitals that it does not have.
-            MissingDependency: without OpenFermion.
+            DataError: for a file without such a molecule, or electrons and orbitals that it does not have.
+            MissingDependency: if OpenFermion is not installed.
         """
         check_installed(type(self))
         import openfermion
@@ -83,18 +83,18 @@ class MolecularDataFile(Problem):
         try:
             molecule = openfermion.MolecularData(filename=self.path)
         except (OSError, KeyError, ValueError, TypeError) as err:
-            raise DataError(f"{self.path} is no file of openfermion.MolecularData: {err}") from err
+            raise DataError(f"{self.path} is not a file of openfermion.MolecularData: {err}") from err
         return from_openfermion(_interaction(molecule, self.active_electrons, self.active_orbitals))
 
 
 @dataclass(frozen=True)
 class OpenFermionMolecule(Molecule):
-    """A `Molecule` by OpenFermion and PySCF in place of PennyLane, open shells too; the same order of qubits.
+    """A `Molecule` computed by OpenFermion and PySCF instead of PennyLane, also with open shells; same order of qubits.
 
     Args:
-        atoms: symbol and x, y, z in angstrom of each: `[[H, 0, 0, 0], [H, 0, 0, 0.735]]`.
-        basis: name of the Gaussian basis, one that PySCF knows.
-        charge: of the whole, in elementary charges.
+        atoms: symbol and x, y, z in angstrom of each atom: `[[H, 0, 0, 0], [H, 0, 0, 0.735]]`.
+        basis: name of the Gaussian basis, as known to PySCF.
+        charge: total charge, in elementary charges.
         active_electrons: electrons outside the frozen core; null for all.
         active_orbitals: spatial orbitals they may take; null for all.
         multiplicity: unpaired electrons plus 1.
@@ -106,11 +106,11 @@ class OpenFermionMolecule(Molecule):
     install: ClassVar[str] = "hqlm[openfermion]"
 
     def hamiltonian(self) -> Hamiltonian:
-        """The Hamiltonian as sum of Pauli strings.
+        """Return the Hamiltonian as a sum of Pauli strings.
 
         Raises:
-            DataError: when the tools cannot make it, with their reason, or their Hartree-Fock energy does not settle.
-            MissingDependency: without OpenFermion, PySCF or the plugin between them.
+            DataError: if the tools cannot compute it, with their reason, or if Hartree-Fock does not converge.
+            MissingDependency: if OpenFermion, PySCF or the plugin between them is not installed.
         """
         check_installed(type(self))
         self.check_geometry()
@@ -118,7 +118,7 @@ class OpenFermionMolecule(Molecule):
         from openfermionpyscf import run_pyscf
 
         geometry = [(atom[0], atom[1:]) for atom in self.atoms]
-        with TemporaryDirectory() as folder:  # where the plugin saves the molecule; by default beside its own code
+        with TemporaryDirectory() as folder:  # for the plugin, which otherwise saves the molecule beside its code
             place = str(Path(folder, "molecule"))
             try:
                 molecule = run_pyscf(
@@ -126,25 +126,25 @@ class OpenFermionMolecule(Molecule):
                 )
             except (RuntimeError, ValueError, LookupError, TypeError, AssertionError) as err:
                 raise DataError(
-                    f"PySCF cannot make the Hamiltonian of {self}: {err}. An odd number of electrons needs an even "
+                    f"PySCF cannot compute the Hamiltonian of {self}: {err}. An odd number of electrons needs an even "
                     "multiplicity"
                 ) from err
             if not molecule._pyscf_data["scf"].converged:
-                raise DataError(f"the Hartree-Fock energy of {self} does not settle. Try another geometry or basis")
+                raise DataError(f"the Hartree-Fock energy of {self} does not converge. Try another geometry or basis")
             return from_openfermion(_interaction(molecule, self.active_electrons, self.active_orbitals))
 
 
 def _interaction(molecule: Any, active_electrons: int | None, active_orbitals: int | None) -> Any:
-    """`InteractionOperator` of the active orbitals around a frozen core."""
+    """Return the `InteractionOperator` of the active orbitals around a frozen core."""
     if molecule.one_body_integrals is None or molecule.two_body_integrals is None:
-        raise DataError(f"the molecule {molecule.name} has no integrals: run a plugin of OpenFermion on it first")
+        raise DataError(f"the molecule {molecule.name} has no integrals. Run a plugin of OpenFermion on it first")
     electrons = molecule.n_electrons if active_electrons is None else active_electrons
     n_core, unpaired = divmod(molecule.n_electrons - electrons, 2)
     orbitals = molecule.n_orbitals - n_core if active_orbitals is None else active_orbitals
     if unpaired or n_core < 0 or not 0 <= electrons <= 2 * orbitals or not 0 < orbitals <= molecule.n_orbitals - n_core:
         raise DataError(
             f"{molecule.name} has {molecule.n_electrons} electrons in {molecule.n_orbitals} orbitals, of which an even "
-            f"number freezes; given active_electrons={active_electrons}, active_orbitals={active_orbitals}"
+            f"number must be frozen; given active_electrons={active_electrons}, active_orbitals={active_orbitals}"
         )
     return molecule.get_molecular_hamiltonian(list(range(n_core)), list(range(n_core, n_core + orbitals)))
 

@@ -1,4 +1,4 @@
-"""The slot of problems: recipes of the Hamiltonian whose lowest energy is searched."""
+"""Base class of problems: recipes of a Hamiltonian whose lowest energy is searched."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hqlm.registry import Component, Registry
 
 @dataclass(frozen=True)
 class Problem(Component):
-    """What a variational algorithm is to solve."""
+    """A problem for a variational algorithm."""
 
     @abstractmethod
     @returns("a Hamiltonian", lambda found, self: isinstance(found, Hamiltonian))
     def hamiltonian(self) -> Hamiltonian:
-        """The Hamiltonian whose lowest energy is the solution.
+        """Return the Hamiltonian whose lowest energy is the solution.
 
         Raises:
-            DataError: when there is none, saying why.
+            DataError: if there is none, with the reason.
         """
 
     def data_files(self) -> Sequence[Path]:
-        """Return the files that are read, so that studies repeat their trials when the content of one changes."""
+        """Return the files that are read; studies rerun their trials when the content of one changes."""
         return ()
 
 
@@ -39,13 +39,13 @@ class PauliTerms(Problem):
     """A sum of Pauli strings, written out.
 
     Args:
-        terms: real coefficient of each string, one letter a qubit, qubit 0 first: `{ZZI: 0.5, IXI: -1.0}`.
+        terms: real coefficient of each string, one letter per qubit, qubit 0 first: `{ZZI: 0.5, IXI: -1.0}`.
     """
 
     terms: dict[str, float | str] = field(default_factory=lambda: {"ZZ": 1.0}, hash=False)
 
     def hamiltonian(self) -> Hamiltonian:
-        """The sum."""
+        """Return the sum."""
         return Hamiltonian.of(self.terms)
 
 
@@ -53,20 +53,20 @@ class PauliTerms(Problem):
 class HamiltonianFile(Problem):
     """A sum of Pauli strings in a JSON or YAML file.
 
-    The file maps each string, one letter of `IXYZ` a qubit and qubit 0 first, to its real coefficient; or it has that
-    mapping under `terms`, and under `about` a note that is not read. No key may stand there twice. In JSON::
+    The file maps each string, one letter of `IXYZ` per qubit and qubit 0 first, to its real coefficient; or it has that
+    mapping under `terms`, and a note under `about` that is not read. No key may be listed twice. In JSON::
 
         {"about": {"molecule": "H2"}, "terms": {"II": -0.81, "ZI": 0.17, "IZ": 0.17, "XX": 0.05}}
 
     Args:
-        path: of the file, `.json` for JSON and anything else for YAML.
+        path: path of the file, `.json` for JSON, any other name for YAML.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("path",)
     path: str
 
     def hamiltonian(self) -> Hamiltonian:
-        """What the file holds."""
+        """Return the Hamiltonian in the file."""
         return Hamiltonian.read(self.path)
 
     def data_files(self) -> tuple[Path, ...]:
@@ -79,10 +79,10 @@ class IsingChain(Problem):
     """`-coupling sum Z_q Z_(q+1) - field sum X_q`, the Ising chain in a transverse field.
 
     Args:
-        n_qubits: sites.
-        coupling: J.
-        field: h; `field = coupling` is the critical point.
-        periodic: a ring.
+        n_qubits: number of sites.
+        coupling: coupling J.
+        field: field h; `field = coupling` is the critical point.
+        periodic: close the chain to a ring.
     """
 
     n_qubits: int = 8
@@ -91,5 +91,5 @@ class IsingChain(Problem):
     periodic: bool = False
 
     def hamiltonian(self) -> Hamiltonian:
-        """The chain."""
+        """Return the chain."""
         return Hamiltonian.ising_chain(self.n_qubits, self.coupling, self.field, self.periodic)

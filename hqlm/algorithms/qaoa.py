@@ -1,4 +1,4 @@
-"""The quantum approximate optimisation algorithm, between a classical start and a classical end."""
+"""The quantum approximate optimisation algorithm, with classical pre- and post-processing."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Start = Literal["none", "greedy", "goemans_williamson"]
 
 @dataclass(frozen=True)
 class Solution:
-    """What was found.
+    """Result of a search.
 
     Args:
-        bits: the best choice, one bit a spin, qubit 0 first.
-        chosen: names of the spins of bit 1: nodes of a graph, else their places.
+        bits: the best choice, one bit per spin, qubit 0 first.
+        chosen: names of the spins of bit 1: nodes of a graph, else their indices.
         energy: its energy.
-        sampled: least energy among the measured bits.
-        refined: least energy after a local search from every measured choice; that of `bits`.
-        classical: least energy that the classical heuristic finds without the circuit, local search included.
-        exact: least energy of all choices; None for more than 20 spins.
+        sampled: lowest energy among the measured bits.
+        refined: lowest energy after a local search from every measured choice; that of `bits`.
+        classical: lowest energy of the classical heuristic without the circuit, including local search.
+        exact: lowest energy of all choices; None for more than 20 spins.
     """
 
     bits: tuple[int, ...]
@@ -53,9 +53,9 @@ class Solution:
 
 
 class QAOA(EnergyMinimizer):
-    """The least energy of spins: a classical start, a circuit whose angles are trained, a classical end.
+    """Minimises an energy of spins with a classical start, a circuit with trained angles and a local search.
 
-    A test samples the circuit, improves every sample by a local search, and logs beside the energy the approximation
+    A test samples the circuit, improves every sample by a local search, and logs, besides the energy, the approximation
     ratios `(E_max - E) / (E_max - E_min)` of the mean energy (`test/ratio`), of the best sample (`test/ratio_sampled`),
     of the best refined one (`test/ratio_refined`) and of the classical heuristic alone (`test/ratio_classical`).
 
@@ -66,17 +66,17 @@ class QAOA(EnergyMinimizer):
 
     Args:
         problem: a problem over spins.
-        n_layers: depth p.
+        n_layers: number of layers, the depth p.
         start: classical solution that the circuit starts around; `none` for the uniform superposition.
-        doubt: probability that a bit of the start is first measured the other way.
-        angles: `ramp`, a slow passage; or `interpolated`, the optimum of every lower depth in turn, found without
-            noise on the native engine and interpolated.
-        samples: measurements at the end.
-        ablate: what to remove from the circuit: entanglement, that is all gates on two qubits.
+        doubt: probability that a bit of the start is first measured as its opposite (epsilon of warm-start QAOA).
+        angles: `ramp`, a slow linear schedule; or `interpolated`, the optimum of every lower depth in turn, found
+            without noise on the native engine and interpolated.
+        samples: number of measurements at the end.
+        ablate: modules to remove from the circuit: entanglement, that is all two-qubit gates.
         backend: quantum SDK or engine.
         execution: shots, noise, seed and gradient rule.
-        steps_per_epoch: optimiser steps between two validations.
-        optimizer: class of the optimiser: one of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
+        steps_per_epoch: number of optimiser steps between two validations.
+        optimizer: class of the optimiser: any of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
         schedule: learning-rate schedule, per step.
     """
 
@@ -111,26 +111,26 @@ class QAOA(EnergyMinimizer):
 
     @cached_property
     def ising(self) -> Ising:
-        """The energy of spins."""
+        """Energy of the spins."""
         return self.problem.ising()
 
     @cached_property
     def start_bits(self) -> Bits | None:
-        """The classical solution that the circuit starts around."""
+        """Classical solution that the circuit starts around."""
         if self.start == "none":
             return None
         return greedy(self.ising) if self.start == "greedy" else goemans_williamson(self.ising)[0]
 
     def circuit(self) -> Circuit:
-        """Layers of problem and mixer.
+        """Return the layers of problem and mixer.
 
         Raises:
-            ConfigError: for a word of `ablate` that removes nothing.
+            ConfigError: for an ablation that removes nothing.
         """
         return self._circuit(self.n_layers)
 
     def initial_weights(self, n_weights: int) -> Tensor:
-        """Angles in radians, by the rule of `angles`."""
+        """Return the initial angles in radians, by the rule of `angles`."""
         if self.angles == "ramp":
             return torch.from_numpy(_start(self.n_layers))
         angles = _start(1)
@@ -156,7 +156,7 @@ class QAOA(EnergyMinimizer):
             self.log(f"test/ratio{name}", (most - energy) / (most - least), batch_size=1)
 
     def solution(self) -> Solution:
-        """Sample the circuit and improve what is measured; the seed of the execution governs both."""
+        """Sample the circuit and improve the samples; the execution's seed governs both."""
         best, found = self._search()
         energies = {name: self.ising.constant + energy for name, energy in found.items()}
         return Solution(
@@ -168,7 +168,7 @@ class QAOA(EnergyMinimizer):
         )
 
     def _search(self) -> tuple[Bits, dict[str, float]]:
-        """The best bits, and the energies of a `Solution` without the constant."""
+        """Return the best bits, and the energies of a `Solution` without the constant."""
         self.configure_model()
         execution = replace(self.execution, shots=self.execution.shots or self.samples)
         bits = self.backend.sample(self.circuit(), self.quantum.weight.detach(), execution=execution)
@@ -208,6 +208,6 @@ def _remove(circuit: Circuit, word: str) -> Circuit:
 
 
 def _start(n_layers: int) -> Values:
-    """A ramp of angles; gammas are halved because the largest coupling of a cut is 1/2 and here 1."""
+    """Return a ramp of angles; gammas are halved because the largest coupling of a cut is 1/2 and here 1."""
     angles: Values = ramp(n_layers) * np.tile((0.5, 1.0), n_layers)
     return angles

@@ -1,4 +1,4 @@
-"""The circuit of QAOA, its angles from depth to depth, and its start from a classical solution."""
+"""The QAOA circuit, its angles for increasing depth, and its warm start from a classical solution."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from hqlm.errors import ConfigError
 
 
 def qaoa_circuit(problem: Ising, n_layers: int, start: ArrayLike | None = None, doubt: float = 0.25) -> Circuit:
-    """Layers of `exp(-i gamma E)` and a mixer, read by the terms of the problem.
+    """Return layers of `exp(-i gamma E)` and a mixer, with the terms of the problem as observables.
 
     Weight 2 l is gamma and weight 2 l + 1 is beta of layer l, in radians. Without a start the state begins in |+...+>
-    and the mixer is `exp(i beta sum X)`, so that both angles are positive in a slow passage; with one it begins in a
-    product state that measures each bit of the start with probability 1 - doubt, which the mixer keeps.
+    and the mixer is `exp(i beta sum X)`, so that both angles are positive in a slow schedule; with a start it begins in
+    a product state that measures each bit of the start with probability 1 - doubt, which the mixer preserves.
 
     Sources: Farhi et al. (2014), A quantum approximate optimization algorithm, arXiv:1411.4028; Egger et al. (2021),
     Warm-starting quantum optimization, arXiv:2009.10095.
 
     Args:
-        problem: to minimise.
-        n_layers: depth p.
+        problem: problem to minimise.
+        n_layers: number of layers, the depth p.
         start: bits `(n_spins,)` of a classical solution.
-        doubt: above 0 and at most 0.5, which is no start at all.
+        doubt: epsilon of warm-start QAOA, above 0 and at most 0.5, which is equivalent to no start.
 
     Raises:
-        ConfigError: for a depth below 1, a doubt outside its range, or a start of another length.
+        ConfigError: for a depth below 1, a doubt out of range, or a start of the wrong length.
     """
     if n_layers < 1:
         raise ConfigError(f"n_layers must be 1 or more, given {n_layers}")
@@ -37,7 +37,7 @@ def qaoa_circuit(problem: Ising, n_layers: int, start: ArrayLike | None = None, 
         raise ConfigError(f"doubt must lie above 0 and be at most 0.5, given {doubt}")
     ones = np.full(problem.n_spins, 0.5) if start is None else np.where(np.asarray(start, dtype=bool), 1 - doubt, doubt)
     if ones.shape != (problem.n_spins,):
-        raise ConfigError(f"the start has the shape {ones.shape}, the problem {problem.n_spins} spins")
+        raise ConfigError(f"the start has shape {ones.shape}, but the problem has {problem.n_spins} spins")
     terms = len(problem.couplings) + len(problem.fields)
     check_gates(n_layers * (terms + problem.n_spins * (1 if start is None else 3)), "model.n_layers")
     tilts = [2.0 * math.asin(math.sqrt(share)) for share in ones]
@@ -59,7 +59,7 @@ def qaoa_circuit(problem: Ising, n_layers: int, start: ArrayLike | None = None, 
 
 
 def ramp(n_layers: int, step: float = 0.75) -> Values:
-    """Angles of a slow passage from the mixer to the problem, `(2 * n_layers,)`.
+    """Return the angles of a slow linear schedule from the mixer to the problem, `(2 * n_layers,)`.
 
     Gamma rises and beta falls linearly. Source: Sack and Serbyn (2021), Quantum annealing initialization of the quantum
     approximate optimization algorithm, arXiv:2101.05742.
@@ -69,16 +69,16 @@ def ramp(n_layers: int, step: float = 0.75) -> Values:
 
 
 def interpolated(angles: ArrayLike) -> Values:
-    """Angles of one layer more, by linear interpolation of each sequence.
+    """Return the angles for one more layer, by linear interpolation of each sequence.
 
     Source: Zhou et al. (2020), Quantum approximate optimization algorithm: performance, mechanism, and implementation
     on near-term devices, arXiv:1812.01041 (INTERP).
 
     Args:
-        angles: `(2 p,)` in the order of the weights.
+        angles: angles `(2 p,)` in the order of the weights.
 
     Returns:
-        `(2 p + 2,)`.
+        Angles `(2 p + 2,)`.
     """
     known = np.asarray(angles, dtype=np.float64).reshape(-1, 2)
     p = len(known)

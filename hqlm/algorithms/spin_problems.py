@@ -1,4 +1,4 @@
-"""Problems over spins as recipes, each with a graph or a matrix of the user's."""
+"""Problems over spins as recipes, each with a graph or a matrix from the user."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def _petersen() -> Edges:
 
 @dataclass(frozen=True)
 class SpinProblem(Problem):
-    """An energy of spins; its Hamiltonian is made of I and Z."""
+    """An energy of spins; its Hamiltonian consists of I and Z."""
 
     @abstractmethod
     @returns("an Ising", lambda found, self: isinstance(found, Ising))
     def ising(self) -> Ising:
-        """The energy.
+        """Return the energy.
 
         Raises:
-            ConfigError: when there is none, saying why.
+            ConfigError: if there is none, with the reason.
         """
 
     def names(self) -> tuple[str, ...]:
-        """What each spin is called."""
+        """Return the name of each spin."""
         return tuple(map(str, range(self.ising().n_spins)))
 
     def hamiltonian(self) -> Hamiltonian:
-        """The energy as a sum of Pauli strings."""
+        """Return the energy as a sum of Pauli strings."""
         ising = self.ising()
         constant = ("I" * ising.n_spins, ising.constant)
         return Hamiltonian((constant, *((string.letters, value) for string, value in ising.terms.items())))
@@ -54,12 +54,12 @@ class GraphProblem(SpinProblem):
     """A problem on the nodes of a graph.
 
     Args:
-        graph: a file (lines `node node [weight]`, node-link JSON or GraphML), or edges `[[0, 1], [1, 2, 0.5]]` of
-            nodes by number or name, with or without weights; by default Petersen's graph. From Python also a graph of
-            networkx, which is kept as its edges.
+        graph: a file (lines `node node [weight]`, node-link JSON or GraphML), or edges `[[0, 1], [1, 2, 0.5]]` between
+            nodes by number or name, with or without weights; by default Petersen's graph. In Python also a networkx
+            graph, which is stored as its edges.
 
     Raises:
-        ConfigError: for a graph of networkx with a node that no edge touches.
+        ConfigError: for a networkx graph with an isolated node.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("graph",)
@@ -69,13 +69,15 @@ class GraphProblem(SpinProblem):
         if isinstance(self.graph, nx.Graph):
             lonely = list(nx.isolates(self.graph))
             if lonely:
-                raise ConfigError(f"node {lonely[0]} of the graph has no edge: decide on it without the others")
+                raise ConfigError(
+                    f"node {lonely[0]} of the graph has no edge. Remove it, since it does not depend on the others"
+                )
             named = self.graph.edges(data="weight", default=1.0)
             edges = [[*(node if isinstance(node, int) else str(node) for node in ends), w] for *ends, w in named]
             object.__setattr__(self, "graph", edges)
 
     def names(self) -> tuple[str, ...]:
-        """The nodes."""
+        """Return the nodes."""
         return tuple(map(str, self.read()))
 
     def data_files(self) -> tuple[Path, ...]:
@@ -83,16 +85,16 @@ class GraphProblem(SpinProblem):
         return (Path(self.graph),) if isinstance(self.graph, str) else ()
 
     def read(self) -> nx.Graph:
-        """The graph.
+        """Return the graph.
 
         Raises:
-            ConfigError: for a file or edges that are no graph, or an edge that stands there twice.
+            ConfigError: for a file or edges that are not a graph, or an edge that is listed twice.
         """
         if isinstance(self.graph, str):
             return read_graph(self.graph)
         if not isinstance(self.graph, list | tuple):
-            raise ConfigError(f"problem.graph is a file or a list of edges, given {short(self.graph)}")
-        edges = [_named(edge) for edge in self.graph]
+            raise ConfigError(f"problem.graph must be a file or a list of edges, given {short(self.graph)}")
+        edges = [_parse_edge(edge) for edge in self.graph]
         graph = nx.MultiGraph()
         nodes = {node for edge in edges for node in edge[:2]}
         graph.add_nodes_from(sorted(nodes, key=lambda node: (isinstance(node, str), node)))  # numbers first
@@ -100,35 +102,35 @@ class GraphProblem(SpinProblem):
         return without_directions(graph)
 
 
-def _named(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
-    """Two nodes and a weight."""
+def _parse_edge(edge: list[float | str]) -> tuple[int | str, int | str, float | str]:
+    """Return two nodes and a weight."""
     is_list = isinstance(edge, list | tuple) and len(edge) in (2, 3)
     if (
         not is_list
         or any(not isinstance(node, str | int | float) for node in edge[:2])
         or any(not isinstance(node, str) and node % 1 for node in edge[:2])
     ):
-        raise ConfigError(f"problem.graph: an edge is [node, node] or [node, node, weight], given {short(edge)}")
+        raise ConfigError(f"problem.graph: an edge must be [node, node] or [node, node, weight], given {short(edge)}")
     one, other = (node if isinstance(node, str) else int(node) for node in edge[:2])
     return one, other, edge[2] if len(edge) == 3 else 1.0
 
 
 @dataclass(frozen=True)
 class MaxCut(GraphProblem):
-    """Two parts of a graph with as much weight as possible on the edges between them; the energy is minus that weight.
+    """Partition of a graph with maximum weight of the edges between its two parts; the energy is minus that weight.
 
     Args:
         graph: a file, or edges `[[0, 1], [1, 2, 0.5]]`.
     """
 
     def ising(self) -> Ising:
-        """Half the weights as couplings."""
+        """Return the energy, with half the weights as couplings."""
         return max_cut(self.read())
 
 
 @dataclass(frozen=True)
 class MaxIndependentSet(GraphProblem):
-    """As many nodes as possible without an edge between two of them; the energy is minus their number.
+    """Largest set of nodes without an edge between two of them; the energy is minus their number.
 
     Args:
         graph: a file, or edges `[[0, 1], [1, 2]]`.
@@ -138,7 +140,7 @@ class MaxIndependentSet(GraphProblem):
     penalty: float = 2.0
 
     def ising(self) -> Ising:
-        """Chosen nodes have bit 1."""
+        """Return the energy, in which chosen nodes have bit 1."""
         return max_independent_set(self.read(), self.penalty)
 
 
@@ -147,19 +149,19 @@ class Qubo(SpinProblem):
     """The bits x that minimise `x^T Q x`.
 
     Args:
-        matrix: Q as rows, or a file of numbers that `numpy.loadtxt` reads, with commas between them in a `.csv`.
+        matrix: Q as rows, or a file of numbers that `numpy.loadtxt` reads, separated by commas in a `.csv`.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("matrix",)
     matrix: str | list[list[float]] = field(default_factory=lambda: [[-1.0, 2.0], [0.0, -1.0]], hash=False)
 
     def ising(self) -> Ising:
-        """Bits as spins."""
+        """Return the energy, with bits as spins."""
         if not isinstance(self.matrix, str):
             try:
                 matrix = np.array(self.matrix, dtype=np.float64)
             except (TypeError, ValueError, OverflowError) as err:  # also rows of unequal length
-                raise ConfigError(f"problem.matrix is no matrix of numbers: {err}") from err
+                raise ConfigError(f"problem.matrix is not a matrix of numbers: {err}") from err
             return Ising.from_qubo(matrix)
         try:
             if not Path(self.matrix).is_file():
@@ -170,7 +172,7 @@ class Qubo(SpinProblem):
         except HqlmError:
             raise
         except (OSError, ValueError) as err:
-            raise ConfigError(f"problem.matrix: {short(self.matrix)} is no matrix of numbers: {err}") from err
+            raise ConfigError(f"problem.matrix: {short(self.matrix)} is not a matrix of numbers: {err}") from err
         return Ising.from_qubo(matrix)
 
 
@@ -179,13 +181,13 @@ class IsingTerms(SpinProblem):
     """An Ising energy written out as Pauli strings of I and at most two Z.
 
     Args:
-        terms: coefficient of each string, one letter a spin, spin 0 first: `{ZZI: 0.5, IZI: -1.0}`.
+        terms: coefficient of each string, one letter per spin, spin 0 first: `{ZZI: 0.5, IZI: -1.0}`.
     """
 
     terms: dict[str, float | str] = field(default_factory=lambda: {"ZZ": 1.0}, hash=False)
 
     def ising(self) -> Ising:
-        """Strings of one Z as fields, of two as couplings.
+        """Return the energy, with strings of one Z as fields, of two as couplings.
 
         Raises:
             ConfigError: for any other string.
@@ -195,7 +197,9 @@ class IsingTerms(SpinProblem):
         for letters, value in written.terms:
             places = [place for place, letter in enumerate(letters) if letter == "Z"]
             if set(letters) - set("IZ") or len(places) > 2:
-                raise ConfigError(f"problem.terms: an Ising energy is made of I and at most two Z, given {letters}")
+                raise ConfigError(
+                    f"problem.terms: an Ising energy must consist of I and at most two Z, given {letters}"
+                )
             if len(places) == 1:
                 fields[places[0]] = value
             elif places:

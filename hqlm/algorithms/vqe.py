@@ -21,22 +21,22 @@ from hqlm.models import Schedule
 
 
 class VQE(EnergyMinimizer):
-    """The lowest energy of a Hamiltonian, by the weights of an ansatz after a basis state.
+    """Finds the lowest energy of a Hamiltonian with an ansatz applied to a basis state.
 
     Source: Peruzzo et al. (2014), A variational eigenvalue solver on a quantum processor, arXiv:1304.3061.
 
     Args:
-        problem: what Hamiltonian.
+        problem: problem with the Hamiltonian.
         ansatz: trainable circuit.
-        n_layers: its layers.
-        initial_bits: basis state that it acts on, qubit 0 first, such as the Hartree-Fock state `1100`; empty for
+        n_layers: number of its layers.
+        initial_bits: basis state before the ansatz, qubit 0 first, such as the Hartree-Fock state `1100`; empty for
             all qubits in 0.
-        ablate: what to remove from the ansatz: entanglement, long_range.
-        spread: weights start uniformly in (-spread, spread) radians.
+        ablate: modules to remove from the ansatz: entanglement, long_range.
+        spread: initial weights are uniform in (-spread, spread) radians.
         backend: quantum SDK or engine.
         execution: shots, noise, seed and gradient rule.
-        steps_per_epoch: optimiser steps between two validations.
-        optimizer: class of the optimiser: one of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
+        steps_per_epoch: number of optimiser steps between two validations.
+        optimizer: class of the optimiser: any of torch, or QuantumNaturalGradient, SPSA, Rotosolve, SciPyOptimizer.
         schedule: learning-rate schedule, per step.
     """
 
@@ -56,7 +56,7 @@ class VQE(EnergyMinimizer):
     ) -> None:
         super().__init__(problem, backend, execution, steps_per_epoch, optimizer, schedule)
         if set(initial_bits) - set("01"):
-            raise ConfigError(f"model.initial_bits is made of 0 and 1, one a qubit; given '{initial_bits}'")
+            raise ConfigError(f"model.initial_bits must consist of 0 and 1, one per qubit; given '{initial_bits}'")
         if not 0.0 <= spread < math.inf:
             raise ConfigError(f"model.spread must be 0 or more, in radians; given {spread}")
         self.save_hyperparameters()
@@ -66,20 +66,20 @@ class VQE(EnergyMinimizer):
         self.spread = spread
 
     def circuit(self) -> Circuit:
-        """X where the initial bits are 1, then the ansatz.
+        """Return X where the initial bits are 1, followed by the ansatz.
 
         Raises:
-            ConfigError: for bits of another number than qubits.
+            ConfigError: if the number of bits is not that of qubits.
         """
         n_qubits = self.hamiltonian.n_qubits
         if len(self.initial_bits) not in (0, n_qubits):
             raise ConfigError(
-                f"model.initial_bits='{self.initial_bits}' has {len(self.initial_bits)} bits, the Hamiltonian "
+                f"model.initial_bits='{self.initial_bits}' has {len(self.initial_bits)} bits, but the Hamiltonian has "
                 f"{n_qubits} qubits"
             )
         flips = [Gate("X", (wire,)) for wire, bit in enumerate(self.initial_bits) if bit == "1"]
         return Circuit(n_qubits, (*flips, *self.ansatz.gates(n_qubits, self.n_layers)), ())
 
     def initial_weights(self, n_weights: int) -> Tensor:
-        """Uniform in (-spread, spread)."""
+        """Return weights that are uniform in (-spread, spread)."""
         return torch.empty(n_weights, dtype=torch.float64).uniform_(-1.0, 1.0) * self.spread

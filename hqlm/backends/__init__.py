@@ -1,4 +1,4 @@
-"""Quantum backends: one interface for shots, noise and gradients."""
+"""Quantum backends: one interface for exact values, shots, noise and gradients."""
 
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.cirq import CirqBackend

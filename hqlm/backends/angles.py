@@ -1,4 +1,4 @@
-"""From weights and inputs to the angle of every rotation, in torch, so that autograd does the chain rule."""
+"""Computes the angle of every rotation from weights and inputs, in torch, so that autograd applies the chain rule."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _NORM_TOLERANCE = 1e-3
 
 
 def angle_columns(circuit: Circuit, weights: Tensor, inputs: Tensor | None, batch: int) -> Tensor:
-    """Angles `(batch, n_angles)` in radians, one column for each gate of `circuit.rotations`, in order."""
+    """Return angles `(batch, n_angles)` in radians, one column for each gate of `circuit.rotations`, in order."""
     layout = _layout(circuit, weights.dtype, weights.device)
     return _Columns.apply(weights, inputs, batch, layout)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Columns(torch.autograd.Function):
-    """`scale * parameter` of each rotation; a function of its own because autograd's indexing is slow at this."""
+    """`scale * parameter` of each rotation; a custom function, because autograd is slow at this indexing."""
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, inputs: Tensor | None, batch: int, layout: _Layout) -> Tensor:
@@ -51,7 +51,7 @@ class _Columns(torch.autograd.Function):
 
 
 def as_inputs(circuit: Circuit, angles: Tensor) -> tuple[Circuit, Tensor, Tensor]:
-    """Circuit, weights and inputs of the same values, given the angle of every rotation `(rows, n_angles)`."""
+    """Return circuit, weights and inputs with the same values, from the angle of every rotation `(rows, n_angles)`."""
     return _with_inputs(circuit), angles.new_empty(0), angles
 
 
@@ -70,9 +70,9 @@ class _Layout:
     weight_places: Tensor
     input_columns: Tensor
     input_places: Tensor
-    constants: Tensor  # (n_angles,), where neither is the source
+    constants: Tensor  # (n_angles,), columns that neither weights nor inputs feed
     scales: Tensor  # (n_angles,)
-    input_scales: Tensor  # those of the columns that inputs fill
+    input_scales: Tensor  # of the columns that inputs feed
 
 
 @lru_cache(maxsize=256)
@@ -94,7 +94,7 @@ def _layout(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Layo
 
 
 def trainable_columns(circuit: Circuit, weights: Tensor, inputs: Tensor | None) -> tuple[int, ...]:
-    """Columns of the angles that a tensor requiring a gradient feeds."""
+    """Return the columns of the angles that depend on a tensor with `requires_grad`."""
     wanted = [
         kind for kind, tensor in ((Weight, weights), (Input, inputs)) if tensor is not None and tensor.requires_grad
     ]
@@ -104,11 +104,11 @@ def trainable_columns(circuit: Circuit, weights: Tensor, inputs: Tensor | None) 
 
 
 def check_parameters(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> int:
-    """The number of rows, after refusing tensors that do not fit the circuit.
+    """Return the number of rows, after rejecting tensors that do not fit the circuit.
 
     Raises:
-        CircuitError: naming the tensor, its shape or dtype and what is needed.
-        UnsupportedExecution: within a transform of torch.func, which cannot look into a circuit.
+        CircuitError: with the tensor, its shape or dtype and what is expected.
+        UnsupportedExecution: within a transform of torch.func, which cannot trace a circuit.
     """
     if torch._C._are_functorch_transforms_active():  # as torch.autograd.Function.apply asks
         raise UnsupportedExecution(
@@ -123,12 +123,12 @@ def check_parameters(circuit: Circuit, weights: Tensor, inputs: Tensor | None, s
     _check_inputs(circuit, weights, inputs)
     _check_states(circuit, weights, states)
     if inputs is not None and states is not None and len(inputs) != len(states):
-        raise CircuitError(f"inputs and states must have as many rows, given {len(inputs)} and {len(states)}")
+        raise CircuitError(f"inputs and states must have equal numbers of rows, given {len(inputs)} and {len(states)}")
     return row_count(inputs, states)
 
 
 def row_count(inputs: Tensor | None, states: Tensor | None) -> int:
-    """The number of rows: 1 where neither inputs nor states say more."""
+    """Return the number of rows: 1 if there are neither inputs nor states."""
     return next((len(rows) for rows in (inputs, states) if rows is not None), 1)
 
 
@@ -168,10 +168,10 @@ def _check_states(circuit: Circuit, weights: Tensor, states: Tensor | None) -> N
 
 
 def _worst_norm(states: Tensor) -> float:
-    """The largest distance of a norm from 1."""
+    """Return the largest deviation of a norm from 1."""
     if states.device.type != "cpu":
         return float((torch.linalg.vector_norm(states, dim=1) - 1.0).abs().max())
-    # not torch's own sum: threads that it wakes spin for a while after it and take the cores from the kernels
+    # not torch's own sum: its threads keep spinning for a while afterwards and take the cores from the kernels
     parts = (torch.view_as_real(states.resolve_conj()).flatten(1) if states.is_complex() else states).numpy(force=True)
     squares = np.einsum("rk,rk->r", parts, parts)
     return max(abs(math.sqrt(extreme) - 1.0) for extreme in (squares.min(), squares.max()))

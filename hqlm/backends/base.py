@@ -1,7 +1,7 @@
-"""The contract of every quantum backend.
+"""Base class of quantum backends.
 
-An adapter overrides `values` (exact) or `bits` (sampled) or both and declares what it can do; shape checks, gradients,
-basis changes, readout errors, row splits and seeds are done here, once for all of them.
+An adapter overrides `values` (exact) or `bits` (sampled) or both and declares what it supports. The base class handles
+shape checks, gradients, basis changes, readout errors, batch splits and seeds for all adapters.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from hqlm.memory import check_fits
 from hqlm.notices import say_once
 from hqlm.registry import Component, check_installed
 
-_SPLIT = 2**24  # amplitudes (or bits) a backend is given at a time; about 256 MiB in double precision
+_SPLIT = 2**24  # amplitudes (or bits) passed to a backend at a time; about 256 MiB in double precision
 
 
 @dataclass(frozen=True)
 class QuantumBackend(Component):
-    """Runs circuits: expectation values, samples and, where it has them, states.
+    """Base class of quantum backends: runs circuits for expectation values, samples and, where supported, states.
 
     A plugin overrides one or both of `values` and `bits`. Capabilities are class attributes or properties:
 
     Attributes:
-        channels: noise fields it can apply after gates, to exact values and samples.
-        sampled_channels: noise fields that it has with shots only, as a simulator of trajectories does.
-        gates: names of gates it has.
-        gradients: rules of `Execution.gradient` it allows; `adjoint` promises that `values` is differentiable by torch.
-        initial_states: whether a row may start from a given state.
-        readout_errors: whether `Noise.readout` may be added; a device has readout errors of its own.
+        channels: noise fields that it can apply after gates, for exact values and samples.
+        sampled_channels: noise fields that it supports only with shots, as a trajectory simulator does.
+        gates: names of the gates that it supports.
+        gradients: rules of `Execution.gradient` that it supports; with `adjoint`, torch must differentiate `values`.
+        initial_states: whether a row may start from an initial state.
+        readout_errors: whether `Noise.readout` may be added; a device has its own readout errors.
         seeded: whether equal seeds give equal samples (hardware does not).
-        exact: whether it has exact values; by default, whether it overrides `values`.
+        exact: whether it returns exact values; by default, whether it overrides `values`.
     """
 
     channels: ClassVar[frozenset[str]] = frozenset()
@@ -55,21 +55,21 @@ class QuantumBackend(Component):
 
     @property
     def exact(self) -> bool:
-        """Whether it runs without shots; one whose options decide overrides this."""
+        """Whether it runs without shots; override this where it depends on options."""
         return type(self).values is not QuantumBackend.values
 
     @returns("a tensor (rows, n_observables) of real numbers", lambda found, *_: _is_real(found))
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-        """Exact expectation values.
+        """Return exact expectation values.
 
         Args:
-            circuit: to run; keep what you translate it into, keyed by the circuit.
+            circuit: circuit to run; cache its translation, keyed by the circuit.
             angles: `(rows, n_angles)` radians, one column for each gate of `circuit.rotations`, in order.
             states: `(rows, 2**n_qubits)`, or None for all qubits in 0.
-            noise: what follows each gate that is `noisy`; `noise.readout` is always 0 here.
+            noise: noise after each gate that is `noisy`; `noise.readout` is always 0 here.
 
         Returns:
-            `(rows, n_observables)`.
+            Expectation values `(rows, n_observables)`.
         """
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class QuantumBackend(Component):
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Measurements of every qubit in the Z basis, `(rows, shots, n_qubits)`, uint8, qubit 0 first.
+        """Return measurements of every qubit in the Z basis, `(rows, shots, n_qubits)`, uint8, qubit 0 first.
 
         Arguments as for `values`; `seed` is any integer from 0 to 2**32 - 1.
         """
@@ -92,12 +92,12 @@ class QuantumBackend(Component):
         states: Tensor | None = None,
         execution: Execution = Execution(),
     ) -> Tensor:
-        """Expectation values of the circuit's observables, differentiable once.
+        """Return expectation values of the circuit's observables, differentiable once.
 
         A pure function of its arguments: sampling with `execution.seed=None` means seed 0.
 
         Args:
-            circuit: to run.
+            circuit: circuit to run.
             weights: `(n_weights,)`; its dtype (float32 or float64) and device are those of the result.
             inputs: `(batch, n_inputs)`, or None when the circuit reads none.
             states: `(batch, 2**n_qubits)` real or complex, normalised, qubit 0 the most significant bit; None for
@@ -105,15 +105,15 @@ class QuantumBackend(Component):
             execution: shots, noise, seed and gradient rule.
 
         Returns:
-            `(batch, n_observables)`, real.
+            Expectation values `(batch, n_observables)`, real.
 
         Raises:
-            CircuitError: when shapes or dtypes do not fit the circuit, or it has no observables.
-            UnsupportedExecution: when the backend cannot do what is asked, with what would work.
+            CircuitError: if shapes or dtypes do not fit the circuit, or it has no observables.
+            UnsupportedExecution: if the backend does not support the request, with an alternative.
         """
         batch = check_parameters(circuit, weights, inputs, states)
         if not circuit.observables:
-            raise CircuitError("the circuit has no observables to read: give it some, or call `sample` or `states`")
+            raise CircuitError("the circuit has no observables. Add some, or call `sample` or `states`")
         self.check(circuit, execution, states)
         for setting in measurement.settings(circuit) if execution.shots else ():
             self.check(setting.circuit, execution, states)  # reading X takes an H, reading Y an SDG as well
@@ -126,7 +126,7 @@ class QuantumBackend(Component):
         angles = angle_columns(circuit, weights, inputs, batch)
         if states is not None and states.requires_grad:
             raise UnsupportedExecution(
-                f"gradients of initial states need gradient=adjoint; execution.gradient={rule} has none"
+                f"gradients of initial states need gradient=adjoint; execution.gradient={rule} does not have them"
             )
         columns = trainable_columns(circuit, weights, inputs)
         measured = gradients.parameter_shift if rule == "parameter_shift" else gradients.spsa
@@ -143,10 +143,10 @@ class QuantumBackend(Component):
     def states(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
     ) -> Tensor:
-        """Final states `(batch, 2**n_qubits)`, complex, differentiable; arguments as for `expectations`.
+        """Return final states `(batch, 2**n_qubits)`, complex, differentiable; arguments as for `expectations`.
 
         Raises:
-            UnsupportedExecution: when the backend has no states to show.
+            UnsupportedExecution: if the backend has no state vector.
         """
         raise UnsupportedExecution(f"{type(self).__name__} has no state vector. Use StatevectorBackend")
 
@@ -159,10 +159,10 @@ class QuantumBackend(Component):
         states: Tensor | None = None,
         execution: Execution = Execution(shots=1024),
     ) -> Tensor:
-        """Measurements in the Z basis, `(batch, shots, n_qubits)`, uint8, without gradient; readout errors included.
+        """Return Z basis measurements `(batch, shots, n_qubits)`, uint8, without gradient, with readout errors.
 
         Raises:
-            UnsupportedExecution: without shots, or when the backend cannot do what is asked.
+            UnsupportedExecution: without shots, or if the backend does not support the request.
         """
         batch = check_parameters(circuit, weights, inputs, states)
         if execution.shots is None:
@@ -179,10 +179,10 @@ class QuantumBackend(Component):
             return torch.cat([self._measure(circuit, angles, states, part, seed) for part, seed in parts], dim=1)
 
     def gradient_rule(self, execution: Execution) -> str:
-        """The rule that `execution.gradient` means on this backend.
+        """Return the rule that `execution.gradient` selects on this backend.
 
         Raises:
-            UnsupportedExecution: when the backend does not have it.
+            UnsupportedExecution: if the backend does not support it.
         """
         rule: str = execution.gradient
         if rule == "auto":
@@ -195,7 +195,7 @@ class QuantumBackend(Component):
             )
         if rule not in self.gradients:
             known = ", ".join(sorted(self.gradients))
-            raise UnsupportedExecution(f"{type(self).__name__} has no gradient={rule}. It has: {known}")
+            raise UnsupportedExecution(f"{type(self).__name__} does not support gradient={rule}. It supports: {known}")
         return rule
 
     def channels_under(self, shots: int | None) -> frozenset[str]:
@@ -204,11 +204,11 @@ class QuantumBackend(Component):
 
     @returns("nothing")
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """Refuse what this backend cannot do, before anything runs.
+        """Reject what this backend does not support, before anything runs.
 
         Raises:
             MissingDependency: when its SDK is not installed.
-            UnsupportedExecution: naming the setting and what would work.
+            UnsupportedExecution: with the setting and an alternative.
         """
         check_installed(type(self))
         name = type(self).__name__
@@ -273,7 +273,7 @@ class QuantumBackend(Component):
     def _differentiable(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, execution: Execution
     ) -> Tensor:
-        """Exact values `(batch, n_observables)` without readout errors, for the rule `adjoint`."""
+        """Return exact values `(batch, n_observables)` without readout errors, for the rule `adjoint`."""
         angles = angle_columns(circuit, weights, inputs, row_count(inputs, states))
         return self._exact(circuit, angles, states, execution)
 
@@ -293,7 +293,7 @@ class QuantumBackend(Component):
         assert execution.shots is not None
         if not self.seeded:
             name = type(self).__name__
-            say_once(f"{name} takes no seed: what it measures anew differs, whatever execution.seed is")
+            say_once(f"{name} cannot be seeded: repeated measurements differ even with the same execution.seed")
         shots, noise = execution.shots, execution.noise_model
         parts = []
         for first, last in _splits(len(angles), max(_row_size(circuit, noise), shots * circuit.n_qubits)):
@@ -307,7 +307,7 @@ class QuantumBackend(Component):
     def _check_shape(self, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
         if tuple(found.shape) != expected:
             raise UnsupportedExecution(
-                f"{type(self).__name__} returned {what} of shape {tuple(found.shape)}, asked for {expected}"
+                f"{type(self).__name__} returned {what} of shape {tuple(found.shape)}, expected {expected}"
             )
 
 
@@ -325,7 +325,7 @@ def _without_readout(noise: Noise) -> Noise:
 
 
 def _row_size(circuit: Circuit, noise: Noise) -> int:
-    """Numbers that a simulator keeps for a row: a state, or a density matrix where channels act."""
+    """Return how many numbers a simulator stores per row: a state, or a density matrix if channels act."""
     return int(4**circuit.n_qubits if noise.gate_channels else 2**circuit.n_qubits)
 
 
@@ -340,18 +340,18 @@ def _shot_parts(execution: Execution, n_qubits: int, seed: int) -> Iterator[tupl
 
 
 def _splits(rows: int, size: int) -> list[tuple[int, int]]:
-    """Ranges of rows of `size` amplitudes or bits each; they depend on nothing else, so that seeds are stable."""
+    """Return ranges of rows of `size` amplitudes or bits each; they depend on nothing else, so seeds are stable."""
     step = max(1, _SPLIT // size)
     return [(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
 def rows_in_turn(states: Tensor | None, first: int, last: int) -> Tensor | None:
-    """States of a range of rows, used in turn when there are more rows than states."""
+    """Return the states of a range of rows, reused cyclically when there are more rows than states."""
     if states is None:
         return None
     if (first, last) != (0, len(states)):
         states = states[torch.arange(first, last, device=states.device) % len(states)]
-    return states.resolve_conj()  # NumPy cannot read what torch conjugates lazily
+    return states.resolve_conj()  # NumPy cannot read tensors that torch conjugates lazily
 
 
 def _child_seed(seed: int, *path: int) -> int:

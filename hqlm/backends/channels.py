@@ -1,4 +1,4 @@
-"""Noise channels after a gate, in order and with wires, shared by all adapters that insert them."""
+"""Noise channels after a gate, with their order and wires, shared by all adapters that insert them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hqlm.execution import Noise
 
 
 class Channel(NamedTuple):
-    """A channel of an SDK to be: `kind` is a field of `Noise`, `probability` its value."""
+    """A channel to translate to an SDK: `kind` is a field of `Noise`, `probability` its value."""
 
     kind: str
     wires: tuple[int, ...]
@@ -17,7 +17,7 @@ class Channel(NamedTuple):
 
 
 def channels_after(gate: Gate, noise: Noise) -> list[Channel]:
-    """Channels that follow a gate, in the order they act: a Pauli on all its wires, then damping on each of them."""
+    """Return the channels after a gate in the order they act: a Pauli on all its wires, then damping on each wire."""
     if not gate.noisy:
         return []
     pauli = "one_qubit" if len(gate.wires) == 1 else "two_qubit"
@@ -27,5 +27,5 @@ def channels_after(gate: Gate, noise: Noise) -> list[Channel]:
 
 
 def n_channels(circuit: Circuit, noise: Noise) -> int:
-    """Return the number of channels in a run of the circuit, against which an adapter checks what it built."""
+    """Return the number of channels in a run of the circuit, with which an adapter checks what it built."""
     return sum(len(channels_after(gate, noise)) for gate in circuit.gates)

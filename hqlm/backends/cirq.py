@@ -31,10 +31,10 @@ Simulator = Literal["auto", "state_vector", "density_matrix", "qsim"]
 
 @dataclass(frozen=True)
 class CirqBackend(QuantumBackend):
-    """Cirq's simulators, row by row: state vectors, density matrices with noise, or qsim.
+    """Cirq's simulators, run row by row: state vectors, density matrices with noise, or qsim.
 
-    They have no gradients of their own. `execution.gradient: surrogate` is the quick one, and without shots and noise
-    the same as the others.
+    They have no gradients of their own. `execution.gradient: surrogate` is the fastest rule and, without shots and
+    noise, gives the same result as the others.
 
     Args:
         simulator: `state_vector` and `density_matrix` in double precision, `qsim` (package qsimcirq) in single
@@ -54,7 +54,7 @@ class CirqBackend(QuantumBackend):
 
     @property
     def channels(self) -> frozenset[str]:  # type: ignore[override]
-        """All of them where density matrices are simulated."""
+        """All channels if density matrices are simulated."""
         every = {"one_qubit", "two_qubit", "amplitude_damping", "phase_damping"}
         return frozenset(every if self.simulator in ("auto", "density_matrix") else ())
 
@@ -62,8 +62,8 @@ class CirqBackend(QuantumBackend):
         """Also check that the simulator is installed and supports the noise.
 
         Raises:
-            MissingDependency: for qsim without its package.
-            UnsupportedExecution: naming the setting and what would work.
+            MissingDependency: if qsimcirq is needed and not installed.
+            UnsupportedExecution: with the setting and an alternative.
         """
         noise = execution.noise_model
         if noise.gate_channels - self.channels:
@@ -79,7 +79,7 @@ class CirqBackend(QuantumBackend):
             say_once(f"CirqBackend: simulator=auto is {kind} {how} noise")
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-        """Exact expectation values `(rows, n_observables)`; arguments as for every backend."""
+        """Return exact expectation values `(rows, n_observables)`; arguments as in the base class."""
         run = partial(_simulator(self._kind(noise)).simulate_expectation_values_sweep, program(circuit, noise))
         found = _rows(partial(run, observables(circuit), qubit_order=qubits(circuit)), angles, self._amplitudes(states))
         return torch.from_numpy(np.real(found))
@@ -87,7 +87,7 @@ class CirqBackend(QuantumBackend):
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
+        """Return samples `(rows, shots, n_qubits)`, uint8; arguments as in the base class."""
         run = partial(_simulator(self._kind(noise)).simulate_sweep, program(circuit, noise))
         found = _rows(partial(run, qubit_order=qubits(circuit)), angles, self._amplitudes(states))
         uniform = torch.from_numpy(np.random.default_rng(seed).random((len(angles), shots)))
@@ -99,7 +99,7 @@ class CirqBackend(QuantumBackend):
         return "density_matrix" if noise.gate_channels else "state_vector"
 
     def _amplitudes(self, states: Tensor | None) -> Array | None:
-        """States in the precision of the simulator, which wants them normalised in that precision."""
+        """Return states in the precision of the simulator, which expects them normalised in that precision."""
         if states is None:
             return None
         normalised = torch.nn.functional.normalize(states.detach().cpu().to(torch.complex128), dim=1)
@@ -131,7 +131,7 @@ def _simulator(kind: str) -> Any:
     if kind == "qsim":
         import qsimcirq
 
-        return qsimcirq.QSimSimulator(seed=0)  # without one it would draw from NumPy's global generator
-    # in these small circuits all qubits are soon entangled, and keeping them apart until then only costs time
+        return qsimcirq.QSimSimulator(seed=0)  # without a seed it would draw from NumPy's global generator
+    # in these small circuits all qubits are soon entangled, so keeping them separate until then only costs time
     made = {"state_vector": cirq.Simulator, "density_matrix": cirq.DensityMatrixSimulator}[kind]
     return made(dtype=np.complex128, split_untangled_states=False)

@@ -1,4 +1,4 @@
-"""From circuits to Cirq's: translated once, with a symbol for each rotation that a sweep gives its values."""
+"""Translates circuits to Cirq once, with a symbol for each rotation whose values a sweep sets."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hqlm.execution import Noise
 
 
 def qubits(circuit: Circuit) -> list[Any]:
-    """`LineQubit`s from 0, in order."""
+    """Return `LineQubit`s from 0, in order."""
     import cirq
 
     return cirq.LineQubit.range(circuit.n_qubits)
 
 
 def observables(circuit: Circuit) -> list[Any]:
-    """Cirq's Pauli strings."""
+    """Return the observables as Cirq's Pauli strings."""
     import cirq
 
     return [cirq.DensePauliString(each.letters).on(*qubits(circuit)) for each in circuit.observables]
 
 
 def sweep(angles: Tensor) -> list[Any]:
-    """The values of the symbols in each row, for angles `(rows, n_angles)` in radians."""
+    """Return the values of the symbols in each row, for angles `(rows, n_angles)` in radians."""
     import cirq
 
     half_turns = (angles.detach().cpu().double() / math.pi).tolist()
@@ -37,7 +37,7 @@ def sweep(angles: Tensor) -> list[Any]:
 
 @lru_cache(maxsize=64)
 def program(circuit: Circuit, noise: Noise) -> Any:
-    """Gates and channels, without a measurement; the symbol of rotation k is `ak`, in half turns."""
+    """Return gates and channels, without a measurement; the symbol of rotation k is `ak`, in half turns."""
     import cirq
     import sympy
 
@@ -63,7 +63,7 @@ def _gate(gate: Gate, half_turns: Any) -> Any:
         kind = roots[name] if name in roots else getattr(cirq, name)
         return kind**-1 if gate.name.endswith("DG") else kind
     letters = gate.name[2:] if gate.kind.controlled else gate.name[1:]
-    # a power of a Pauli string takes its exponent as it stands, where `cirq.rx` divides symbols by pi, which is slow
+    # a power of a Pauli string takes its exponent unchanged, while `cirq.rx` divides symbols by pi, which is slow
     rotation = getattr(cirq, f"{letters}PowGate")(exponent=half_turns, global_shift=-0.5)
     return cirq.ControlledGate(rotation) if gate.kind.controlled else rotation
 

@@ -1,4 +1,4 @@
-"""Any sampler of Cirq as a backend, quantum processors among them."""
+"""Any Cirq sampler as a backend, including quantum processors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hqlm.backends.base import QuantumBackend
 from hqlm.backends.cirq_circuits import program, qubits, sweep
-from hqlm.backends.factories import made_by
+from hqlm.backends.factories import create_from
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError, UnsupportedExecution
 from hqlm.execution import Execution, Noise
@@ -20,10 +20,10 @@ from hqlm.execution import Execution, Noise
 
 @dataclass(frozen=True)
 class CirqSamplerBackend(QuantumBackend):
-    """Any `cirq.Sampler`, such as a quantum processor: shots alone, from all qubits in 0, without seeds.
+    """Any `cirq.Sampler`, such as a quantum processor: only with shots, from all qubits in 0, without seeds.
 
-    Circuits act on `cirq.LineQubit(0)` to `cirq.LineQubit(n - 1)`. A function that returns a sampler which places them
-    on the qubits of a processor, and compiles them to its gates, is all that hardware needs.
+    Circuits act on `cirq.LineQubit(0)` to `cirq.LineQubit(n - 1)`. To run on hardware, write a function that returns a
+    sampler which maps them to the qubits of a processor and compiles the circuits to its gates.
 
     Args:
         sampler: dotted path of a function or class that is called without arguments and returns a `cirq.Sampler`.
@@ -40,8 +40,8 @@ class CirqSamplerBackend(QuantumBackend):
         """Also check that the sampler can be imported.
 
         Raises:
-            ConfigError: for a path that leads to no sampler.
-            UnsupportedExecution: naming the setting and what would work.
+            ConfigError: if the path does not yield a sampler.
+            UnsupportedExecution: with the setting and an alternative.
         """
         super().check(circuit, execution, states)
         _sampler(self.sampler)
@@ -49,19 +49,19 @@ class CirqSamplerBackend(QuantumBackend):
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend, `seed` is without effect."""
+        """Return samples `(rows, shots, n_qubits)`, uint8; arguments as in the base class, `seed` has no effect."""
         import cirq
 
         measured = program(circuit, noise) + cirq.Circuit(cirq.measure(*qubits(circuit), key="bits"))
         try:
             results = _sampler(self.sampler).run_sweep(measured, params=sweep(angles), repetitions=shots)
-        except ValueError as error:  # what Cirq's devices raise when they validate a circuit
+        except ValueError as error:  # Cirq's devices raise it when they validate a circuit
             raise UnsupportedExecution(
-                f"the sampler {self.sampler} refuses the circuit of {circuit.n_qubits} qubits: {error}. Use fewer "
-                "qubits, gates that it has or another backend.sampler"
+                f"the sampler {self.sampler} rejects the circuit of {circuit.n_qubits} qubits: {error}. Use fewer "
+                "qubits, gates that it supports or another backend.sampler"
             ) from error
         rows = [result.measurements["bits"] for result in results]
-        fewest = min(map(len, rows))  # the base class refuses a batch with shots missing, in one row or in all
+        fewest = min(map(len, rows))  # the base class rejects a batch with missing shots, in one row or in all
         return torch.from_numpy(np.stack([row[:fewest] for row in rows]).astype(np.uint8))
 
 
@@ -69,7 +69,7 @@ class CirqSamplerBackend(QuantumBackend):
 def _sampler(path: str) -> Any:
     import cirq
 
-    made = made_by(
+    made = create_from(
         "backend.sampler",
         path,
         "give the dotted path of a function that returns a cirq.Sampler, such as my_package.processors.rainbow",

@@ -1,4 +1,4 @@
-"""Devices and samplers of a user's own: made by a class or function that a configuration names."""
+"""Creates user-defined devices and samplers from a class or function that a configuration names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from hqlm.errors import ConfigError
 from hqlm.registry import suggestion
 
 
-def made_by(option: str, path: str, hint: str) -> Any:
-    """Return what a class or function yields when called without arguments.
+def create_from(option: str, path: str, hint: str) -> Any:
+    """Return the result of a class or function called without arguments.
 
     Args:
-        option: of the configuration that names it, for messages.
-        path: its dotted path.
-        hint: what to give instead of a path without a module.
+        option: name of the option, for messages.
+        path: dotted path of the class or function.
+        hint: what to write instead of a path without a module.
 
     Raises:
-        ConfigError: when there is no such class or function, it needs arguments, or it fails.
+        ConfigError: if there is no such class or function, it needs arguments, or it fails.
     """
-    return _called(option, path, _factory(option, path, hint))
+    return _call(option, path, _factory(option, path, hint))
 
 
 def _factory(option: str, path: str, hint: str) -> Any:
@@ -38,7 +38,7 @@ def _factory(option: str, path: str, hint: str) -> Any:
     return getattr(module, name)
 
 
-def _called(option: str, path: str, factory: Any) -> Any:
+def _call(option: str, path: str, factory: Any) -> Any:
     if not callable(factory):
         raise ConfigError(f"{option}={path} is a {type(factory).__name__}; it must be a class or a function")
     try:
@@ -49,5 +49,5 @@ def _called(option: str, path: str, factory: Any) -> Any:
         ) from error
     try:
         return factory()
-    except Exception as error:  # accounts, networks, whatever a provider raises
-        raise ConfigError(f"{option}={path} cannot be reached: {type(error).__name__}: {error}") from error
+    except Exception as error:  # a provider may raise anything, for example for accounts or networks
+        raise ConfigError(f"{option}={path} failed: {type(error).__name__}: {error}") from error

@@ -1,8 +1,8 @@
-"""Gradients of measured or simulated values, from nothing but values at other angles.
+"""Gradients of measured or simulated values, computed only from values at other angles.
 
 Each rule takes `evaluate(angles, states, seed) -> (rows, n_observables)` and works on `angles (rows, n_angles)`, one
-column for each rotation of the circuit, in radians: autograd does sharing, scale and the chain rule outside. Rows may
-be a multiple of the states; row i starts from state `i mod len(states)`.
+column for each rotation of the circuit, in radians; autograd handles shared weights, scales and the chain rule. The
+number of rows may be a multiple of the number of states; row i starts from state `i mod len(states)`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Backward = Callable[..., tuple[Tensor | None, ...]]
 
 
 def differentiable_once(backward: Backward) -> Backward:
-    """Refuse second derivatives of the torch function whose `backward` this is.
+    """Reject second derivatives of the torch function whose `backward` this is.
 
-    Torch's own decorator of this kind takes the gradient for a constant where the slopes are constants, and the
-    second derivative of a sum of which the values are a part would lack theirs.
+    Torch's `once_differentiable` treats the gradient as a constant if the slopes are constants, so the second
+    derivative of a sum that contains the values would silently lack their part.
     """
 
     @wraps(backward)
@@ -54,7 +54,7 @@ def differentiable_once(backward: Backward) -> Backward:
 
 
 class _Final(torch.autograd.Function):
-    """A gradient that depends on some tensors in ways that nobody worked out."""
+    """Marks a gradient as not differentiable again."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, *tensors: Tensor) -> Tensor:
@@ -63,18 +63,18 @@ class _Final(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         raise UnsupportedExecution(
-            "values of circuits are differentiable once; a second derivative was asked for, through a gradient taken "
-            "with create_graph=True"
+            "values of circuits are differentiable only once, but a second derivative was requested through a gradient "
+            "taken with create_graph=True"
         )
 
 
 def shift_terms(gate: Gate) -> tuple[tuple[float, float], ...]:
-    """Coefficients and shifts (radians) of the parameter-shift rule of a rotation."""
+    """Return coefficients and shifts (radians) of the parameter-shift rule of a rotation."""
     return _FOUR_TERMS if gate.kind.controlled else _TWO_TERMS
 
 
 def seeds(seed: int) -> tuple[int, int]:
-    """Independent seeds of the forward and the backward measurements."""
+    """Return independent seeds of the forward and the backward measurements."""
     forward, backward = np.random.SeedSequence(seed).generate_state(2)
     return int(forward), int(backward)
 
@@ -87,9 +87,9 @@ def parameter_shift(
     states: Tensor | None,
     execution: Execution,
 ) -> Tensor:
-    """Values whose gradient is measured at shifted angles, all shifts of all rows in one call.
+    """Return values whose gradient is measured at shifted angles, all shifts of all rows in one call.
 
-    Only `columns`, those that something trainable feeds, are shifted: two or four times as many rows each.
+    Only `columns`, those that depend on something trainable, are shifted, with two or four evaluations each per row.
     """
     n_shifted = sum(len(shift_terms(rotations[column])) for column in columns) * angles.numel()
     check_fits(
@@ -123,9 +123,9 @@ def spsa(
     states: Tensor | None,
     execution: Execution,
 ) -> Tensor:
-    """Values whose gradient is estimated by perturbing all `columns` at once, `execution.spsa_samples` times.
+    """Return values whose gradient is estimated by perturbing all `columns` at once, `execution.spsa_samples` times.
 
-    Angles that nothing trainable feeds stay where they are: moving them would only add variance and bias.
+    Angles that depend on nothing trainable stay fixed: perturbing them would only add variance and bias.
     Source: Spall (1992), Multivariate stochastic approximation using a simultaneous perturbation gradient
     approximation, IEEE Trans. Automatic Control 37.
     """
@@ -151,7 +151,7 @@ def spsa(
 
 
 class _Measured(torch.autograd.Function):
-    """Values of a black box, with a rule for the gradient of its angles."""
+    """Values of a black box, with a rule for the gradient by its angles."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""Matrices of gates and noise channels as torch tensors, row and column index most significant qubit first."""
+"""Matrices of gates and noise channels as torch tensors; row and column index with the most significant qubit first."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ _PAULIS = ("I", "X", "Y", "Z")
 
 
 def gate_matrix(gate: Gate, angle: Tensor | None, like: Tensor) -> Tensor:
-    """Matrix of a gate, `(rows, d, d)` for angles `(rows,)` in radians, `(1, d, d)` without.
+    """Return the matrix of a gate, `(rows, d, d)` for angles `(rows,)` in radians, `(1, d, d)` without angles.
 
     Args:
-        gate: the gate; its wires play no role. The matrix of a controlled gate is what its target undergoes.
+        gate: the gate; its wires are ignored. For a controlled gate, the matrix is the one applied to its target.
         angle: angle of each row; None for a gate without one.
         like: tensor whose dtype and device the matrix takes (complex unless the gate is real).
     """
     name = gate.name
     if angle is None:
-        return _fixed({"CNOT": "X", "CZ": "Z"}.get(name, name), like.dtype, like.device)
+        return _fixed_matrix({"CNOT": "X", "CZ": "Z"}.get(name, name), like.dtype, like.device)
     identity, generator = _rotation(name[-1:] if gate.kind.controlled else name[1:], like.dtype, like.device)
     half = (angle / 2).view(-1, 1, 1)
     return torch.cos(half) * identity + torch.sin(half) * generator
 
 
 @lru_cache(maxsize=256)
-@torch.inference_mode(False)  # kept for training too
+@torch.inference_mode(False)  # cached for training too
 def _rotation(letters: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """1 and -i P, so that exp(-i t P / 2) = cos(t/2) 1 - i sin(t/2) P, for a string of Pauli letters P."""
+    """Return 1 and -i P, so that exp(-i t P / 2) = cos(t/2) 1 - i sin(t/2) P, for a string of Pauli letters P."""
     generator = -1j * pauli_matrix(letters)
     return torch.eye(len(generator), dtype=dtype, device=device), _as(generator, dtype, device)
 
 
 @lru_cache(maxsize=256)
-@torch.inference_mode(False)  # kept for training too
-def _fixed(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+@torch.inference_mode(False)  # cached for training too
+def _fixed_matrix(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     return _as(torch.tensor(_FIXED[name], dtype=torch.complex128), dtype, device)[None]
 
 
@@ -68,7 +68,7 @@ def _as(matrix: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def pauli_matrix(letters: str) -> Tensor:
-    """Tensor product of Pauli matrices, complex128."""
+    """Return the tensor product of Pauli matrices, complex128."""
     matrix = torch.ones(1, 1, dtype=torch.complex128)
     for letter in letters:
         matrix = torch.kron(matrix, torch.tensor(_FIXED[letter], dtype=torch.complex128))
@@ -76,9 +76,9 @@ def pauli_matrix(letters: str) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)  # kept for training too
+@torch.inference_mode(False)  # cached for training too
 def noise_superoperators(noise: Noise, n_wires: int) -> tuple[tuple[tuple[int, ...], Tensor], ...]:
-    """Channels that follow a gate on `n_wires` qubits, in order, as (positions among its wires, superoperator).
+    """Return the channels after a gate on `n_wires` qubits, in order, as (positions among its wires, superoperator).
 
     A superoperator `sum_k K (x) conj(K)` acts on the row and the column index of a density matrix together; all of
     them are real, so the density matrix of a real circuit stays real.
@@ -93,7 +93,7 @@ def noise_superoperators(noise: Noise, n_wires: int) -> tuple[tuple[tuple[int, .
 
 
 def _depolarizing(probability: float, n_wires: int) -> Tensor:
-    """With the given probability a uniformly random non-identity Pauli string."""
+    """Return the channel of a uniformly random non-identity Pauli string with the given probability."""
     strings = ["".join(letters) for letters in product(_PAULIS, repeat=n_wires)]
     share = probability / (len(strings) - 1)
     weights = [1.0 - probability] + [share] * (len(strings) - 1)

@@ -1,4 +1,4 @@
-"""From bits to expectation values: basis changes, grouping of observables, readout errors."""
+"""Computes expectation values from bits: basis changes, grouping of observables, readout errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from hqlm.circuits import Circuit, Gate, PauliString
 
-# rotations that turn the eigenbasis of a letter into that of Z; they stand for the choice of a measurement basis
+# rotations from the eigenbasis of a letter to that of Z; they set the measurement basis
 _BASIS_CHANGE = {"X": ("H",), "Y": ("SDG", "H")}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Observables that one choice of measurement bases reads together.
+    """Observables that are measured together in one choice of bases.
 
     Args:
-        circuit: the circuit with basis changes appended; reading Z on every qubit is left to the backend.
+        circuit: the circuit with basis changes appended; the backend measures Z on every qubit.
         places: position of each observable in the original circuit.
-        supports: qubits that each observable reads.
+        supports: qubits of each observable.
     """
 
     circuit: Circuit
@@ -31,7 +31,7 @@ class Setting:
 
 
 def settings(circuit: Circuit) -> list[Setting]:
-    """Qubit-wise commuting groups of the circuit's observables, in order of first use (greedy first fit)."""
+    """Return qubit-wise commuting groups of the circuit's observables, in order of first use (greedy first fit)."""
     groups: list[tuple[list[str], list[int]]] = []
     for place, observable in enumerate(circuit.observables):
         for letters, places in groups:
@@ -61,13 +61,13 @@ def _setting(circuit: Circuit, letters: Sequence[str], places: tuple[int, ...]) 
 
 
 def means(bits: Tensor, supports: Sequence[Sequence[int]], dtype: torch.dtype) -> Tensor:
-    """Mean over shots of the parity of each support: `(rows, shots, n_qubits) -> (rows, n_observables)`."""
+    """Return the mean over shots of the parity of each support: `(rows, shots, n_qubits) -> (rows, n_observables)`."""
     columns = [1.0 - 2.0 * (bits[..., list(s)].sum(-1) % 2).to(dtype).mean(1) for s in supports]
     return torch.stack(columns, dim=-1)
 
 
 def flip(bits: Tensor, probability: float, seed: int) -> Tensor:
-    """Bits after a readout that errs with `probability` on each of them."""
+    """Flip each bit with `probability`, as a readout error does."""
     if probability == 0.0:
         return bits
     flips = np.random.default_rng(seed).random(tuple(bits.shape)) < probability
@@ -75,7 +75,7 @@ def flip(bits: Tensor, probability: float, seed: int) -> Tensor:
 
 
 def with_readout_errors(values: Tensor, circuit: Circuit, probability: float) -> Tensor:
-    """Exact values `(rows, n_observables)` times what a readout error leaves: (1 - 2 p)^k for k qubits."""
+    """Scale exact values `(rows, n_observables)` as readout errors do: by (1 - 2 p)^k for k qubits."""
     if probability == 0.0:
         return values
     factors = [(1.0 - 2.0 * probability) ** len(observable.support) for observable in circuit.observables]

@@ -1,4 +1,4 @@
-"""Check of the memory that states take, before any is made."""
+"""Checks the memory that states need before any is allocated."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hqlm.resources import physical_memory
 
 
 def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int, fix: str = "") -> None:
-    """Refuse states that the memory cannot hold.
+    """Reject states that do not fit in memory.
 
     Args:
-        n_qubits: qubits of a state.
+        n_qubits: number of qubits of a state.
         states: number of states.
-        bytes_per_amplitude: size of an amplitude.
-        fix: what to change, where it is neither the number of qubits nor that of rows.
+        bytes_per_amplitude: size of an amplitude in bytes.
+        fix: advice for the message, if it is neither about the number of qubits nor of rows.
 
     Raises:
-        UnsupportedExecution: naming the memory needed and the number of qubits that would fit.
+        UnsupportedExecution: with the memory needed and the number of qubits that would fit.
     """
     each, limit = states * bytes_per_amplitude, physical_memory()
     if limit == math.inf or (n_qubits < 64 and each << n_qubits <= limit):
@@ -32,7 +32,7 @@ def check_memory(n_qubits: int, states: int, bytes_per_amplitude: int, fix: str 
         f"{gibibytes(limit)}: up to {fitting} qubits would fit. "
         + (
             fix
-            or "Use fewer qubits (feature_encoder.n_qubits, or a smaller problem), or lower data.batch_size where "
+            or "Use fewer qubits (feature_encoder.n_qubits, or a smaller problem), or lower data.batch_size if "
             "many states are kept"
         )
     )

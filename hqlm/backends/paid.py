@@ -1,4 +1,4 @@
-"""Backends that cost money: what a call will cost is shown, and allowed by the user, before anything is submitted."""
+"""Backends that cost money: the cost of a call is shown, and must be allowed by the user, before it is submitted."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _ROUNDING: Final = 1e-6  # USD; sums of prices are not exact in floating point
 
 @dataclass(frozen=True)
 class Plan:
-    """Circuits and shots that one call would submit, gradient included.
+    """Circuits and shots that one call would submit, including those of its gradient.
 
     Args:
-        device: its name.
-        forward: circuits of the values, or of the samples.
-        backward: circuits of the gradient, submitted when it is asked for.
-        shots: of each circuit.
-        one_qubit_gates: of each circuit, at most.
-        two_qubit_gates: of each circuit, at most.
+        device: name of the device.
+        forward: number of circuits for the values, or for the samples.
+        backward: number of circuits for the gradient, submitted when it is requested.
+        shots: shots of each circuit.
+        one_qubit_gates: one-qubit gates of each circuit, at most.
+        two_qubit_gates: two-qubit gates of each circuit, at most.
         price: upper bound of the price of one circuit with all its shots, in USD.
 
     Raises:
@@ -78,32 +78,32 @@ class Plan:
 
 
 def check_amount(name: str, amount: float) -> None:
-    """Refuse an amount of money that is not a finite number of 0 or more.
+    """Reject an amount of money that is not a finite number of 0 or more.
 
     Raises:
-        ConfigError: naming the amount.
+        ConfigError: with the amount.
     """
-    if not isinstance(amount, Real) or not 0.0 <= amount < math.inf:  # also refuses NaN
+    if not isinstance(amount, Real) or not 0.0 <= amount < math.inf:  # also rejects NaN
         raise ConfigError(f"{name} must be a finite number of USD, 0 or more, given {amount!r}")
 
 
 def _dollars(amount: float) -> str:
-    """Rounded up, so that the limit that a message names is enough."""
+    """Format an amount rounded up, so that the limit in a message is sufficient."""
     return f"{math.ceil((amount - _ROUNDING) * 100.0) / 100.0:.2f}"
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may still be spent, by all processes of this user that share the cache folder.
+    """The remaining budget, shared by all processes of this user with the same cache folder.
 
-    What was committed is kept in a locked file, so that the workers of a study, and whoever goes on with it later,
-    spend from one budget. It is one for each class of backend: a study may vary options of a backend, and its limit
-    still bounds all of its trials together. The user alone can say when a new budget begins, by deleting the file.
+    Committed amounts are kept in a locked file, so that the workers of a study, and later runs that resume it, spend
+    from one budget. There is one budget per class of backend: a study may vary options of a backend, and its limit
+    still bounds all of its trials together. Only the user can start a new budget, by deleting the file.
 
     Args:
-        dry_run: whether nothing may be submitted at all.
-        limit: upper bound of all charges together, in USD.
-        file: where what was committed is kept.
+        dry_run: whether submitting is forbidden altogether.
+        limit: upper bound of the sum of all charges, in USD.
+        file: file of the committed amounts.
 
     Raises:
         ConfigError: for a limit that is negative or not finite.
@@ -118,10 +118,10 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Upper bound of the charges for what was submitted, in USD.
+        """Upper bound of the charges for everything submitted so far, in USD.
 
         Raises:
-            CacheError: when the file cannot be read.
+            CacheError: if the file cannot be read.
         """
         try:
             spent = json.loads(self.file.read_text(encoding="utf-8"))["spent_usd"]
@@ -130,40 +130,40 @@ class Budget:
             return 0.0
         except (OSError, ValueError, LookupError, TypeError, ConfigError) as err:
             raise CacheError(
-                f"{self.file}, which says what was spent on paid devices, cannot be read ({err}). Correct it, or "
+                f"{self.file}, which records what was spent on paid devices, cannot be read ({err}). Fix it, or "
                 "delete it to begin at 0"
             ) from err
         return float(spent)
 
     def allow(self, plan: Plan) -> None:
-        """Show a plan, and refuse one that is a dry run or may exceed what is left.
+        """Show a plan, and reject it in a dry run or if it may exceed the remaining budget.
 
         Raises:
-            NotSubmitted: with the plan, and the options that would let it pass.
-            CacheError: when what was spent cannot be read.
+            NotSubmitted: with the plan, and the options that would allow it.
+            CacheError: if the spent amount cannot be read.
         """
         if self.dry_run:
             raise NotSubmitted(
                 f"a dry run, nothing was submitted. This would send {plan}; training repeats it at every step. To "
-                "go on set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
+                "submit it, set backend.dry_run=false and backend.max_cost_usd to what all calls together may "
                 f"cost, here {_dollars(plan.cost)} or more"
             )
         spent = self.spent
         if self._exceeds(spent + plan.cost):
             raise NotSubmitted(
                 f"nothing was submitted: this would send {plan}. backend.max_cost_usd is {self.limit:g}, of "
-                f"which {_dollars(spent)} may be spent already. Set it to {_dollars(spent + plan.cost)} or more, or "
+                f"which {_dollars(spent)} are committed so far. Set it to {_dollars(spent + plan.cost)} or more, or "
                 f"use fewer rows, shots or trained parameters. Deleting {self.file} begins a new budget"
             )
-        rank_zero_info(f"submitting {plan}. {_dollars(spent)} of {self.limit:g} USD may be spent already")
+        rank_zero_info(f"submitting {plan}. {_dollars(spent)} of {self.limit:g} USD are committed so far")
 
     def take(self, cost: float) -> None:
-        """Count what is about to be submitted, in USD; every attempt, since one that seems to fail may be charged.
+        """Record a charge in USD before a submission; every attempt counts, since one that seems to fail may be billed.
 
         Raises:
             ConfigError: for a cost that is negative or not finite.
-            NotSubmitted: when it is a dry run or exceeds what is left.
-            CacheError: when it cannot be written down.
+            NotSubmitted: in a dry run, or if it exceeds the remaining budget.
+            CacheError: if it cannot be recorded.
         """
         check_amount("the cost of a submission", cost)
         if self.dry_run:
@@ -175,30 +175,30 @@ class Budget:
                 if self._exceeds(spent + cost):
                     raise NotSubmitted(
                         f"circuits of at most {_dollars(cost)} USD were not submitted: {_dollars(spent)} of "
-                        f"backend.max_cost_usd={self.limit:g} may be spent already. Raise it, or delete "
+                        f"backend.max_cost_usd={self.limit:g} are committed so far. Raise it, or delete "
                         f"{self.file} to begin a new budget"
                     )
                 write_text(self.file, json.dumps({"spent_usd": spent + cost}) + "\n")
         except OSError as err:
             raise CacheError(
-                f"nothing was submitted, since what it costs cannot be written to {self.file} ({err}). Set HQLM_CACHE "
+                f"nothing was submitted, because its cost cannot be written to {self.file} ({err}). Set HQLM_CACHE "
                 "to a folder that can be written"
             ) from err
 
     def _exceeds(self, amount: float) -> bool:
-        return not amount <= self.limit + _ROUNDING  # whatever is not known to fit exceeds it
+        return not amount <= self.limit + _ROUNDING  # also true of NaN
 
 
 @dataclass(frozen=True)
 class PaidBackend(QuantumBackend):
-    """Base of backends whose measurements are charged.
+    """Base class of backends whose measurements are charged.
 
-    Whoever derives from it takes what a job costs from `self.budget` right before submitting it.
+    A subclass must take the cost of a job from `self.budget` right before it submits the job.
 
     Args:
-        dry_run: submit nothing; a call ends with what it would send and cost.
-        max_cost_usd: upper bound in USD of all charges through backends of this class; what may exceed it is refused.
-            It counts what all runs have spent since `budgets/<class>.json` in the cache folder was last deleted.
+        dry_run: submit nothing; a call raises an error with what it would send and cost.
+        max_cost_usd: upper bound in USD of all charges through backends of this class; calls that may exceed it are
+            rejected. It counts the spending of all runs since `budgets/<class>.json` in the cache folder was deleted.
     """
 
     dry_run: bool = field(default=True, kw_only=True)
@@ -209,18 +209,18 @@ class PaidBackend(QuantumBackend):
 
     @abstractmethod
     def plan(self, circuits: Sequence[Circuit], forward: int, backward: int, shots: int) -> Plan | None:
-        """What measuring costs, or None where nothing is charged.
+        """Return the plan with the cost of measuring, or None if nothing is charged.
 
         Args:
-            circuits: the different ones of a call.
-            forward: how many circuits the values take.
-            backward: how many circuits their gradient takes.
-            shots: of each circuit.
+            circuits: the different circuits of a call.
+            forward: number of circuits for the values.
+            backward: number of circuits for their gradient.
+            shots: shots of each circuit.
         """
 
     @property
     def budget(self) -> Budget:
-        """What is left to spend; shared by all processes."""
+        """The remaining budget, shared by all processes."""
         return Budget(self.dry_run, self.max_cost_usd, cache_folder() / "budgets" / f"{type(self).__name__}.json")
 
     def expectations(
@@ -231,10 +231,10 @@ class PaidBackend(QuantumBackend):
         states: Tensor | None = None,
         execution: Execution = Execution(),
     ) -> Tensor:
-        """As every backend, once the cost of the values and of their gradient is allowed.
+        """Return expectation values as the base class does, once their cost and that of their gradient is allowed.
 
         Raises:
-            NotSubmitted: when it is a dry run, or may cost more than allowed.
+            NotSubmitted: in a dry run, or if it may cost more than allowed.
         """
         batch = check_parameters(circuit, weights, inputs, states)
         self.check(circuit, execution, states)
@@ -254,10 +254,10 @@ class PaidBackend(QuantumBackend):
         states: Tensor | None = None,
         execution: Execution = Execution(shots=1024),
     ) -> Tensor:
-        """As every backend, once the cost is allowed.
+        """Return samples as the base class does, once their cost is allowed.
 
         Raises:
-            NotSubmitted: when it is a dry run, or may cost more than allowed.
+            NotSubmitted: in a dry run, or if it may cost more than allowed.
         """
         batch = check_parameters(circuit, weights, inputs, states)
         self.check(circuit, execution, states)
@@ -266,10 +266,10 @@ class PaidBackend(QuantumBackend):
         return super().sample(circuit, weights, inputs, states, execution)
 
     def allow_rows(self, circuit: Circuit, rows: int, execution: Execution) -> None:
-        """Show what the values of so many rows cost, in however many calls, before the first of them.
+        """Show the cost of the values of all rows, in however many calls, before the first call.
 
         Raises:
-            NotSubmitted: when it is a dry run, or may cost more than allowed.
+            NotSubmitted: in a dry run, or if it may cost more than allowed.
         """
         self.check(circuit, execution)
         if execution.shots is not None:
@@ -283,7 +283,7 @@ class PaidBackend(QuantumBackend):
 
 
 def gradient_repeats(circuit: Circuit, weights: Tensor, inputs: Tensor | None, execution: Execution, rule: str) -> int:
-    """Return how many times a gradient by `rule` measures the circuits again, at shifted angles."""
+    """Return how often a gradient by `rule` measures the circuits again, at shifted angles."""
     trained = any(tensor is not None and tensor.requires_grad for tensor in (weights, inputs))
     if not trained or not torch.is_grad_enabled():
         return 0

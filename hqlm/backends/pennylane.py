@@ -23,7 +23,7 @@ from hqlm.execution import Execution, Noise
 from hqlm.notices import say_once
 from hqlm.registry import check_installed, suggestion
 
-# simulators that start from any state, and how each of them differentiates exact values
+# simulators that can start from any state, with their method of differentiating exact values
 _SIMULATORS: Final = {
     "default.qubit": "backprop",
     "default.mixed": "backprop",
@@ -43,15 +43,15 @@ Option = str | int | float | bool
 
 @dataclass(frozen=True)
 class PennyLaneBackend(QuantumBackend):
-    """Any device of PennyLane: its simulators exactly and with shots, devices of its plugins as far as they can.
+    """Any PennyLane device: its simulators, exactly and with shots, and plugin devices as far as they support it.
 
-    `default.qubit` and `default.mixed` simulate a batch at once and are differentiated by backpropagation, the
-    `lightning` simulators row by row by the adjoint method; other devices have measured gradients alone and start with
-    all qubits in 0.
+    `default.qubit` and `default.mixed` simulate a batch at once and are differentiated by backpropagation; the
+    `lightning` simulators run row by row and use the adjoint method; other devices only have measured gradients and
+    start with all qubits in 0.
 
     Args:
         device: name of a PennyLane device; `auto` is `default.qubit` without noise and `default.mixed` with it.
-        device_options: pairs of a name and a value that the device is made with, such as `[[method, mps]]`.
+        device_options: pairs of name and value that are passed to the device, such as `[[method, mps]]`.
     """
 
     device: str = "auto"
@@ -67,18 +67,18 @@ class PennyLaneBackend(QuantumBackend):
 
     @property
     def channels(self) -> frozenset[str]:  # type: ignore[override]
-        """All of them where density matrices are simulated."""
+        """All channels if density matrices are simulated."""
         every = {"one_qubit", "two_qubit", "amplitude_damping", "phase_damping"}
         return frozenset(every if self.device in ("auto", "default.mixed") else ())
 
     @property
     def gradients(self) -> frozenset[str]:  # type: ignore[override]
-        """Those that are measured; `adjoint` on simulators."""
+        """The measured gradients, and `adjoint` on simulators."""
         return QuantumBackend.gradients | ({"adjoint"} if self.initial_states else set())
 
     @property
     def initial_states(self) -> bool:  # type: ignore[override]
-        """Whether the device is a simulator known to start from any state."""
+        """Whether the device is a simulator that can start from any state."""
         return self.device == "auto" or self.device in _SIMULATORS
 
     @property
@@ -91,7 +91,7 @@ class PennyLaneBackend(QuantumBackend):
 
         Raises:
             ConfigError: for a device that is not installed.
-            UnsupportedExecution: naming the setting and what would work.
+            UnsupportedExecution: with the setting and an alternative.
         """
         check_installed(type(self))
         name, noise = self._name(execution.noise_model), execution.noise_model
@@ -107,7 +107,7 @@ class PennyLaneBackend(QuantumBackend):
             say_once(f"PennyLaneBackend: device=auto is {name} {'under' if noise.gate_channels else 'without'} noise")
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-        """Exact expectation values `(rows, n_observables)`, differentiable by torch on simulators."""
+        """Return exact expectation values `(rows, n_observables)`, differentiable by torch on simulators."""
         device = _device(self._name(noise), circuit.n_qubits, self.device_options)
         angles = angles.cpu().double()
         states = None if states is None else states.cpu().to(torch.complex128)
@@ -121,12 +121,12 @@ class PennyLaneBackend(QuantumBackend):
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
+        """Return samples `(rows, shots, n_qubits)`, uint8; arguments as in the base class."""
         import pennylane as qml
 
         device = _device(self._name(noise), circuit.n_qubits, self.device_options, seed)
         angles = angles.detach().cpu().double()
-        if states is not None:  # a sampler wants probabilities whose sum is 1 in double precision
+        if states is not None:  # a sampler expects probabilities that sum to 1 in double precision
             states = torch.nn.functional.normalize(states.detach().cpu().to(torch.complex128), dim=1)
         found = _run(device, circuit, noise, angles, states, [qml.sample(wires=range(circuit.n_qubits))], shots)
         return torch.cat(found).reshape(len(angles), -1, circuit.n_qubits).to(torch.uint8)
@@ -146,7 +146,7 @@ def _values(device: Any, circuit: Circuit, noise: Noise, angles: Tensor, states:
 
 
 def _density_values(device: Any, circuit: Circuit, noise: Noise, angles: Tensor, states: Tensor | None) -> Tensor:
-    """Values from the density matrices: PennyLane's own have no gradient (NaN) where a probability is 0."""
+    """Compute values from the density matrices: PennyLane's have no gradient (NaN) where a probability is 0."""
     import pennylane as qml
 
     found = _run(device, circuit, noise, angles, states, [qml.density_matrix(wires=range(circuit.n_qubits))])
@@ -155,9 +155,9 @@ def _density_values(device: Any, circuit: Circuit, noise: Noise, angles: Tensor,
 
 
 def _slopes_of_states(device: Any, circuit: Circuit, angles: Tensor, states: Tensor) -> Tensor:
-    """Zeros `(rows, n_observables)` whose gradient is that of the values <s| U^+ P U |s> in the states s: 2 U^+ P U s.
+    """Return zeros `(rows, n_observables)` whose gradient by the states s is that of <s| U^+ P U |s>: 2 U^+ P U s.
 
-    PennyLane's adjoint method has none. P is unitary, so the device prepares U^+ P U s itself.
+    PennyLane's adjoint method has no such gradient. P is unitary, so the device prepares U^+ P U s itself.
     """
     import pennylane as qml
 
@@ -194,10 +194,10 @@ def _run(
 
 
 def _execute(tapes: list[Any], device: Any, method: str | None = None) -> list[Tensor]:
-    """The result of each tape; several measurements are its last dimension.
+    """Return the result of each tape, with several measurements in its last dimension.
 
     Raises:
-        UnsupportedExecution: when the device says that it cannot.
+        UnsupportedExecution: if the device rejects the circuit.
     """
     import pennylane as qml
     from pennylane import exceptions
@@ -212,7 +212,7 @@ def _execute(tapes: list[Any], device: Any, method: str | None = None) -> list[T
         found = qml.execute(tapes, device, diff_method=method, interface="torch" if method else "auto")
     except refusals as error:
         raise UnsupportedExecution(
-            f"PennyLane's {device.name} refuses the circuit: {error}. Choose another backend.device"
+            f"PennyLane's {device.name} rejects the circuit: {error}. Choose another backend.device"
         ) from error
     return [
         torch.stack([torch.as_tensor(value) for value in result], dim=-1)
@@ -239,19 +239,19 @@ def _takes_seed(name: str) -> bool:
 
 
 def _device(name: str, n_qubits: int, options: tuple[tuple[str, Option], ...], seed: int | None = None) -> Any:
-    """A device that samples with the seed; without one, or where it takes none, the device that is kept.
+    """Return a device with the seed; without a seed, or if the device takes none, the cached device.
 
     Raises:
-        UnsupportedExecution: when it cannot be made.
+        UnsupportedExecution: if it cannot be created.
     """
     if seed is None or not _takes_seed(name):
-        return _kept_device(name, n_qubits, options)
+        return _cached_device(name, n_qubits, options)
     return _make(name, n_qubits, {**dict(options), "seed": seed})
 
 
 @lru_cache(maxsize=16)
-def _kept_device(name: str, n_qubits: int, options: tuple[tuple[str, Option], ...]) -> Any:
-    # without a seed of its own a simulator would draw one from NumPy's global generator
+def _cached_device(name: str, n_qubits: int, options: tuple[tuple[str, Option], ...]) -> Any:
+    # without its own seed a simulator would draw one from NumPy's global generator
     return _make(name, n_qubits, {**dict(options), **({"seed": 0} if _takes_seed(name) else {})})
 
 
@@ -262,8 +262,8 @@ def _make(name: str, n_qubits: int, options: dict[str, Option]) -> Any:
         return qml.device(name, wires=n_qubits, **options)
     except ImportError as error:
         raise MissingDependency(f"PennyLane's {name} needs more packages: {error}") from error
-    except Exception as error:  # each plugin has its own
+    except Exception as error:  # each plugin raises its own
         raise UnsupportedExecution(
-            f"PennyLane's {name} cannot be made for {n_qubits} qubits: {error}. Use fewer qubits, other "
+            f"PennyLane's {name} cannot be created for {n_qubits} qubits: {error}. Use fewer qubits, other "
             "backend.device_options or another backend.device"
         ) from error

@@ -1,4 +1,4 @@
-"""From circuits to PennyLane's operators: translated once, then given the angles and states of each call."""
+"""Translates circuits to PennyLane's operators once, then inserts the angles and states of each call."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hqlm.backends.matrices import pauli_matrix
 from hqlm.circuits import Circuit, Gate
 from hqlm.execution import Noise
 
-_NAMES: Final = {"RXX": "IsingXX", "RYY": "IsingYY", "RZZ": "IsingZZ"}  # all other gates are called as here
+_NAMES: Final = {"RXX": "IsingXX", "RYY": "IsingYY", "RZZ": "IsingZZ"}  # all other gates have the same name
 
 
 def rows(batched: bool, angles: Tensor, states: Tensor | None) -> list[tuple[Sequence[Any], Any]]:
-    """Angles and state of each tape: one of all rows where they are `batched`, else one a row.
+    """Return angles and state of each tape: one tape for all rows if `batched`, else one per row.
 
-    Tensors where something is trained; else NumPy arrays, which PennyLane simulates faster.
+    They are tensors if something is trained, else NumPy arrays, which PennyLane simulates faster.
     """
     batched = batched and (angles.shape[1] > 0 or states is not None)
     if is_trained(angles, states):
@@ -36,7 +36,7 @@ def rows(batched: bool, angles: Tensor, states: Tensor | None) -> list[tuple[Seq
 
 
 def is_trained(*tensors: Tensor | None) -> bool:
-    """Whether a gradient of any of the tensors is wanted."""
+    """Return whether any of the tensors needs a gradient."""
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
@@ -45,9 +45,9 @@ def _each(states: Any) -> Iterable[Any]:
 
 
 def _columns(angles: Tensor, states: Tensor | None) -> list[Any]:
-    """Angles of each rotation: a number where all rows agree, since a gate that is the same for all rows costs less."""
+    """Return the angles of each rotation: one number if all rows agree, since a gate that all rows share costs less."""
     shared = (angles == angles[:1]).all(0)
-    if states is None and bool(shared.all()):  # something must tell PennyLane that there are rows
+    if states is None and bool(shared.all()):  # one of the angles must tell PennyLane the batch size
         shared = torch.zeros_like(shared)
     return [column[0] if same else column for column, same in zip(angles.numpy().T, shared.tolist(), strict=True)]
 
@@ -63,7 +63,7 @@ def operators(circuit: Circuit, noise: Noise, angles: Sequence[Tensor], state: T
 
 @lru_cache(maxsize=64)
 def _program(circuit: Circuit, noise: Noise) -> list[Any]:
-    """Operators of gates and channels; a rotation is a function of its angle."""
+    """Return the operators of gates and channels; a rotation is a function of its angle."""
     import pennylane as qml
 
     steps: list[Any] = []
@@ -86,7 +86,7 @@ def _operator(gate: Gate) -> Any:
 def _channel(channel: Channel) -> Any:
     import pennylane as qml
 
-    if channel.kind == "two_qubit":  # PennyLane has no such channel by name
+    if channel.kind == "two_qubit":  # PennyLane has no named channel for it
         strings = ["".join(letters) for letters in product("IXYZ", repeat=2)]
         weights = [1.0 - channel.probability] + [channel.probability / 15.0] * 15
         kraus = [math.sqrt(w) * pauli_matrix(s).numpy() for w, s in zip(weights, strings, strict=True)]

@@ -1,4 +1,4 @@
-"""Qiskit as a backend: its simulator Aer, and any of its devices.
+"""Qiskit as a backend: its simulator Aer, and any Qiskit device.
 
 Source: Javadi-Abhari et al. (2024), Quantum computing with Qiskit, arXiv:2405.08810.
 """
@@ -23,16 +23,16 @@ _Level = Literal[0, 1, 2, 3]
 
 @dataclass(frozen=True)
 class QiskitBackend(QuantumBackend):
-    """Qiskit: its simulator Aer, exactly and with shots, or any device of Qiskit with shots.
+    """Qiskit: its simulator Aer, exactly and with shots, or any Qiskit device with shots.
 
-    Aer runs circuits as they are. For a device they are transpiled to its gates and couplings, `Noise` is refused
-    because the device has its own, and measurements are kept (see `remote.py`) unless it is simulated from a seed.
+    Aer runs circuits unchanged. For a device they are transpiled to its gates and couplings, `Noise` is rejected
+    because the device has its own, and measurements are stored (see `remote.py`) unless it is simulated from a seed.
 
     Args:
-        device: `aer`, or the dotted path of a class or function that is called without arguments and returns a
+        device: `aer`, or the dotted path of a class or function that returns, called without arguments, a
             `BackendV2`, such as `qiskit_ibm_runtime.fake_provider.FakeManilaV2` or `my_module.my_device`.
-        optimization_level: of the transpilation for a device.
-        rows_per_job: circuits that are sent to a device at a time.
+        optimization_level: level of the transpilation for a device, 0 to 3.
+        rows_per_job: number of circuits sent to a device at a time.
     """
 
     device: str = _AER
@@ -51,36 +51,36 @@ class QiskitBackend(QuantumBackend):
 
     @property
     def exact(self) -> bool:
-        """On Aer."""
+        """Whether the device is Aer."""
         return self.device == _AER
 
     @property
     def channels(self) -> frozenset[str]:  # type: ignore[override]
-        """All of them on Aer."""
+        """All channels on Aer."""
         every = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping")
         return frozenset(every if self.device == _AER else ())
 
     @property
     def initial_states(self) -> bool:  # type: ignore[override]
-        """On Aer."""
+        """Whether the device is Aer."""
         return self.device == _AER
 
     @property
     def readout_errors(self) -> bool:  # type: ignore[override]
-        """On Aer."""
+        """Whether the device is Aer."""
         return self.device == _AER
 
     @property
     def seeded(self) -> bool:  # type: ignore[override]
-        """On Aer, and on a device that is simulated in this process."""
+        """Whether the device is Aer, or is simulated in this process."""
         return self.device == _AER or qiskit_devices.takes_seed(self.device)
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
         """Also check that a device exists and has enough qubits.
 
         Raises:
-            ConfigError: when the device cannot be made.
-            UnsupportedExecution: naming the setting and what would work.
+            ConfigError: if the device cannot be created.
+            UnsupportedExecution: with the setting and an alternative.
         """
         super().check(circuit, execution, states)
         if self.device != _AER:
@@ -88,17 +88,17 @@ class QiskitBackend(QuantumBackend):
             if device.num_qubits is not None and device.num_qubits < circuit.n_qubits:
                 raise UnsupportedExecution(
                     f"device {device.name} has {device.num_qubits} qubits, the circuit needs {circuit.n_qubits}. "
-                    "Set backend.device to a wider one or use fewer qubits"
+                    "Set backend.device to a larger one or use fewer qubits"
                 )
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-        """Exact expectation values `(rows, n_observables)`, float64, without a gradient."""
+        """Return exact expectation values `(rows, n_observables)`, float64, without a gradient."""
         return torch.from_numpy(aer.values(circuit, *_in_double(angles, states), noise))
 
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
+        """Return samples `(rows, shots, n_qubits)`, uint8; arguments as in the base class."""
         rows, starts = _in_double(angles, states)
         if self.device == _AER:
             return torch.from_numpy(aer.bits(circuit, rows, starts, noise, shots, seed))

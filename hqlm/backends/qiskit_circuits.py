@@ -1,7 +1,7 @@
-"""Circuits in Qiskit's terms: gates, channels after them, initial states, and the bits that come back.
+"""Translates circuits to Qiskit: gates, channels after them, initial states, and the measured bits.
 
-Wire w is Qiskit's qubit n - 1 - w, whose first qubit is the least significant bit. So amplitudes, Pauli strings and
-measured bits, which Qiskit writes from its last qubit to its first, have our order as they are.
+Wire w is Qiskit's qubit n - 1 - w, because Qiskit's first qubit is the least significant bit. So amplitudes, Pauli
+strings and measured bits, which Qiskit writes from its last qubit to its first, are already in our order.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from hqlm.backends.channels import channels_after, n_channels
 from hqlm.circuits import Circuit, Gate
 from hqlm.execution import Noise
 
-_NAMES: Final = {"I": "id", "CNOT": "cx"}  # Qiskit writes all other gates as here, in lower case
+_NAMES: Final = {"I": "id", "CNOT": "cx"}  # all other gates have the same name, in lower case
 
 
 class Program(NamedTuple):
-    """A circuit of Qiskit, and how its parameters follow from angles.
+    """A Qiskit circuit, and the mapping from angles to its parameters.
 
     Args:
         circuit: a `QuantumCircuit`.
         columns: column of the angles that each parameter is taken from, in Qiskit's order of parameters.
-        factors: what that angle is multiplied by.
+        factors: factor of that angle.
     """
 
     circuit: Any
@@ -34,7 +34,7 @@ class Program(NamedTuple):
     factors: NDArray[np.float64]
 
     def parameters(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of the parameters, `(rows, n_parameters)`, for angles `(rows, n_angles)` in radians."""
+        """Return the values of the parameters, `(rows, n_parameters)`, for angles `(rows, n_angles)` in radians."""
         return angles[:, self.columns] * self.factors
 
     def pubs(self, angles: NDArray[np.float64]) -> list[Any]:
@@ -46,7 +46,7 @@ class Program(NamedTuple):
 
 @lru_cache(maxsize=64)
 def translated(circuit: Circuit, noise: Noise) -> Program:
-    """The gates and the channels that follow them, without a measurement."""
+    """Translate the gates and the channels after them, without a measurement."""
     from qiskit.circuit import ParameterVector, QuantumCircuit
 
     steps = [(gate, _steps(gate)) for gate in circuit.gates]
@@ -70,10 +70,10 @@ def _qubits(wires: tuple[int, ...], circuit: Circuit) -> list[int]:
 
 
 def _steps(gate: Gate) -> list[tuple[str, tuple[int, ...], float | None]]:
-    """Qiskit's gates by name, with their wires and the factor of the angle of those that take one.
+    """Return Qiskit's gates by name, with their wires and, for rotations, the factor of the angle.
 
-    A controlled rotation becomes R(t/2) C R(-t/2) C, with R on the target and C a CZ or a CX, whichever turns its sign:
-    Aer's density matrices have none, and its parameter arrays pass over those that its state vectors have.
+    A controlled rotation becomes R(t/2) C R(-t/2) C, with R on the target and C a CZ or a CX, whichever flips its sign:
+    Aer's density matrices do not support it, and its parameter arrays skip those that its state vectors support.
     """
     name = _NAMES.get(gate.name, gate.name.lower())
     if gate.angle is None:
@@ -93,13 +93,13 @@ def _channel(kind: str, n_wires: int, probability: float) -> Any:
         error = noise.amplitude_damping_error(probability)
     elif kind == "phase_damping":
         error = noise.phase_damping_error(probability)
-    else:  # Qiskit's parameter is the share of the maximally mixed state, not the probability of an error
+    else:  # Qiskit's parameter is the weight of the maximally mixed state, not the probability of an error
         error = noise.depolarizing_error(probability * 4**n_wires / (4**n_wires - 1), n_wires)
     return error.to_instruction()
 
 
 def started(circuit: Any, state: NDArray[np.complex128]) -> Any:
-    """An Aer circuit that starts from a state."""
+    """Return an Aer circuit that starts from a state."""
     from qiskit_aer.library import SetStatevector
 
     exact = state / math.sqrt(np.vdot(state, state).real)  # single precision is not normalised enough for Aer
@@ -109,6 +109,6 @@ def started(circuit: Any, state: NDArray[np.complex128]) -> Any:
 
 
 def unpacked(register: Any) -> NDArray[np.uint8]:
-    """Bits `(rows, shots, n_qubits)`, qubit 0 first, of a `BitArray`."""
+    """Return the bits `(rows, shots, n_qubits)` of a `BitArray`, qubit 0 first."""
     bits = np.unpackbits(register.array, axis=-1)[..., -register.num_bits :]
     return bits.reshape(-1, *bits.shape[-2:])

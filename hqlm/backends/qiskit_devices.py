@@ -1,4 +1,4 @@
-"""Devices of Qiskit: found by name, circuits fitted to them, measured through V2 primitives."""
+"""Qiskit devices: looked up by name, with circuits transpiled to them and measured through V2 primitives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hqlm.backends import remote
-from hqlm.backends.factories import made_by
+from hqlm.backends.factories import create_from
 from hqlm.backends.qiskit_circuits import Program, translated, unpacked
 from hqlm.circuits import Circuit
 from hqlm.errors import ConfigError
@@ -21,17 +21,17 @@ from hqlm.notices import say_once
 
 @lru_cache(maxsize=16)
 def device(path: str) -> Any:
-    """The `BackendV2` that a class or function returns, made once.
+    """Return the `BackendV2` that a class or function returns, created once.
 
     Args:
         path: dotted path of the class or function, called without arguments.
 
     Raises:
-        ConfigError: when there is none, or it returns something else.
+        ConfigError: if there is no such class or function, or it returns something else.
     """
     from qiskit.providers import BackendV2
 
-    made = made_by(
+    made = create_from(
         "backend.device",
         path,
         "give 'aer', or the dotted path of a class or function that returns a BackendV2, "
@@ -43,14 +43,14 @@ def device(path: str) -> Any:
 
 
 def takes_seed(path: str) -> bool:
-    """Whether the device is simulated here, with a seed; one elsewhere allows nothing but None."""
+    """Return whether the device is simulated here with a seed; a remote device only accepts None."""
     options = device(path).options
     return "seed_simulator" in dict(options.items()) and options.validator.get("seed_simulator") is not type(None)
 
 
 @lru_cache(maxsize=64)
-def fitted(path: str, optimization_level: int, circuit: Circuit) -> Program:
-    """The circuit in gates of the device along its couplings, every qubit measured; bits keep our order."""
+def transpile(path: str, optimization_level: int, circuit: Circuit) -> Program:
+    """Transpile the circuit to the device's gates and couplings, with every qubit measured; bits keep our order."""
     from qiskit.transpiler import generate_preset_pass_manager
 
     program = translated(circuit, Noise())
@@ -69,12 +69,12 @@ def bits(
     shots: int,
     seed: int,
 ) -> NDArray[np.uint8]:
-    """Samples `(rows, shots, n_qubits)`, qubit 0 first.
+    """Return samples `(rows, shots, n_qubits)`, qubit 0 first.
 
     Raises:
-        RemoteError: when a job fails for good.
+        RemoteError: if a job fails permanently.
     """
-    program, name, seeded = fitted(path, optimization_level, circuit), device(path).name, takes_seed(path)
+    program, name, seeded = transpile(path, optimization_level, circuit), device(path).name, takes_seed(path)
 
     def run(job: remote.Job) -> NDArray[np.uint8]:
         pubs = program.pubs(angles[job.first : job.last])
@@ -82,7 +82,7 @@ def bits(
         return np.concatenate([unpacked(result.data.meas) for result in results])
 
     if not seeded:
-        say_once(f"QiskitBackend: what {name} measures is kept in {remote.measurements_folder()}")
+        say_once(f"QiskitBackend: measurements of {name} are stored in {remote.measurements_folder()}")
     identity = f"qiskit {path} {name} {optimization_level}"
     return remote.measured(name, remote.jobs(identity, circuit, angles, shots, seed, rows_per_job), run, not seeded)
 
@@ -91,7 +91,7 @@ def _results(path: str, pubs: list[Any], shots: int, seed: int | None) -> Any:
     from qiskit.primitives import PrimitiveJob
 
     job = _sampler(device(path), seed).run(pubs, shots=shots)
-    if isinstance(job, PrimitiveJob):  # it waits in this process for the jobs of the device
+    if isinstance(job, PrimitiveJob):  # a local job that waits for the jobs of the device
         return job.result()
     return remote.fetch(job.result, job.job_id())
 
@@ -101,11 +101,11 @@ def _sampler(backend: Any, seed: int | None) -> Any:
         return import_module("qiskit_ibm_runtime").SamplerV2(mode=backend)
     from qiskit.primitives import BackendSamplerV2
 
-    return BackendSamplerV2(backend=_asked_again(backend), options={"seed_simulator": seed})
+    return BackendSamplerV2(backend=_refetch_results(backend), options={"seed_simulator": seed})
 
 
-def _asked_again(device: Any) -> Any:
-    """The device, whose jobs are asked for their result again, not run again, when the connection is lost."""
+def _refetch_results(device: Any) -> Any:
+    """Return the device with jobs whose results are fetched again, not run again, when the connection is lost."""
     from qiskit.providers import BackendV2
 
     class AskedAgain(BackendV2):  # type: ignore[misc]

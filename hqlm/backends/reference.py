@@ -1,4 +1,4 @@
-"""State vectors and density matrices in plain PyTorch: the path of CUDA tensors and the readable reference.
+"""State vectors and density matrices in plain PyTorch: used for CUDA tensors, and the readable reference.
 
 A state is `(rows, 2**n)`, qubit 0 the most significant bit; a density matrix is the state of 2 n qubits whose first n
 index its rows and last n its columns. Arithmetic is real whenever the circuit and the states are.
@@ -17,7 +17,7 @@ from hqlm.execution import Noise
 
 
 def final_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> Tensor:
-    """States `(rows, 2**n)` after all gates, for angles `(rows, n_angles)` in radians; differentiable."""
+    """Return states `(rows, 2**n)` after all gates, for angles `(rows, n_angles)` in radians; differentiable."""
     psi = _initial_states(circuit, angles, states)
     for gate, angle in circuit.bound(angles.unbind(1)):
         psi = _apply_gate(psi, gate, gate_matrix(gate, angle, psi), gate.wires)
@@ -25,7 +25,7 @@ def final_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> Ten
 
 
 def final_density_matrices(circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-    """Density matrices `(rows, 2**n, 2**n)` after all gates and the noise that follows them; differentiable."""
+    """Return density matrices `(rows, 2**n, 2**n)` after all gates and their noise; differentiable."""
     n, size = circuit.n_qubits, 2**circuit.n_qubits
     psi = _initial_states(circuit, angles, states)
     rho = (psi[:, :, None] * psi[:, None, :].conj()).flatten(1)  # (rows, 4**n)
@@ -50,7 +50,7 @@ def _initial_states(circuit: Circuit, angles: Tensor, states: Tensor | None) -> 
 
 
 def _apply_gate(state: Tensor, gate: Gate, matrix: Tensor, wires: Sequence[int]) -> Tensor:
-    """`matrix`, which is that of the gate, on wires of each state `(rows, 2**n)`."""
+    """Apply `matrix`, the gate's matrix, to wires of each state `(rows, 2**n)`."""
     if gate.kind.controlled:
         return _apply_controlled(state, gate, matrix, *wires)
     if len(wires) == 2:
@@ -60,10 +60,10 @@ def _apply_gate(state: Tensor, gate: Gate, matrix: Tensor, wires: Sequence[int])
 
 
 def _apply_controlled(state: Tensor, gate: Gate, matrix: Tensor, control: int, target: int) -> Tensor:
-    """`matrix` `(rows or 1, 2, 2)` on the target, in the half of each state where the control is 1."""
+    """Apply `matrix` `(rows or 1, 2, 2)` to the target, in the half of each state where the control is 1."""
     low, high = sorted((control, target))
     split = state.view(len(state), 2**low, 2, 2 ** (high - low - 1), 2, -1)
-    axis, target_axis = (2, 3) if control < target else (4, 2)  # the second among those that remain
+    axis, target_axis = (2, 3) if control < target else (4, 2)  # the second index among the remaining axes
     idle, active = split.unbind(axis)
     if gate.name == "CNOT":
         changed = active.flip(target_axis)
@@ -73,7 +73,7 @@ def _apply_controlled(state: Tensor, gate: Gate, matrix: Tensor, control: int, t
 
 
 def _apply(state: Tensor, matrix: Tensor, wires: Sequence[int]) -> Tensor:
-    """`matrix` `(rows or 1, 2**k, 2**k)` on k wires of each state `(rows, 2**n)`."""
+    """Apply `matrix` `(rows or 1, 2**k, 2**k)` to k wires of each state `(rows, 2**n)`."""
     order = sorted(wires)
     shape, free = [len(state)], 0
     for wire in order:
@@ -87,7 +87,7 @@ def _apply(state: Tensor, matrix: Tensor, wires: Sequence[int]) -> Tensor:
 
 
 def state_expectations(observables: Sequence[PauliString], psi: Tensor) -> Tensor:
-    """<psi| P |psi> of each Pauli string P, `(rows, n_observables)`, real."""
+    """Return <psi| P |psi> of each Pauli string P, `(rows, n_observables)`, real."""
     return torch.stack([_state_expectation(observable, psi) for observable in observables], dim=1)
 
 
@@ -98,7 +98,7 @@ def _state_expectation(observable: PauliString, psi: Tensor) -> Tensor:
 
 
 def density_expectations(observables: Sequence[PauliString], rho: Tensor) -> Tensor:
-    """tr(rho P) of each Pauli string P for density matrices `(rows, 2**n, 2**n)`; `(rows, n_observables)`, real."""
+    """Return tr(rho P) of each Pauli string P for density matrices `(rows, 2**n, 2**n)`: `(rows, n_observables)`."""
     values = []
     for observable in observables:
         flips, signs, phase = _action(observable, rho)
@@ -108,7 +108,7 @@ def density_expectations(observables: Sequence[PauliString], rho: Tensor) -> Ten
 
 
 def _action(observable: PauliString, like: Tensor) -> tuple[Tensor, Tensor, complex]:
-    """P |k> = phase * signs[k] |flips[k]> for every basis state k."""
+    """Return flips, signs and phase with P |k> = phase * signs[k] |flips[k]> for every basis state k."""
     n = len(observable.letters)
     basis = torch.arange(2**n, device=like.device)
     flips, parity = basis, torch.zeros_like(basis)
@@ -129,7 +129,7 @@ def _real_part(phase: complex, value: Tensor) -> Tensor:
 
 
 def sample(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Basis states as bits `(rows, shots, n)`, uint8, by inverting the distribution at `uniform (rows, shots)`."""
+    """Sample basis states as bits `(rows, shots, n)`, uint8, by inverse transform of `uniform (rows, shots)`."""
     n = probabilities.shape[1].bit_length() - 1
     cumulative = probabilities.double().cumsum(1)
     drawn = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)

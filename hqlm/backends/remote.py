@@ -1,9 +1,9 @@
-"""Jobs on remote devices: tried again when the connection fails, and kept once they are measured.
+"""Jobs on remote devices: retried when the connection fails, and stored once they are measured.
 
-Measurements of a device cost money and waiting. A request is sent in jobs of bounded size, one after the other, and
-what a job measured is kept in the cache folder under a key of everything it was asked for. So the same request after a
-failure, in this process or another, runs only the jobs that are missing; and as `expectations` is a pure function of
-its arguments, a finished request is not paid for again. Other measurements of the same circuit take another seed.
+Measurements on a device cost money and waiting time. A request is sent in jobs of bounded size, one after the other,
+and the result of a job is stored in the cache folder under a key of everything it depends on. So the same request after
+a failure, in this process or another, runs only the missing jobs; and since `expectations` is a pure function of its
+arguments, a finished request is not paid for again. To repeat a measurement of the same circuit, use another seed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Bits = NDArray[np.uint8]
 T = TypeVar("T")
 
 DELAYS: Final = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt
-# by name, because Python, requests and Qiskit each have their own; names of base classes count too
+# by name, because Python, requests and Qiskit have their own classes; names of base classes count too
 _TRANSIENT: Final = {"ConnectionError", "TimeoutError", "Timeout", "JobTimeoutError"}
-_BUSY: Final = {408, 429, 500, 502, 503, 504}  # of an error that has an HTTP status, these alone are transient
+_BUSY: Final = {408, 429, 500, 502, 503, 504}  # only these HTTP statuses are transient
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Job:
     """The rows from `first` up to `last` of a request.
 
     Args:
-        first: its first row.
-        last: the row after its last one.
-        shape: of the bits it measures, `(rows, shots, n_qubits)`.
-        seed: of its samples, where the device takes one.
-        key: hash of all that its samples depend on.
+        first: index of its first row.
+        last: index one past its last row.
+        shape: shape of the bits it measures, `(rows, shots, n_qubits)`.
+        seed: seed of its samples, if the device takes one.
+        key: hash of everything its samples depend on.
     """
 
     first: int
@@ -56,15 +56,15 @@ class Job:
 def jobs(
     device: str, circuit: Circuit, angles: NDArray[np.float64], shots: int, seed: int, rows_per_job: int
 ) -> list[Job]:
-    """A request in jobs of at most `rows_per_job` rows.
+    """Split a request into jobs of at most `rows_per_job` rows.
 
     Args:
-        device: what tells the device and its settings from every other.
-        circuit: whose qubits are all measured in the Z basis.
+        device: text that identifies the device and its settings.
+        circuit: circuit whose qubits are all measured in the Z basis.
         angles: `(rows, n_angles)` in radians.
         shots: measurements of each row.
-        seed: of the request; each job gets its own.
-        rows_per_job: the bound.
+        seed: seed of the request; each job gets its own.
+        rows_per_job: largest number of rows in a job.
     """
     gates = repr((circuit.n_qubits, circuit.gates))
     found = []
@@ -84,26 +84,26 @@ def measured(
     keep: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Bits:
-    """Bits `(rows, shots, n_qubits)` of all jobs, running those that were never measured.
+    """Return the bits `(rows, shots, n_qubits)` of all jobs, running those that were not measured before.
 
     Args:
-        device: its name in messages.
-        jobs: of one request.
-        run: measures a job.
-        keep: whether jobs are kept; not needed where a seed gives the same samples for nothing.
-        sleep: waits for a number of seconds.
+        device: name of the device in messages.
+        jobs: jobs of one request.
+        run: function that measures a job.
+        keep: whether to store jobs; not needed if a seed reproduces the samples for free.
+        sleep: function that waits for a number of seconds.
 
     Raises:
-        RemoteError: when a job fails for good, saying which ones are paid for and where they are kept.
-        CacheError: when what was kept cannot be read, or cannot be written.
+        RemoteError: if a job fails permanently, with the jobs that are paid for and where they are stored.
+        CacheError: if stored measurements cannot be read or written.
     """
     parts = []
     for job in jobs:
         bits = _load(job) if keep else None
         if bits is None:
             try:
-                bits = _checked(retry(partial(run, job), sleep), job)
-            except Exception as error:  # whatever the SDK of the device raises
+                bits = _check_shape(retry(partial(run, job), sleep), job)
+            except Exception as error:  # the SDK of the device may raise anything
                 raise RemoteError(_report(device, jobs, job, error, keep)) from error
             if keep:
                 _save(job, bits)
@@ -112,23 +112,23 @@ def measured(
 
 
 def retry(action: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """The result of an action, tried again after each of `DELAYS` as long as its errors are transient."""
+    """Return the result of an action, retried after each of `DELAYS` as long as its errors are transient."""
     for delay in DELAYS:
         try:
             return action()
         except Exception as error:
             if not is_transient(error):
                 raise
-            rank_zero_info(f"{_name(error)}: trying again in {delay:g} s")
+            rank_zero_info(f"{_name(error)}: retrying in {delay:g} s")
             sleep(delay)
     return action()
 
 
 def fetch(result: Callable[[], T], job_id: str, sleep: Callable[[float], None] = time.sleep) -> T:
-    """The result of a job that is already submitted; it is asked for again, never run again.
+    """Return the result of a job that is already submitted; fetching is retried, the job is not run again.
 
     Raises:
-        RemoteError: naming the job when it cannot be reached for good.
+        RemoteError: with the job's id, if it cannot be reached permanently.
     """
     try:
         return retry(result, sleep)
@@ -139,10 +139,10 @@ def fetch(result: Callable[[], T], job_id: str, sleep: Callable[[float], None] =
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Whether an error may pass by itself: lost connections, timeouts, servers that are busy or restarting.
+    """Return whether an error may pass by itself: lost connections, timeouts, busy or restarting servers.
 
-    The error is judged with those it was raised from. An HTTP status decides where there is one, else the names of the
-    classes. Wrong circuits, refused accounts and jobs that ran and failed are not transient.
+    The errors in its cause chain are considered too. An HTTP status decides if there is one, else the names of the
+    classes. Invalid circuits, rejected accounts and jobs that ran and failed are not transient.
     """
     while error is not None and not isinstance(error, HqlmError):
         status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
@@ -155,7 +155,7 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def measurements_folder() -> Path:
-    """Return the folder in which finished jobs are kept, one file each."""
+    """Return the folder that stores finished jobs, one file each."""
     return cache_folder() / "measurements"
 
 
@@ -174,12 +174,12 @@ def _load(job: Job) -> Bits | None:
             f"the measurements {path} cannot be read: {error}. Delete that file to run the job again"
         ) from error
     if packed.dtype != np.uint8 or packed.shape != (*job.shape[:2], -(-n_qubits // 8)):
-        raise CacheError(f"{path} holds other measurements than its name says. Delete that file to run the job again")
+        raise CacheError(f"{path} does not hold the measurements of its name. Delete that file to run the job again")
     return np.unpackbits(packed, axis=-1, count=n_qubits)
 
 
 def _save(job: Job, bits: Bits) -> None:
-    """Write what was measured, whole or not at all."""
+    """Write measurements atomically."""
     folder = measurements_folder()
     try:
         make_cache_folder(folder.name)
@@ -187,13 +187,13 @@ def _save(job: Job, bits: Bits) -> None:
             np.save(file, np.packbits(bits, axis=-1), allow_pickle=False)
     except OSError as error:
         raise CacheError(
-            f"cannot keep measurements in {folder}: {error}. Set HQLM_CACHE to a folder that can be written"
+            f"cannot store measurements in {folder}: {error}. Set HQLM_CACHE to a folder that can be written"
         ) from error
 
 
-def _checked(bits: Bits, job: Job) -> Bits:
+def _check_shape(bits: Bits, job: Job) -> Bits:
     if bits.shape != job.shape:
-        raise RemoteError(f"it returned samples of shape {bits.shape}, asked for {job.shape}")
+        raise RemoteError(f"it returned samples of shape {bits.shape}, expected {job.shape}")
     return bits
 
 

@@ -1,6 +1,6 @@
-"""The native backend: exact state vectors with exact gradients, without any quantum SDK.
+"""The native backend: exact state vectors with exact gradients, without a quantum SDK.
 
-On the CPU circuits run in compiled kernels, on other devices in plain PyTorch (`reference.py`).
+On the CPU, circuits run in compiled kernels, on other devices in plain PyTorch (`reference.py`).
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from hqlm.execution import Execution, Noise
 from hqlm.memory import check_fits
 from hqlm.notices import say_once
 
-_FEWER: Final = "Lower backend.density_matrix_qubits, so that trajectories are taken, or use fewer qubits"
-_DENSITY_BYTES: Final = 64  # of an element: 16 rows side by side, in float32
+_FEWER: Final = "Lower backend.density_matrix_qubits, so that trajectories are used, or use fewer qubits"
+_DENSITY_BYTES: Final = 64  # per element: 16 rows side by side, in float32
 _MOST_TRAJECTORIES: Final = 1_000_000
 _MANY_GATES: Final = 10_000
-_ROUNDING: Final = 4e-7  # of a value in float32 for each gate: the worst seen, with one angle throughout
+_ROUNDING: Final = 4e-7  # error per gate of a value in float32: the worst observed, with the same angle in all gates
 
 
 @dataclass(frozen=True)
 class StatevectorBackend(QuantumBackend):
-    """Exact simulation: state vectors without noise, density matrices or trajectories with it.
+    """Exact simulation: state vectors without noise, density matrices or trajectories with noise.
 
     Arithmetic is real whenever the circuit and the initial states are. Beyond `density_matrix_qubits` a noisy value is
     the mean over trajectories (see `trajectories.py`), an unbiased estimate with unbiased gradients whose standard
-    deviation falls as 1/sqrt(trajectories). Their errors are drawn from `execution.seed` and are the same for all rows.
-    With shots every shot of a row is a trajectory.
+    deviation falls as 1/sqrt(trajectories). Their errors are sampled with `execution.seed` and are the same for all
+    rows. With shots every shot of a row is a trajectory.
 
-    In float32, rounding errors grow with the number of gates: after 100,000 gates values differ from those of float64
-    by about 5e-6 where angles are random, and by up to 0.04 (4e-7 a gate) where one angle is repeated, since the same
-    error then adds up. Beyond 10,000 gates this is said once; `trainer.precision=64-true` avoids it.
+    In float32, rounding errors grow with the number of gates: after 100,000 gates values differ from those in float64
+    by about 5e-6 for random angles, and by up to 0.04 (4e-7 per gate) if one angle is repeated, since the same error
+    then adds up. A message says so once beyond 10,000 gates; `trainer.precision=64-true` avoids the error.
 
     Args:
-        trajectories: number of trajectories of a value.
-        density_matrix_qubits: up to this many qubits a noisy circuit is simulated as a density matrix.
+        trajectories: number of trajectories per value.
+        density_matrix_qubits: simulate noisy circuits of up to this many qubits as density matrices.
     """
 
     trajectories: int = 64
@@ -68,10 +68,10 @@ class StatevectorBackend(QuantumBackend):
             )
 
     def check(self, circuit: Circuit, execution: Execution, states: Tensor | None = None) -> None:
-        """Also check that a state fits the memory; amplitude damping needs a density matrix.
+        """Also check that a state fits in memory, and that amplitude damping runs on a density matrix.
 
         Raises:
-            UnsupportedExecution: naming the setting and what would work.
+            UnsupportedExecution: with the setting and an alternative.
         """
         super().check(circuit, execution, states)
         check_memory(circuit.n_qubits, 1, 4)
@@ -87,7 +87,7 @@ class StatevectorBackend(QuantumBackend):
             )
 
     def values(self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise) -> Tensor:
-        """Exact expectation values `(rows, n_observables)`, differentiable by torch in angles and states."""
+        """Return exact expectation values `(rows, n_observables)`, differentiable by torch in angles and states."""
         if angles.device.type == "cpu":
             return _values(*as_inputs(circuit, angles), states, noise)
         if noise.gate_channels:
@@ -98,7 +98,7 @@ class StatevectorBackend(QuantumBackend):
     def bits(
         self, circuit: Circuit, angles: Tensor, states: Tensor | None, noise: Noise, shots: int, seed: int
     ) -> Tensor:
-        """Samples `(rows, shots, n_qubits)`, uint8; arguments as for every backend."""
+        """Return samples `(rows, shots, n_qubits)`, uint8; arguments as in the base class."""
         with torch.no_grad():
             uniform = torch.from_numpy(np.random.default_rng(seed).random((len(angles), shots))).to(angles.device)
             if self._needs_trajectories(circuit, noise):
@@ -109,7 +109,7 @@ class StatevectorBackend(QuantumBackend):
     def states(
         self, circuit: Circuit, weights: Tensor, inputs: Tensor | None = None, states: Tensor | None = None
     ) -> Tensor:
-        """Final states `(batch, 2**n_qubits)`, complex, differentiable, qubit 0 the most significant bit."""
+        """Return final states `(batch, 2**n_qubits)`, complex, differentiable, qubit 0 the most significant bit."""
         batch = check_parameters(circuit, weights, inputs, states)
         check_memory(circuit.n_qubits, batch, 2 * weights.dtype.itemsize)
         if weights.device.type == "cpu":
@@ -148,7 +148,7 @@ class StatevectorBackend(QuantumBackend):
 def _trajectory_bits(
     circuit: Circuit, angles: Tensor, states: Tensor | None, errors: list[Errors], uniform: Tensor
 ) -> Tensor:
-    """Samples `(rows, shots, n_qubits)`; shot s has the errors `errors[s]`, and equal errors share a state."""
+    """Return samples `(rows, shots, n_qubits)`; shot s has the errors `errors[s]`, and equal errors share a state."""
     shots = defaultdict(list)
     for shot, each in enumerate(errors):
         shots[each].append(shot)
@@ -177,11 +177,11 @@ def _probabilities(circuit: Circuit, angles: Tensor, states: Tensor | None, nois
 
 
 def _values(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise) -> Tensor:
-    """Exact expectation values from the kernels."""
+    """Return exact expectation values from the kernels."""
     if weights.dtype == torch.float32 and len(circuit.gates) > _MANY_GATES:
         say_once(
             f"{len(circuit.gates):,} gates in float32: rounding may change values by up to "
-            f"{_ROUNDING * len(circuit.gates):.2g}. Set trainer.precision=64-true for exact ones"
+            f"{_ROUNDING * len(circuit.gates):.2g}. Set trainer.precision=64-true for exact values"
         )
     if noise.gate_channels:
         values: Tensor = _engine("density_engine").expectations(circuit, weights, inputs, states, noise)
@@ -199,5 +199,5 @@ def _trajectory_values(
 
 @lru_cache(maxsize=3)
 def _engine(name: str = "engine") -> ModuleType:
-    """Compiled kernels; numba takes a second to import, so not before they are needed."""
+    """Import compiled kernels; numba takes a second to import, so only when they are needed."""
     return import_module(f"hqlm.backends.kernels.{name}")

@@ -1,7 +1,7 @@
-"""Pauli noise as a mixture of pure states: each trajectory is the circuit with errors drawn after its gates.
+"""Pauli noise as a mixture of pure states: each trajectory is the circuit with errors sampled after its gates.
 
-Source: Dalibard, Castin and Molmer (1992), Phys. Rev. Lett. 68, 580, for the idea; here all errors are Pauli operators
-drawn beforehand, so that trajectories of equal errors are one and gradients by angles stay exact in each.
+Source: Dalibard, Castin and Molmer (1992), Phys. Rev. Lett. 68, 580, for the idea. Here all errors are Pauli operators
+sampled beforehand, so that trajectories with equal errors are merged and gradients by angles stay exact in each.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hqlm.backends import reference
 from hqlm.circuits import Circuit, Gate
 from hqlm.execution import Noise
 
-Errors = tuple[tuple[int, str, int], ...]  # (number of the gate, Pauli letter, wire), in the order they act
+Errors = tuple[tuple[int, str, int], ...]  # (index of the gate, Pauli letter, wire), in the order they act
 _LETTERS = "IXYZ"
-_BLOCK = 256  # trajectories that are drawn at a time
+_BLOCK = 256  # trajectories sampled at a time
 
 
 @dataclass(frozen=True)
 class _Site:
-    """A place where an error may happen: uniformly one of the non-identity strings of `letters` on the wires."""
+    """A possible error: one of the non-identity strings of `letters` on the wires, chosen uniformly."""
 
     gate: int
     wires: tuple[int, ...]
@@ -35,15 +35,15 @@ class _Site:
 
 
 def draw_errors(circuit: Circuit, noise: Noise, count: int, seed: int) -> list[Errors]:
-    """The errors of `count` trajectories.
+    """Sample the errors of `count` trajectories.
 
-    After each noisy gate with the probability `one_qubit` or `two_qubit` a uniformly random non-identity Pauli string,
-    then on each of its wires Z with probability (1 - sqrt(1 - phase_damping)) / 2, which is phase damping.
+    After each noisy gate, a uniformly random non-identity Pauli string occurs with the probability `one_qubit` or
+    `two_qubit`, then Z on each of its wires with probability (1 - sqrt(1 - phase_damping)) / 2, which is phase damping.
     """
     sites = _all_sites(circuit, noise)
     probabilities = np.array([site.probability for site in sites])
     choices = np.array([len(site.letters) ** len(site.wires) for site in sites], dtype=np.int64)
-    generator = np.random.default_rng([seed, 1])  # not the stream that samples are drawn from
+    generator = np.random.default_rng([seed, 1])  # not the stream of the measurement samples
     drawn: list[list[tuple[int, str, int]]] = [[] for _ in range(count)]
     for first in range(0, count, _BLOCK):
         rows, hits = np.nonzero(generator.random((min(_BLOCK, count - first), len(sites))) < probabilities)
@@ -53,7 +53,7 @@ def draw_errors(circuit: Circuit, noise: Noise, count: int, seed: int) -> list[E
 
 
 def shares(trajectories: list[Errors]) -> dict[Errors, float]:
-    """Distinct trajectories and the share of each."""
+    """Return the distinct trajectories with the fraction of each."""
     return {errors: number / len(trajectories) for errors, number in Counter(trajectories).items()}
 
 
@@ -76,7 +76,7 @@ def _error(site: _Site, choice: int) -> list[tuple[int, str, int]]:
 
 
 def expectations(circuit: Circuit, angles: Tensor, states: Tensor | None, errors: dict[Errors, float]) -> Tensor:
-    """Mean over trajectories of the values of each, in plain PyTorch; `(rows, n_observables)`."""
+    """Return the mean over trajectories of their values, in plain PyTorch; `(rows, n_observables)`."""
     values = []
     for each, share in errors.items():
         noisy, noisy_angles = with_errors(circuit, angles, each)
@@ -86,7 +86,7 @@ def expectations(circuit: Circuit, angles: Tensor, states: Tensor | None, errors
 
 
 def with_errors(circuit: Circuit, angles: Tensor, errors: Errors) -> tuple[Circuit, Tensor]:
-    """The circuit with errors in their places, and its angles.
+    """Return the circuit with the errors inserted, and its angles.
 
     Y acts as RY(pi) = -iY: the phase is global, and real circuits stay real.
     """

@@ -1,4 +1,4 @@
-"""What watches a run and writes its folder."""
+"""Callbacks and loggers that follow a run and write its folder."""
 
 from hqlm.callbacks.checkpoints import BestCheckpoint, BodyFolder, LastCheckpoint, RandomState
 from hqlm.callbacks.files import ConfigFile, MetricsFile, PredictionsFile, SolutionFile

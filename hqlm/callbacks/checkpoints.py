@@ -1,4 +1,4 @@
-"""What a run goes on from: its checkpoints, the state of its random generators, its text encoder."""
+"""The state from which a run resumes: checkpoints, random generators and the text encoder."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from hqlm.models import EmbeddingModel, HqlmModule
 from hqlm.models.reading import read_checkpoint
 from hqlm.models.restoring import restored
 
-# Both are taken after a whole epoch, so that a resumed run repeats nothing and leaves out nothing, and under names
-# without a counter, so that it overwrites what the killed one left.
+# Both are saved after a whole epoch, so that a resumed run neither repeats nor skips a step, and under names
+# without a counter, so that it overwrites those of the killed run.
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc` or by what else is the score of the model.
+    """`best-epoch<k>-acc<value>.ckpt`, chosen by `val/acc` or by the model's own score.
 
     Args:
-        path: where it goes, without what the name tells of it.
-        model: what is trained.
+        path: file without epoch, score and suffix.
+        model: model that is trained.
     """
 
     def __init__(self, path: Path, model: HqlmModule) -> None:
         super().__init__(
             dirpath=path.parent,
             filename=path.name + "-epoch{epoch:02d}-" + f"{model.score.rpartition('/')[2]}{{{model.score}:.6g}}",
-            auto_insert_metric_name=False,  # it would put the slash of val/acc into the file name
+            auto_insert_metric_name=False,  # it would write the slash of val/acc into the file name
             monitor=model.score,
             mode=model.score_mode,
             save_on_train_epoch_end=True,
@@ -41,7 +41,7 @@ class BestCheckpoint(ModelCheckpoint):
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing after an epoch without validation (`trainer.check_val_every_n_epoch`), which has no score."""
+        """Skip an epoch without validation (`trainer.check_val_every_n_epoch`), which has no score."""
         every = trainer.check_val_every_n_epoch
         is_due = trainer.enable_validation and every is not None and (trainer.current_epoch + 1) % every == 0
         if is_due or self.monitor in trainer.callback_metrics:
@@ -49,10 +49,10 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """`last.ckpt` after every epoch; `save_last` of Lightning writes it only when the best one changes.
+    """`last.ckpt` after every epoch; Lightning's `save_last` writes it only if the best one changes.
 
     Args:
-        path: where it goes, without its suffix.
+        path: file without its suffix.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,8 +65,8 @@ class BodyFolder(Callback):
     """`body/`: the text encoder after its contrastive stage, or that of the best checkpoint after end-to-end training.
 
     Args:
-        folder: where it goes.
-        best: the callback that knows the best checkpoint.
+        folder: folder of the text encoder.
+        best: callback that knows the best checkpoint.
     """
 
     def __init__(self, folder: Path, best: BestCheckpoint) -> None:
@@ -84,7 +84,7 @@ class BodyFolder(Callback):
         model = _with_stage("end_to_end", trainer, pl_module)
         if model is not None:
             best = self.best.best_model_path
-            if best:  # with the settings of this run, which are the user's own
+            if best:  # with the settings of this run, which come from the user
                 model = cast(
                     EmbeddingModel,
                     restored({**read_checkpoint(best), "hyper_parameters": model.hparams}, Path(best), self.folder),
@@ -98,33 +98,33 @@ def _with_stage(stage: Stage, trainer: Trainer, model: LightningModule) -> Embed
 
 
 class RandomState(Callback):
-    """Keeps the generators of torch (CPU and CUDA), NumPy and Python in the checkpoint, as tensors and numbers."""
+    """Stores the generators of torch (CPU and CUDA), NumPy and Python in the checkpoint, as tensors and numbers."""
 
     def __init__(self) -> None:
         self._restored: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The states, in a form that `weights_only` reads."""
+        """Return the states, in a form that `weights_only` can read."""
         algorithm, keys, position, has_gauss, cached = np.random.get_state()
         version, words, gauss = random.getstate()
         return {
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all(),  # an empty list where there is no device
+            "cuda": torch.cuda.get_rng_state_all(),  # an empty list without a device
             "numpy": [str(algorithm), torch.from_numpy(np.array(keys)), int(position), int(has_gauss), float(cached)],
             "python": [version, list(words), gauss],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the states until training starts; states that no generator takes are refused here already."""
+        """Keep the states until training starts; invalid states are rejected here already."""
         torch.Generator().set_state(state_dict["torch"])
         np.random.RandomState().set_state(_numpy_state(state_dict))
         random.Random().setstate(_python_state(state_dict))
         if not all(isinstance(state, Tensor) for state in state_dict["cuda"]):
-            raise TypeError("the states of the CUDA generators are no tensors")
+            raise TypeError("the states of the CUDA generators must be tensors")
         self._restored = state_dict
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Set the generators where the checkpoint left them; building the model has drawn from them since."""
+        """Restore the states of the checkpoint, since building the model has drawn random numbers."""
         if self._restored is None:
             return
         states = self._restored

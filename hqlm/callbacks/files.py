@@ -1,4 +1,4 @@
-"""The files of a run: its configuration, its metrics, and what an evaluation found."""
+"""The files of a run: its configuration, its metrics, and the results of an evaluation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _STEP: Final = "step"
 
 
 class ConfigFile(BeforeBatches):
-    """Writes `config.yaml`, with which a run can be repeated, and gives the configuration to all loggers.
+    """Writes `config.yaml`, with which a run can be repeated, and passes the configuration to all loggers.
 
     Args:
         text: the configuration as YAML.
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, text: str, path: Path) -> None:
@@ -45,12 +45,12 @@ class ConfigFile(BeforeBatches):
 
 
 class MetricsFile(Logger):
-    """`metrics.csv`: a row for every logged step and for every validation, a column for every metric.
+    """`metrics.csv`: one row for every logged step and every validation, one column for every metric.
 
     Args:
-        path: of the file, in the folder of the run.
-        resumed_at: step of the checkpoint that a run is continued from; rows of later steps, which will be run
-            again, are dropped.
+        path: path of the file, in the folder of the run.
+        resumed_at: step of the checkpoint from which a run is resumed; rows of later steps, which will be run again,
+            are dropped.
     """
 
     def __init__(self, path: Path, resumed_at: int | None = None) -> None:
@@ -58,10 +58,11 @@ class MetricsFile(Logger):
         self.folder = path.parent
         self.path = path
         self._rows: list[dict[str, Any]] = []
-        self._appends = False  # to a file that holds these rows and no others
+        self._appends = False  # whether the file has exactly these rows, so that new ones are appended
         if resumed_at is not None and self.path.is_file():
             with self.path.open(encoding="utf-8", newline="") as file:
-                rows = [row for row in csv.DictReader(file) if None not in row.values()]  # a killed writer's last
+                # without the last row of a killed writer
+                rows = [row for row in csv.DictReader(file) if None not in row.values()]
             self._rows = [row for row in rows if int(row[_STEP]) < resumed_at]
 
     @property
@@ -71,7 +72,7 @@ class MetricsFile(Logger):
 
     @property
     def version(self) -> str:
-        """A run has one version only."""
+        """Empty: a run has only one version."""
         return ""
 
     @property
@@ -81,18 +82,18 @@ class MetricsFile(Logger):
 
     @property
     def rows(self) -> list[tuple[int, dict[str, float]]]:
-        """The step and the metrics of every row so far."""
+        """Step and metrics of every row so far."""
         return [
             (int(row[_STEP]), {name: float(value) for name, value in row.items() if name != _STEP and value != ""})
             for row in self._rows
         ]
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing: they are in config.yaml."""
+        """Do nothing: the hyperparameters are in config.yaml."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one row; the file is written anew when it has a new column."""
+        """Append one row; the file is rewritten if it has a new column."""
         row: dict[str, Any] = {_STEP: step, **{name: float(value) for name, value in metrics.items()}}
         row["epoch"] = int(metrics.get("epoch", 0))
         known = self._columns()
@@ -119,12 +120,12 @@ class MetricsFile(Logger):
 class PredictionsFile(Callback):
     """`predictions.tsv`: text, label (empty where unknown), predicted class, and the probability of each class.
 
-    It is written when a model of texts is validated, tested or asked to predict. Tabs and line ends within a text
-    become spaces; nothing else is changed, since programs read the file back. A spreadsheet must import it as text: it
-    would take a text that starts with `=` for a formula.
+    It is written when a text model is validated, tested or used for prediction. Tabs and line ends within a text become
+    spaces; nothing else is changed, since programs read the file. Import it as text into a spreadsheet, which would
+    otherwise take a text that starts with `=` for a formula.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -156,7 +157,7 @@ class SolutionFile(Callback):
     """`solution.json`, when a `QAOA` is tested: the best bits, and the energies of `hqlm.algorithms.Solution`.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: Path) -> None:

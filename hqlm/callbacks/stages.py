@@ -1,4 +1,4 @@
-"""The moment before the first batch of a training or an evaluation."""
+"""Callbacks that act before the first batch of a training or an evaluation."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 
 class BeforeBatches(Callback):
-    """Base of callbacks that act once in each stage, when model and data have proved sound and nothing has run yet."""
+    """Base class of callbacks that act once per stage, after model and data are checked and before anything has run."""
 
     @abstractmethod
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Act; validations within a training do not count as stages."""
+        """Run the action; validations within a training do not count as stages."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a training."""
         self.begin(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin a validation that is no part of a training."""
+        """Begin a validation that is not part of a training."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self.begin(trainer, pl_module)
 

@@ -1,4 +1,4 @@
-"""How long a run takes: measured, and estimated before it starts."""
+"""Duration of a run: measured, and estimated before it starts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hqlm.callbacks.stages import BeforeBatches
 from hqlm.cost.seconds import circuit_seconds
 from hqlm.layer import QuantumLayer
 
-_WORTH_SAYING: Final = 5.0  # seconds
-_FEW: Final = 200  # rows that give an idea of an accuracy
+_WORTH_SAYING: Final = 5.0  # shorter estimates, in seconds, are not printed
+_FEW: Final = 200  # rows for a rough accuracy
 
 
 class StepTime(Callback):
-    """Median of the seconds from the start of a training batch to its end, in the last sitting that had any."""
+    """Median seconds of a training step, in the last session that had any."""
 
     def __init__(self) -> None:
         self._before: float | None = None
@@ -31,7 +31,7 @@ class StepTime(Callback):
 
     @property
     def seconds(self) -> float | None:
-        """The median; None before the first step."""
+        """Median; None before the first step."""
         return statistics.median(self._seconds) if self._seconds else self._before
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -49,15 +49,15 @@ class StepTime(Callback):
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the median of a checkpoint, for a run that has no step left."""
+        """Restore the median of a checkpoint, for a run that has no step left."""
         seconds = state_dict["seconds"]
         self._before = None if seconds is None else float(seconds)
 
 
 class TrainingTime(Callback):
-    """Seconds between the start and the end of training, validation included and embedding of texts not.
+    """Seconds between the start and the end of training, including validation but not the embedding of texts.
 
-    Lightning's own Timer would switch `trainer.max_time` off, which it serves.
+    Lightning's own Timer is not used, because it would disable `trainer.max_time`, which needs it.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class TrainingTime(Callback):
 
     @property
     def seconds(self) -> float:
-        """Seconds so far; those of a run that goes on include what its checkpoint had seen."""
+        """Seconds so far; a resumed run includes those of its checkpoint."""
         if self._start is None:
             return self._before
         return self._before + (self._end or time.perf_counter()) - self._start
@@ -85,16 +85,16 @@ class TrainingTime(Callback):
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the seconds of a checkpoint."""
+        """Continue from the seconds of a checkpoint."""
         self._before = float(state_dict["seconds"])
 
 
 class TimeEstimate(BeforeBatches):
-    """Times the quantum circuits of a model on a few rows and prints what all rows will take, if that is long.
+    """Times the quantum circuits of a model on a few rows and prints the time for all rows, if that is long.
 
-    The estimate assumes that the machine stays as busy as it is at that moment, and counts circuits alone: what other
-    programs, or trials side by side, take from the cores later is not in it. Where rows are charged, what all rows of
-    an evaluation cost together must be allowed before the first is submitted.
+    The estimate assumes that the load of the machine stays as it is, and counts only circuits: cores that other
+    programs, or trials side by side, take later are not considered. If rows are charged, the cost of all rows of an
+    evaluation must be allowed before the first is submitted.
     """
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -143,8 +143,8 @@ def _say(layers: list[QuantumLayer], spent: list[float], what: str, rows: int, l
         slowest = layers[spent.index(max(spent))]
         hint = f"; --data.{limit}={_FEW} takes fewer rows" if limit and rows > _FEW else ""
         rank_zero_info(
-            f"about {_words(sum(spent))} for {what}, most of it on {slowest.backend}, if the machine stays as busy as "
-            f"it is now{hint}"
+            f"about {_words(sum(spent))} for {what}, most of it on {slowest.backend}, if the load of the machine "
+            f"stays as it is now{hint}"
         )
 
 
@@ -153,7 +153,7 @@ def _layers(module: LightningModule) -> list[QuantumLayer]:
 
 
 def _simulated(module: LightningModule) -> list[QuantumLayer]:
-    """Layers that can be timed: rows on hardware are paid for, and queues make their time no measure of anything."""
+    """Return the layers that can be timed: rows on hardware cost money, and queues make their time meaningless."""
     return [layer for layer in _layers(module) if layer.backend.seeded and not isinstance(layer.backend, PaidBackend)]
 
 
@@ -162,7 +162,7 @@ def _rows(loader: Any, n_batches: int) -> int:
 
 
 def _words(seconds: float) -> str:
-    """Return a duration as a person would say it."""
+    """Return a duration in a readable unit."""
     if seconds < 90.0:
-        return f"{math.ceil(round(seconds, 6))} s"  # a sum of floats may lie a hair above a whole number
+        return f"{math.ceil(round(seconds, 6))} s"  # a sum of floats may be slightly above a whole number
     return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"

@@ -1,4 +1,4 @@
-"""What a run shows on W&B beside its metrics: circuits, confusion matrix, tags."""
+"""The content of a W&B run besides its metrics: circuits, confusion matrix, tags."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hqlm.files import parse_yaml
 from hqlm.models import HqlmModule, TextModel
 from hqlm.studies.store import read_record
 
-_TAG: Final = 64  # characters that W&B allows
+_TAG: Final = 64  # longest tag that W&B allows
 
 
 class WandbReport(BeforeBatches):
     """Starts the run of a `WandbRun` and describes it.
 
     Args:
-        logger: of the same trainer.
-        metrics: the file of the metrics of the run, which it trains or tests.
-        config: the file of its configuration.
+        logger: logger of the same trainer.
+        metrics: metrics file of the run that is trained or tested.
+        config: configuration file of the run.
     """
 
     def __init__(self, logger: WandbRun, metrics: MetricsFile, config: Path) -> None:
@@ -41,7 +41,7 @@ class WandbReport(BeforeBatches):
             return
         trains = trainer.state.fn == TrainerFn.FITTING
         folder, before = self.metrics.folder, self.metrics.rows
-        record = read_record(folder)  # of a trial; empty for other runs
+        record = read_record(folder)  # record of a trial; empty for other runs
         is_new = self.logger.begin(
             folder,
             group=self.logger.group or (folder.resolve().parent.parent.name if record else None),
@@ -83,7 +83,7 @@ class WandbReport(BeforeBatches):
 
 
 def page(content: str) -> Any:
-    """Return elements of HTML, such as a vector drawing, as a picture of W&B."""
+    """Return HTML elements, such as a vector drawing, as a picture for W&B."""
     import wandb
 
     return wandb.Html(f"<!doctype html><meta charset='utf-8'>{content}", inject=False)
@@ -96,8 +96,8 @@ def _matrix(actual: list[int], predicted: list[int], names: list[str]) -> Any:
 
 
 def _tags(hparams: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is ablated, then what else a trial varies."""
-    for word in _ablated(hparams):
+    """Yield the ablations, then the other factors of a trial."""
+    for word in _find_ablations(hparams):
         yield f"without {word}"[:_TAG]
     for key, value in overrides.items():
         name = key.rpartition(".")[2]
@@ -106,10 +106,10 @@ def _tags(hparams: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[
             yield f"{name}={shown}"[:_TAG]
 
 
-def _ablated(hparams: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the words of `ablate`, at whatever depth it stands."""
+def _find_ablations(hparams: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ablations in `ablate`, at any depth."""
     for key, value in hparams.items():
         if key == "ablate":
             yield from value or ()
         elif isinstance(value, Mapping):
-            yield from _ablated(value)
+            yield from _find_ablations(value)

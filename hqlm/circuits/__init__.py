@@ -1,4 +1,4 @@
-"""Circuits as frozen values, and the recipes that make them."""
+"""Circuits as frozen values, and the recipes that build them."""
 
 from hqlm.circuits.ansatze import (
     ANSATZE,

@@ -1,6 +1,6 @@
-"""A circuit as a frozen value: gates that name their parameters, and the observables read at the end.
+"""A circuit as a frozen value: gates that name their parameters, and the observables measured at the end.
 
-It holds no tensor and knows no SDK, so it can be hashed, stored, drawn and translated once for each backend.
+It holds no tensor and depends on no SDK, so it can be hashed, stored, drawn and translated once per backend.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ AngleT = TypeVar("AngleT")
 
 @dataclass(frozen=True)
 class PauliString(PlainFields):
-    """An observable, one letter of `IXYZ` a qubit, qubit 0 first: `PauliString("ZIIZ")` is Z on qubits 0 and 3."""
+    """An observable, one letter of `IXYZ` per qubit, qubit 0 first: `PauliString("ZIIZ")` is Z on qubits 0 and 3."""
 
     letters: str
 
     def __post_init__(self) -> None:
         if not self.letters or set(self.letters) - set("IXYZ"):
-            raise CircuitError(f"a Pauli string is made of the letters I, X, Y and Z, given '{self.letters}'")
+            raise CircuitError(f"a Pauli string must consist of the letters I, X, Y and Z, given '{self.letters}'")
 
     @property
     def support(self) -> tuple[int, ...]:
@@ -37,7 +37,7 @@ class PauliString(PlainFields):
 
     @classmethod
     def z(cls, wire: int, n_qubits: int) -> PauliString:
-        """Z on one qubit of `n_qubits`."""
+        """Return Z on one qubit of `n_qubits`."""
         check_qubits(n_qubits)
         return cls("I" * wire + "Z" + "I" * (n_qubits - wire - 1))
 
@@ -54,7 +54,7 @@ class Circuit:
         observables: Pauli strings of `n_qubits` letters.
 
     Raises:
-        CircuitError: when a gate or an observable does not fit the qubits.
+        CircuitError: if a gate or an observable does not fit the qubits.
     """
 
     n_qubits: int
@@ -63,8 +63,8 @@ class Circuit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_qubits", whole_number("n_qubits", self.n_qubits))
-        object.__setattr__(self, "gates", _shared(tuple(self.gates)))
-        object.__setattr__(self, "observables", _shared(tuple(self.observables)))
+        object.__setattr__(self, "gates", _share_equal(tuple(self.gates)))
+        object.__setattr__(self, "observables", _share_equal(tuple(self.observables)))
         if self.n_qubits < 1:
             raise CircuitError(f"a circuit needs at least one qubit, given n_qubits={self.n_qubits}")
         check_qubits(self.n_qubits)
@@ -82,10 +82,10 @@ class Circuit:
         return self._hash
 
     @cached_property
-    def _hash(self) -> int:  # circuits are cache keys of every backend, and hashing thousands of gates takes a while
+    def _hash(self) -> int:  # circuits are cache keys in every backend, and hashing thousands of gates is slow
         return hash((self.n_qubits, self.gates, self.observables))
 
-    def __reduce__(self) -> tuple[Any, ...]:  # made anew elsewhere: hashes of strings differ between processes
+    def __reduce__(self) -> tuple[Any, ...]:  # recreate it in another process, where hashes of strings differ
         return type(self), (self.n_qubits, self.gates, self.observables)
 
     @cached_property
@@ -100,13 +100,13 @@ class Circuit:
 
     @cached_property
     def rotations(self) -> tuple[Gate, ...]:
-        """The gates that take an angle, in order: one column of a backend's `angles` each."""
+        """Gates with an angle, in order: one column of a backend's `angles` each."""
         return tuple(gate for gate in self.gates if gate.angle is not None)
 
     def bound(self, angles: Iterable[AngleT]) -> Iterator[tuple[Gate, AngleT | None]]:
-        """Each gate with its angle: one of `angles` in turn for those of `rotations`, None for the others.
+        """Yield each gate with its angle: the next of `angles` for those in `rotations`, None for the others.
 
-        Angles may be anything: numbers of a row, columns of a batch, parameters of an SDK.
+        Angles may be anything: numbers of one row, columns of a batch, parameters of an SDK.
         """
         column = iter(angles)
         for gate in self.gates:
@@ -133,7 +133,7 @@ class Circuit:
         return max(layers)
 
     def counts(self) -> dict[str, int]:
-        """Number of gates by name, the most frequent first."""
+        """Return the number of gates by name, the most frequent first."""
         return dict(Counter(gate.name for gate in self.gates).most_common())
 
     def inverse(self) -> Circuit:
@@ -141,27 +141,27 @@ class Circuit:
         return replace(self, gates=tuple(gate.inverse() for gate in reversed(self.gates)))
 
     def then(self, other: Circuit) -> Circuit:
-        """This circuit's gates, then the gates and observables of `other`; equal indices mean equal parameters."""
+        """Return this circuit's gates followed by `other`'s gates and observables; equal indices share parameters."""
         if other.n_qubits != self.n_qubits:
             raise CircuitError(f"cannot join circuits of {self.n_qubits} and {other.n_qubits} qubits")
         return replace(other, gates=self.gates + other.gates)
 
     def shift_inputs(self, k: int) -> Circuit:
         """Return the circuit with every input index raised by `k`."""
-        return replace(self, gates=tuple(_shifted(gate, k) for gate in self.gates))
+        return replace(self, gates=tuple(_shift_weight(gate, k) for gate in self.gates))
 
     def draw(self, width: int = 100) -> str:
         """Return a text drawing, one line per qubit, wrapped at `width` characters."""
         return drawing.draw(self.n_qubits, self.gates, width)
 
     def _repr_svg_(self) -> str:
-        """Return the drawing that a notebook shows."""
+        """Return the drawing for notebooks."""
         return self.to_svg()
 
     def to_svg(self, width: float = 960.0) -> str:
         """Return an SVG drawing, an `<svg>` element wrapped at `width` pixels.
 
-        Boxes that take features are shaded; at the end stand the letters of the observables that read a qubit.
+        Boxes that take features are shaded; at the end are the letters of the observables that read each qubit.
         """
         read = (sorted({each.letters[wire] for each in self.observables} - {"I"}) for wire in range(self.n_qubits))
         return picture.svg(self.n_qubits, self.gates, ["".join(letters) for letters in read], width)
@@ -171,13 +171,13 @@ class Circuit:
         return openqasm.program(self.n_qubits, self.gates, self.n_weights, self.n_inputs)
 
 
-def _shifted(gate: Gate, k: int) -> Gate:
+def _shift_weight(gate: Gate, k: int) -> Gate:
     if not isinstance(gate.angle, Input):
         return gate
     return replace(gate, angle=Input(gate.angle.index + k, gate.angle.scale))
 
 
 @lru_cache(maxsize=256)
-def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the first of equal tuples: backend caches compare circuits by `==`, then by identity alone."""
+def _share_equal(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the first of equal tuples: backend caches compare circuits by `==`, then only by identity."""
     return parts

@@ -1,4 +1,4 @@
-"""A circuit as text, one line a qubit."""
+"""A circuit as text, one line per qubit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draw(n_qubits: int, gates: Sequence[Gate], width: int) -> str:
 
 
 def layers(n_qubits: int, gates: Sequence[Gate]) -> list[list[Gate]]:
-    """Gates side by side wherever the wires they span (a vertical line crosses those between) are free."""
+    """Return layers of gates, side by side if their wires (a vertical line crosses those between) do not overlap."""
     found: list[list[Gate]] = []
     free = [0] * n_qubits
     for gate in gates:
@@ -59,7 +59,7 @@ def _symbol(gate: Gate, wire: int) -> str:
 
 
 def label(gate: Gate) -> str:
-    """Label of the target wires: the gate name and its angle."""
+    """Return the label of the target wires: the gate name and its angle."""
     return _SYMBOLS.get(gate.name, gate.name)
 
 

@@ -1,4 +1,4 @@
-"""The gate set: names, numbers of qubits and matrices, and the parameters an angle may stand for.
+"""The gate set: names, numbers of qubits and matrices, and the parameters that can set an angle.
 
 `RX(t) = exp(-i t X / 2)` and `RXX(t) = exp(-i t XX / 2)`; angles are in radians; wires are `(control, target)`.
 """
@@ -25,7 +25,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Input:
-    """A feature of the row at hand: the angle is `scale * inputs[row, index]`."""
+    """A feature of the current row: the angle is `scale * inputs[row, index]`."""
 
     index: int
     scale: float = 1.0
@@ -40,7 +40,7 @@ class GateKind:
 
     Args:
         n_wires: number of qubits it acts on.
-        inverse: name of its inverse; a rotation is inverted by its angle and names itself.
+        inverse: name of its inverse; a rotation is inverted by negating its angle and names itself.
         parameterised: whether it takes an angle.
         real: whether its matrix is real.
         controlled: whether wire 0 is a control.
@@ -85,13 +85,13 @@ class Gate:
     """One gate of a circuit.
 
     Args:
-        name: a name of `GATES`.
+        name: one of the names in `GATES`.
         wires: qubits it acts on, control first.
-        angle: radians, or the parameter that gives them; None for a gate without one.
+        angle: radians, or the parameter that sets them; None for a gate without one.
         noisy: whether a noise model acts after it (basis changes before a measurement are noise-free).
 
     Raises:
-        CircuitError: for an unknown name, wrong or repeated wires, a missing or a superfluous angle.
+        CircuitError: for an unknown name, wrong or repeated wires, a missing or an unexpected angle.
     """
 
     name: str
@@ -121,12 +121,12 @@ class Gate:
         return GATES[self.name]
 
     def inverse(self) -> Gate:
-        """The inverse gate."""
-        return Gate(self.kind.inverse, self.wires, _negated(self.angle), self.noisy)
+        """Return the inverse gate."""
+        return Gate(self.kind.inverse, self.wires, _negate(self.angle), self.noisy)
 
 
 def whole_number(what: str, number: object) -> int:
-    """Return an integer of any library as a Python int, which has the methods that bit arithmetic needs.
+    """Convert an integer of any library to a Python int, which bit arithmetic needs.
 
     Raises:
         CircuitError: for anything else, such as 1.0.
@@ -134,24 +134,24 @@ def whole_number(what: str, number: object) -> int:
     try:
         return operator.index(number)  # type: ignore[arg-type]
     except TypeError as err:
-        raise CircuitError(f"{what} is a whole number, given {number!r}") from err
+        raise CircuitError(f"{what} must be a whole number, given {number!r}") from err
 
 
 def _check_parameter(name: str, angle: Weight | Input) -> None:
     numbers = isinstance(angle.index, Integral) and isinstance(angle.scale, Real)
     if not numbers or angle.index < 0 or not math.isfinite(angle.scale):
-        raise CircuitError(f"gate {name} has {angle}: an index starts at 0 and is whole, and the scale is finite")
+        raise CircuitError(f"gate {name} has {angle}: the index must be a whole number from 0, the scale finite")
 
 
 def _number(name: str, angle: object) -> float:
     if not isinstance(angle, Real):  # a tensor would make the circuit unhashable by value
-        raise CircuitError(f"the angle of gate {name} is a number, Weight(i) or Input(i), given {angle!r}")
+        raise CircuitError(f"the angle of gate {name} must be a number, Weight(i) or Input(i), given {angle!r}")
     if not math.isfinite(angle):
         raise CircuitError(f"the angle of gate {name} is not finite: {angle}")
     return float(angle)
 
 
-def _negated(angle: Angle | None) -> Angle | None:
+def _negate(angle: Angle | None) -> Angle | None:
     if isinstance(angle, Weight | Input):
         return type(angle)(angle.index, -angle.scale)
     return None if angle is None else -angle

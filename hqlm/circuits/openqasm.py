@@ -16,7 +16,7 @@ _DEFINITIONS = {
 
 
 def program(n_qubits: int, gates: Sequence[Gate], n_weights: int, n_inputs: int) -> str:
-    """The program text; weights are `w0, w1, ...` and inputs `x0, x1, ...`, floats in radians."""
+    """Return the program text; weights are `w0, w1, ...` and inputs `x0, x1, ...`, floats in radians."""
     used = {gate.name for gate in gates}
     lines = ["OPENQASM 3.0;", 'include "stdgates.inc";']
     lines += [f"input float[64] w{index};" for index in range(n_weights)]

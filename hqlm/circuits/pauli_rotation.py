@@ -1,4 +1,4 @@
-"""Rotations about any Pauli string, made of the gate set."""
+"""Rotations about any Pauli string, composed of gates of the gate set."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _BACK = {"X": "H", "Y": "SXDG"}
 
 
 def pauli_rotation(string: PauliString, angle: Angle) -> tuple[Gate, ...]:
-    """`exp(-i angle P / 2)`: basis changes, a ladder of CNOT that gathers the parity, RZ, and all of it undone.
+    """Return `exp(-i angle P / 2)`: basis changes, a CNOT ladder that collects the parity, RZ, and their inverses.
 
     Args:
-        string: P; the identity gives no gates, since it is a global phase.
-        angle: radians, or the parameter that gives them.
+        string: P; the identity yields no gates, since it is a global phase.
+        angle: radians, or the parameter that sets them.
     """
     if not string.support:
         return ()

@@ -1,4 +1,4 @@
-"""A circuit as a vector drawing that reads in grey: shaded boxes take features, white ones do not."""
+"""A circuit as a vector drawing that is readable in grey: boxes that take features are shaded, others are white."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hqlm.circuits.gates import Gate, Input
 
 _ROW: Final = 34.0  # pixels from wire to wire
 _BOX: Final = 26.0  # height of a box
-_LETTER: Final = 6.7  # width of a letter
+_LETTER: Final = 6.7  # width of a character
 _GAP: Final = 10.0  # between columns
 _RING: Final = 8.0  # radius of the target of a CNOT
 _HEAD: Final = (
@@ -21,13 +21,13 @@ _Block = list[tuple[float, list[Gate]]]  # columns with their widths
 
 
 def svg(n_qubits: int, gates: Sequence[Gate], measured: Sequence[str], width: float) -> str:
-    """An `<svg>` element; a circuit that is longer than about `width` pixels goes on in further blocks below.
+    """Return an `<svg>` element; a circuit longer than about `width` pixels continues in further blocks below.
 
     Args:
         n_qubits: number of wires.
-        gates: in the order they act.
-        measured: of each qubit the letters of the observables that read it, empty where none does.
-        width: of a block, in pixels.
+        gates: gates in the order they act.
+        measured: letters of the observables that read each qubit, empty if there are none.
+        width: width of a block, in pixels.
     """
     readouts = [f"⟨{letters}⟩" if letters else "" for letters in measured]
     margin = _LETTER * len(f"{n_qubits}: ")
@@ -49,7 +49,7 @@ def svg(n_qubits: int, gates: Sequence[Gate], measured: Sequence[str], width: fl
 
 
 def _blocks(n_qubits: int, gates: Sequence[Gate], width: float) -> list[_Block]:
-    """Columns of gates side by side, as many in a block as fit."""
+    """Split the gates into columns, and the columns into blocks with as many as fit."""
     blocks: list[_Block] = [[]]
     used = 0.0
     for column in layers(n_qubits, gates):

@@ -1,1 +1,1 @@
-"""Files, flags and checkpoints made into one resolved configuration, and the objects that it describes."""
+"""Combines files, flags and checkpoints into one resolved configuration, and builds its objects."""

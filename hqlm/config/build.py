@@ -1,4 +1,4 @@
-"""A resolved configuration, and the model, the data and the trainer that it describes."""
+"""Resolved configurations, and the model, data and trainer that they describe."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from hqlm.models import EmbeddingModel, HqlmModule
 from hqlm.models.preparation import check_callbacks
 from hqlm.processes import watch_processes
 
-_LOWEST: Final = {  # of the options that Lightning does not check itself
+_LOWEST: Final = {  # lowest values of options that Lightning does not check itself
     "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "num_nodes": 1,
     "reload_dataloaders_every_n_epochs": 0,
 }  # fmt: skip
-_LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning take
+_LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning accept
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A whole configuration: every class by its path, every option with its value.
+    """A complete configuration: every class with its path, every option with its value.
 
     Args:
         config: plugins, seed, trainer, model and data as plain values.
-        notes: what classes that took the place of others kept and dropped of their options.
+        notes: which options were kept and dropped when one class replaced another.
     """
 
     config: Config
@@ -49,10 +49,10 @@ class Resolved:
 
     @cached_property
     def parsed(self) -> Namespace:
-        """The configuration as jsonargparse has it.
+        """The configuration as parsed by jsonargparse.
 
         Raises:
-            ConfigError: for a value that an option cannot have.
+            ConfigError: for an invalid value.
         """
         parsed: Namespace = experiment_parser().parse_object(copy.deepcopy(self.config))  # it changes what it is given
         return parsed
@@ -64,17 +64,17 @@ class Resolved:
 
 
 def resolve(sources: Sources, base: Config | None = None, source: Path | None = None) -> Resolved:
-    """Return the whole configuration that files and flags make on top of another one.
+    """Return the complete configuration of files and flags on top of a base configuration.
 
     Args:
         sources: files and flags.
-        base: what stands below them, such as the settings of a checkpoint.
-        source: the file that `base` was read from, where that was not the user's word; what it holds must have passed
+        base: configuration below them, such as the settings of a checkpoint.
+        source: file of `base`, if it does not come from the user; its content must have passed
             `hqlm.models.trust`.
 
     Raises:
-        ConfigError: for options, classes or values that there are not, naming the nearest.
-        PluginError: for a plugin that cannot be imported.
+        ConfigError: for unknown options, classes or values, with the nearest match.
+        PluginError: if a plugin that cannot be imported.
     """
     sources.load_plugins()
     merger = Merger(EXPERIMENT, source)
@@ -88,7 +88,7 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
     parsed = parser.parse_object(config)
     seed = parsed["seed_everything"]
     if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed_everything={seed}: give a whole number from 0 to {_LARGEST_SEED}")
+        raise ConfigError(f"seed_everything={seed} must be a whole number from 0 to {_LARGEST_SEED}")
     whole = load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml"))
     resolved = Resolved(with_whole_paths(whole), tuple(merger.notes))
     resolved.__dict__["parsed"] = parsed
@@ -102,12 +102,12 @@ class Parts:
         resolved: the configuration.
 
     Attributes:
-        model: made anew, with the seed of the configuration.
+        model: the model, created with the seed of the configuration.
         data: the data module; None for a model that reads no texts.
-        loggers: those of the configuration.
+        loggers: the configured loggers.
 
     Raises:
-        ConfigError: for options that a class refuses.
+        ConfigError: for options that a class rejects.
     """
 
     model: HqlmModule
@@ -117,7 +117,7 @@ class Parts:
         seed_everything(resolved.config["seed_everything"], workers=True, verbose=False)
         try:
             made = experiment_parser().instantiate(resolved.parsed)
-        except Exception as err:  # whatever the constructor of a class raises that the user has named
+        except Exception as err:  # a constructor that the user chose may raise anything
             absent = _absent_package(err)
             if absent:
                 raise MissingDependency(f"the configuration needs a package that is not installed: {absent}") from err
@@ -133,34 +133,34 @@ class Parts:
 
     @property
     def loggers(self) -> list[Any]:
-        """The loggers of the configuration; none where it leaves the choice to Lightning or wants none."""
+        """The configured loggers; empty if Lightning chooses or none is wanted."""
         given = self._trainer["logger"]
         return [] if given in (None, True, False) else _as_list(given)
 
     @property
     def wandb_loggers(self) -> list[WandbRun]:
-        """Those of them that report to W&B."""
+        """Configured loggers that report to W&B."""
         return [each for each in self.loggers if isinstance(each, WandbRun)]
 
     def make_trainer(self, callbacks: Sequence[Callback], logger: Logger | None, checkpoints: Path | None) -> Trainer:
-        """Return the trainer as configured, with `callbacks` and `logger` beside those of the configuration.
+        """Return the trainer with `callbacks` and `logger` in addition to the configured ones.
 
         Args:
-            callbacks: beside those of the configuration.
-            logger: beside those of the configuration.
+            callbacks: further callbacks.
+            logger: further logger.
             checkpoints: folder in which earlier checkpoints may be removed; None for none.
         """
         options = dict(self._trainer)
         for name, lowest in _LOWEST.items():
             if options[name] is not None and not options[name] >= lowest:  # NaN is not either
-                raise ConfigError(f"trainer.{name}={options[name]}: give {lowest} or more")
+                raise ConfigError(f"trainer.{name}={options[name]} must be {lowest} or more")
         options["callbacks"] = [*_as_list(options["callbacks"]), *callbacks]
         options["plugins"] = [*_as_list(options["plugins"]), CheckpointFiles(checkpoints)]
         if options["logger"] is not False:
             options["logger"] = [*([logger] if logger is not None else []), *self.loggers] or False
         try:
             trainer = Trainer(**options)
-        except Exception as err:  # whatever it is, Lightning refuses what the user has set
+        except Exception as err:  # any exception: Lightning rejects a setting of the user
             mistake = refusal(err, "trainer")
             if mistake is None:
                 raise
@@ -171,12 +171,12 @@ class Parts:
 
 @contextmanager
 def interruptible(trainer: Trainer) -> Iterator[None]:
-    """Let Ctrl-C interrupt a trainer as it does anything else.
+    """Let Ctrl-C interrupt a trainer as it interrupts other code.
 
-    Lightning 2.6 exits after it (`trainer/call.py`), and ignores it from then on.
+    Lightning 2.6 exits after it (`trainer/call.py`), and then ignores it.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C, or SIGTERM in a training.
+        KeyboardInterrupt: after Ctrl-C, or after SIGTERM in a training.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -190,7 +190,7 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
 
 
 def _absent_package(error: BaseException | None) -> str:
-    """Return what a class of Lightning says of a package that it cannot import; nothing for any other exception."""
+    """Return Lightning's message about a package that it cannot import; empty for any other exception."""
     while error is not None and not isinstance(error, ModuleNotFoundError):
         error = error.__cause__
     is_ours = isinstance(error, MissingDependency) or error is None

@@ -1,7 +1,7 @@
-"""Configurations laid on top of one another, by the types of their options.
+"""Merges layers of configurations, by the types of their options.
 
-A class is named where its type is wanted, by its name or its path. A class that a later layer names in place of another
-keeps the options that it has too; an optimiser keeps nothing but its learning rate.
+A class is given by its name or its path where its type is expected. A class that replaces another one in a later layer
+keeps the options that both have; an optimiser keeps only its learning rate.
 """
 
 from __future__ import annotations
@@ -31,13 +31,11 @@ from hqlm.models.trust import NAMED, option_types, union_members
 from hqlm.registry import Component, Registry, field_names, suggestion
 
 _ABSENT: Final = object()
-_OPTIMIZER_KEEPS: Final = "lr"  # weight decay or betas of one optimiser mean something else to another
+_OPTIMIZER_KEEPS: Final = "lr"  # weight decay or betas of one optimiser mean something else in another
 _OURS: Final = (HqlmModule, HqlmDataModule, Component)
 _TEXT: Final = (str, Path)
-_SUPPLIED: Final = {
-    Optimizer: "params",
-    LRScheduler: "optimizer",
-}  # what options that make one of these are called with
+# arguments that a factory of one of these gets
+_SUPPLIED: Final = {Optimizer: "params", LRScheduler: "optimizer"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +43,9 @@ class Options:
     """The type of a mapping of options to values.
 
     Args:
-        types: of its options.
-        owner: whose options they are, in messages; empty at the root.
-        defaults: classes of options that need not be named.
+        types: types of its options.
+        owner: class of the options, for messages; empty at the root.
+        defaults: classes of options that may be left out.
     """
 
     types: Mapping[str, Any]
@@ -65,12 +63,12 @@ class Merger:
 
     Args:
         root: types of the top-level keys.
-        source: the file that the lowest layer was read from, where that was not the user's word: what it says that is
-            imported is then not handed on to other classes.
+        source: file of the lowest layer, if it does not come from the user: values in it that would be imported are
+            not passed on to other classes.
 
     Attributes:
-        config: merged so far, with a class path for every class.
-        notes: what classes that took the place of others kept and dropped of their options.
+        config: configuration merged so far, with a class path for every class.
+        notes: which options were kept and dropped when one class replaced another.
     """
 
     def __init__(self, root: Options, source: Path | None = None) -> None:
@@ -78,14 +76,14 @@ class Merger:
         self.source = source
         self.config: Config = {}
         self.notes: list[str] = []
-        self._folder: Path | None = None  # of the file whose layer is being merged
+        self._folder: Path | None = None  # folder of the file whose layer is being merged
         self._changes: dict[str, tuple[str, int]] = {}
 
     def add(self, sources: Sources) -> None:
-        """Lay files on top, then flags.
+        """Merge files on top, then flags.
 
         Raises:
-            ConfigError: for options, classes or values that there are not, naming the nearest.
+            ConfigError: for unknown options, classes or values, with the nearest match.
         """
         for path, config in sources.files:
             self.add_layer(config, path.parent)
@@ -94,21 +92,21 @@ class Merger:
             self.config = self._set(self.config, key.split("."), value, self.root, "", {})
 
     def add_layer(self, config: Config, folder: Path | None = None) -> None:
-        """Lay a configuration on top.
+        """Merge a configuration on top.
 
         Args:
             config: the configuration.
-            folder: of its file, beside which the paths in it are looked up first.
+            folder: folder of its file, in which its paths are looked up first.
         """
         self._folder = folder
         self.config = self._merge(self.config, config, self.root, "", {})
         self._folder = None
 
     def finish(self) -> Config:
-        """Return the configuration after checking that no option lacks a value that it must have.
+        """Return the configuration, after checking that all required options have values.
 
         Raises:
-            ConfigError: naming the first that does.
+            ConfigError: with the first missing option.
         """
         self._check(self.config, self.root, "")
         return self.config
@@ -127,7 +125,7 @@ class Merger:
             return self._merge_options(below if isinstance(below, Mapping) else {}, above, options, where)
         is_options = options is not None and all(each is NoneType or _options(each) for each in members)
         if is_options and (above is not None or NoneType not in members):
-            raise ConfigError(f"{where}={_shown(above)} is not possible: it must be a mapping of options to values")
+            raise ConfigError(f"{where}={_show(above)} is invalid: it must be a mapping of options to values")
         if not classes or not isinstance(above, str | Mapping) or _is_text(above, members):
             return above
         if isinstance(above, Mapping) and "class_path" not in above:
@@ -143,29 +141,27 @@ class Merger:
     ) -> Config:
         merged = dict(below)
         for key, value in above.items():
-            self._known(key, options.types, where, options.owner)
+            self._check_known(key, options.types, where, options.owner)
             default = options.defaults.get(key)
             merged[key] = self._merge(merged.get(key, _ABSENT), value, options.types[key], _join(where, key), default)
         return merged
 
     def _put_class(self, below: Any, above: Any, classes: Sequence[type], where: str, default: Any) -> Config:
-        """Lay a class on top of the one below, which may be another one."""
+        """Merge a class on top of the one below, which may be a different one."""
         spec = {"class_path": above} if isinstance(above, str) else dict(above)
         options = spec.pop("init_args", None)
         path, rest = spec.pop("class_path"), set(spec) - {"dict_kwargs"}
         if not isinstance(path, str):
-            raise ConfigError(f"{where}: class_path={path} is not possible: it must be the path of a class")
+            raise ConfigError(f"{where}: class_path={path} is invalid: it must be the path of a class")
         if rest:
-            raise ConfigError(f"{where}: options of a class stand under init_args, beside class_path")
+            raise ConfigError(f"{where}: options of a class belong under init_args, next to class_path")
         if not isinstance(options, Mapping | None):
-            raise ConfigError(
-                f"{where}: init_args={options} is not possible: it must be a mapping of options to values"
-            )
+            raise ConfigError(f"{where}: init_args={options} is invalid: it must be a mapping of options to values")
         component = self._find_class(path, classes, where)
         was_set, before = below is not _ABSENT, _node(below if below is not _ABSENT else default)
         is_same = before is not None and import_class(before["class_path"]) is component
-        kept = self._kept(before, component, where) if before is not None and (was_set or is_same) else {}
-        kept = {**_spelled_out(_node(default), component), **kept}
+        kept = self._keep_options(before, component, where) if before is not None and (was_set or is_same) else {}
+        kept = {**_spell_out(_node(default), component), **kept}
         node: Config = {"class_path": path if "." in path else _path(component), "init_args": kept, **spec}
         for key, value in (options or {}).items():
             node = self._set_option(node, [str(key)], value, component, where)
@@ -174,8 +170,8 @@ class Merger:
             self._note(before, node, component, explicit, was_set, where)
         return node
 
-    def _kept(self, before: Config, component: Any, where: str) -> Config:
-        """Return the options that a class keeps of those of the class before it."""
+    def _keep_options(self, before: Config, component: Any, where: str) -> Config:
+        """Return the options of the previous class that a class keeps."""
         options = before.get("init_args") or {}
         old = import_class(before["class_path"])
         if old is component:
@@ -183,13 +179,13 @@ class Merger:
         types, _ = option_types(component) if isinstance(component, type) else ({}, False)
         kept = {key: value for key, value in options.items() if key in types}
         if isinstance(component, type) and issubclass(component, Optimizer):
-            # spelled out, or jsonargparse 4.53 hands on what the default of the option says of these to its own class
+            # spelled out, or jsonargparse 4.53 passes their values in the option's default on to its class
             kept = {key: options[key] if key == _OPTIMIZER_KEEPS else _default(component, key) for key in kept}
         for option in getattr(component, "imports", ()) if self.source is not None else ():
             if kept.get(option) not in (None, getattr(component, option)):
                 raise ConfigError(
-                    f"{_join(where, option)}={kept[option]} is what {self.source} says for another class, and nothing "
-                    f"is imported on the word of a file. Give --{_join(where, option)}"
+                    f"{_join(where, option)}={kept[option]} is set by {self.source} for another class, and files "
+                    f"may not trigger imports. Set --{_join(where, option)}"
                 )
         return kept
 
@@ -198,7 +194,7 @@ class Merger:
     ) -> None:
         old, given = before.get("init_args") or {}, node["init_args"]
         kept = [
-            f"{key}={_shown(given[key])}"
+            f"{key}={_show(given[key])}"
             for key in sorted(set(old) - explicit)
             if key in given and given[key] != _default(component, key)
         ]
@@ -212,12 +208,12 @@ class Merger:
             )
 
     def _set(self, below: Any, keys: Sequence[str], value: Any, hint: Any, where: str, default: Any) -> Any:
-        """Set the option at a dotted key, of the class or the options that stand there."""
+        """Set the option at a dotted key, of the class or the options there."""
         if not keys:
             return self._merge(below, value, hint, where, default)
         key, *rest = keys
         members = list(union_members(hint))
-        if isinstance(below, list) and (elements := _elements(members)):  # the one that was named last
+        if isinstance(below, list) and (elements := _elements(members)):  # the last one
             return [*below[:-1], self._set(below[-1] if below else _ABSENT, keys, value, elements, where, None)]
         if key == "class_path" and not rest:
             return self._merge(below, value, hint, where, default)
@@ -234,7 +230,7 @@ class Merger:
         if options is not None:
             appends = key.endswith("+") and not rest
             key = key.removesuffix("+")
-            self._known(key, options.types, where, options.owner)
+            self._check_known(key, options.types, where, options.owner)
             values = below if isinstance(below, Mapping) else _node(default) or default
             values = dict(values) if isinstance(values, Mapping) else {}
             inner, deeper = options.types[key], _join(where, key)
@@ -252,7 +248,7 @@ class Merger:
         key, *rest = keys
         if not takes_more:
             known = {name: hint for name, hint in types.items() if name not in supplied(component)}
-            self._known(key.removesuffix("+"), known, where, component.__name__)
+            self._check_known(key.removesuffix("+"), known, where, component.__name__)
         options = dict(node.get("init_args") or {})
         appends, key = key.endswith("+") and not rest, key.removesuffix("+")
         hint, deeper = types.get(key, Any), _join(where, key)
@@ -271,7 +267,7 @@ class Merger:
         more = self._merge(_ABSENT, value, hint, where, None)
         return [*before, *(more if isinstance(more, list) else [more])]
 
-    def _known(self, key: str, types: Mapping[str, Any], where: str, owner: str) -> None:
+    def _check_known(self, key: str, types: Mapping[str, Any], where: str, owner: str) -> None:
         if key not in types:
             if owner == TextModel.__name__ and any(key in option_types(head)[0] for head in HEADS.values()):
                 raise ConfigError(
@@ -281,12 +277,12 @@ class Merger:
             raise ConfigError(f"there is no option {_join(where, str(key))}{of}. {suggestion(str(key), list(types))}")
 
     def _find_class(self, path: str, classes: Sequence[type], where: str) -> Any:
-        """Return the class that a name or a path means where one of some classes is wanted."""
+        """Return the class of a name or a path where one of some classes is expected."""
         renamed = describe_renamed(path) if HqlmModule in classes else ""
         if renamed:
             raise ConfigError(renamed)
         if "." not in path:
-            found = [each for base in classes for each in _named(base, path)]
+            found = [each for base in classes for each in _find_named(base, path)]
             if found:
                 return found[0]
             known = sorted({name for base in classes for name in Registry(base, "class")})
@@ -300,18 +296,18 @@ class Merger:
         if isinstance(component, type) and not issubclass(component, tuple(classes)):
             known = sorted({name for base in classes for name in Registry(base, "class")})
             listed = f". Known: {', '.join(known)}" if issubclass(classes[0], _OURS) else ""
-            raise ConfigError(f"{where}={path} is no {classes[0].__name__}{listed}")
+            raise ConfigError(f"{where}={path} is not a subclass of {classes[0].__name__}{listed}")
         return component
 
     def _refuse_parts_of_presets(self, sources: Sources) -> None:
-        """Refuse single noise probabilities on top of a preset: which of the two is meant?"""
+        """Reject single noise probabilities on top of a preset, which would be ambiguous."""
         flags = dict(sources.flags)
         for key in flags:
             parent = key.rpartition(".")[0]
             preset = flags.get(parent, at(self.config, parent.split(".")))
             if parent.endswith(".noise") and isinstance(preset, str) and not isinstance(_read_any(preset), Mapping):
                 raise ConfigError(
-                    f"{key} is given beside the preset {parent}={preset}: a preset is a whole noise model. "
+                    f"{key} is set in addition to the preset {parent}={preset}: a preset is a whole noise model. "
                     f"Replace it, for example with '--{parent}={{one_qubit: 0.001, two_qubit: 0.01}}'"
                 )
 
@@ -326,22 +322,22 @@ class Merger:
         if _classes(members) and "class_path" in value:
             component = import_class(value["class_path"])
             given = value.get("init_args") or {}
-            missing = next((name for name in _required(component) if given.get(name, _ABSENT) is _ABSENT), None)
+            missing = next((name for name in _list_required(component) if given.get(name, _ABSENT) is _ABSENT), None)
             if missing is not None:
-                raise ConfigError(f"--{_join(where, missing)} is missing: give it in a configuration file or as a flag")
+                raise ConfigError(f"--{_join(where, missing)} is missing. Set it in a configuration file or as a flag")
             if isinstance(component, type):
                 self._check_values(given, option_types(component)[0], where, issubclass(component, _OURS))
         elif options is not None:
             self._check_values(value, options.types, where, bool(where) and where != "trainer")
 
     def _check_values(self, values: Mapping[str, Any], types: Mapping[str, Any], where: str, nulls: bool) -> None:
-        """Check options; jsonargparse 4.53 lets a null pass, whatever the type."""
+        """Check options; jsonargparse 4.53 accepts null for any type."""
         for key, value in values.items():
             members = list(union_members(types.get(key, Any)))
             if nulls and value is None and not {NoneType, Any, None} & set(members):
                 words = [str(word) for each in members if get_origin(each) is Literal for word in get_args(each)]
                 such = f", such as {', '.join(words)}" if words else ""
-                raise ConfigError(f"{_join(where, key)}=null is not possible: it must have a value{such}")
+                raise ConfigError(f"{_join(where, key)}=null is invalid: it must have a value{such}")
             self._check(value, types.get(key, Any), _join(where, key))
 
 
@@ -359,11 +355,11 @@ def with_whole_paths(value: Any) -> Any:
 
 
 def differences(before: Any, after: Any) -> list[str]:
-    """Return what differs between two whole configurations, one line a key that both have, or that a group gained."""
+    """Return the differences of two complete configurations, one line per key that both have or that a group gained."""
     old, new = dict(leaves(before, "")), dict(leaves(after, ""))
-    lines = [f"{key}: {_shown(old[key])} -> {_shown(new[key])}" for key in old if key in new and old[key] != new[key]]
+    lines = [f"{key}: {_show(old[key])} -> {_show(new[key])}" for key in old if key in new and old[key] != new[key]]
     groups = {key.rpartition(".")[0] for key in old}  # a group such as noise may have become one word
-    return lines + [f"{key}: -> {_shown(new[key])}" for key in new if key not in old and key in groups]
+    return lines + [f"{key}: -> {_show(new[key])}" for key in new if key not in old and key in groups]
 
 
 def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -382,7 +378,7 @@ def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _read(value: Any, hint: Any, where: str) -> Any:
-    """Return the value of a text that was typed: as it is where its option takes text, else what it is as YAML."""
+    """Return the value of typed text: unchanged if its option takes text, otherwise parsed as YAML."""
     if not isinstance(value, Text):
         return value
     members = list(union_members(hint))
@@ -402,7 +398,7 @@ def _read_any(value: str) -> Any:
 
 
 def _options(member: Any) -> Options | None:
-    """Return the options of a type that is a plain record, such as Noise; None for any other type."""
+    """Return the options of a type that is a plain dataclass, such as Noise; None for any other type."""
     if isinstance(member, Options):
         return member
     if isinstance(member, type) and dataclasses.is_dataclass(member) and not issubclass(member, _OURS):
@@ -411,7 +407,7 @@ def _options(member: Any) -> Options | None:
 
 
 def _classes(members: Sequence[Any]) -> list[type]:
-    """Return the classes that may be named where one of these types is wanted, or a callable that makes one."""
+    """Return the classes that are allowed by these types, or by a callable that returns one."""
     found: list[type] = []
     for each in members:
         if get_origin(each) is collections.abc.Callable:
@@ -422,7 +418,7 @@ def _classes(members: Sequence[Any]) -> list[type]:
 
 
 def _elements(members: Sequence[Any]) -> Any:
-    """Return the type of the elements where one of these types is a list; None where none is."""
+    """Return the element type if one of these types is a list; None if none is."""
     found: list[Any] = []
     for each in members:
         if get_origin(each) in (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable):
@@ -433,13 +429,13 @@ def _elements(members: Sequence[Any]) -> Any:
 
 
 def _is_text(value: Any, members: Sequence[Any]) -> bool:
-    """Return whether a text is a value there and names no class."""
+    """Return whether a text is a value there and not the name of a class."""
     words = [word for each in members if get_origin(each) is Literal for word in get_args(each)]
     return isinstance(value, str) and (str in members or value in words or (bool(words) and "." not in value))
 
 
-def _named(base: type, name: str) -> list[type]:
-    """Return the class of a name; of another library's of the same name the one that is wanted itself."""
+def _find_named(base: type, name: str) -> list[type]:
+    """Return the classes of that name; for a class of another library, prefer the expected one itself."""
     if base.__name__ == name and not inspect.isabstract(base):
         return [base]
     registry: Registry[Any] = Registry(base, base.__name__)
@@ -447,15 +443,15 @@ def _named(base: type, name: str) -> list[type]:
 
 
 def import_class(path: str) -> Any:
-    """Return what a dotted path leads to.
+    """Return the object at a dotted path.
 
     Raises:
-        ImportError: when there is no such module.
-        AttributeError: when the module has no such name.
+        ImportError: if there is no such module.
+        AttributeError: if the module has no such name.
     """
     module, _, name = path.rpartition(".")
     if not all(part.isidentifier() for part in path.split(".")):  # "../.." would be a relative import
-        raise ImportError(f"'{path}' is no dotted path of Python")
+        raise ImportError(f"'{path}' is not a dotted Python path")
     try:
         return getattr(importlib.import_module(module), name)
     except AttributeError as err:
@@ -467,27 +463,27 @@ def _path(component: Any) -> str:
 
 
 def _node(value: Any) -> Config | None:
-    """Return a class with options, as it stands in a configuration; None for anything else."""
+    """Return a class with options in the form of a configuration; None for anything else."""
     return dict(value) if isinstance(value, Mapping) and "class_path" in value else None
 
 
 def _default(component: Any, option: str) -> Any:
-    """Return the default of an option of a class; `_ABSENT` where it has none."""
+    """Return the default of an option of a class; `_ABSENT` if it has none."""
     if dataclasses.is_dataclass(component):
         for field in dataclasses.fields(component):
             if field.name == option and field.default_factory is not dataclasses.MISSING:
                 return field.default_factory()
     try:
         default = inspect.signature(component).parameters[option].default
-    except (ValueError, KeyError):  # a class that is written in C, or one that hands options on
+    except (ValueError, KeyError):  # a class written in C, or one that passes options on
         return _ABSENT
     return _ABSENT if default is inspect.Parameter.empty else default
 
 
 def _default_node(component: Any, option: str) -> Any:
-    """Return the default of an option as a configuration has it; None for a plain value.
+    """Return the default of an option in the form of a configuration; None for a plain value.
 
-    Of a component it holds what differs from the defaults of its class, which no other class shall keep.
+    For a component it has only what differs from the defaults of its class, which no other class should keep.
     """
     default = _default(component, option)
     if isinstance(default, Component):
@@ -498,10 +494,10 @@ def _default_node(component: Any, option: str) -> Any:
     return to_primitives(default, option) if is_named else None
 
 
-def _spelled_out(default: Config | None, component: Any) -> Config:
-    """Return the defaults of those options of a class that the class which stands there by default has too.
+def _spell_out(default: Config | None, component: Any) -> Config:
+    """Return a class's defaults for the options that it shares with the default class there.
 
-    jsonargparse 4.53 hands on what that one says of them where they are left out.
+    Otherwise jsonargparse 4.53 fills them in from that default class.
     """
     replaced = None if default is None else import_class(default["class_path"])
     if not isinstance(replaced, type) or not isinstance(component, type) or replaced is component:
@@ -511,11 +507,11 @@ def _spelled_out(default: Config | None, component: Any) -> Config:
     return {key: to_primitives(value, key) for key, value in values.items() if value is not _ABSENT}
 
 
-def _required(component: Any) -> list[str]:
-    """Return the options without a default that a class must be given."""
+def _list_required(component: Any) -> list[str]:
+    """Return the required options of a class."""
     try:
         parameters = inspect.signature(component).parameters.values()
-    except ValueError:  # a class that is written in C
+    except ValueError:  # a class written in C
         return []
     return [
         each.name
@@ -527,12 +523,12 @@ def _required(component: Any) -> list[str]:
 
 
 def supplied(component: Any) -> list[str]:
-    """Return the options of a class that whoever makes it supplies."""
+    """Return the options of a class that its caller supplies."""
     return [name for base, name in _SUPPLIED.items() if isinstance(component, type) and issubclass(component, base)]
 
 
 def at(config: Any, keys: Sequence[str]) -> Any:
-    """Return what stands at a dotted key of a configuration; None where nothing does."""
+    """Return the value at a dotted key of a configuration; None if there is none."""
     for key in keys:
         config = config.get("init_args", config) if isinstance(config, Mapping) else None
         config = config.get(key) if isinstance(config, Mapping) else None
@@ -543,7 +539,7 @@ def _join(*keys: str) -> str:
     return ".".join(key for key in keys if key)
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     if isinstance(value, Mapping) and "class_path" in value:
         return _name(value)
     return "null" if value is None else str(value)

@@ -1,6 +1,6 @@
-"""What jsonargparse found wrong with a configuration, said in the words of the configuration.
+"""Translates error messages of jsonargparse to the words of the configuration.
 
-Its own messages nest every type that was tried; the innermost one names what the user can mend.
+Its own messages nest every type that was tried; the innermost one names what the user can fix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from hqlm.registry import suggestion
 
 _KEY: Final = re.compile(r'Parser key "([^"]+)"')
-_TRIED: Final = ("- Expected", "- Does not validate", "- Not a valid")  # what says nothing of the value
+_TRIED: Final = ("- Expected", "- Does not validate", "- Not a valid")  # lines without information about the value
 _NAMES: Final = {
     "NoneType": "null",
     "str": "text",
@@ -28,13 +28,13 @@ _NAMES: Final = {
 
 
 def explain(message: str, options: Iterable[str]) -> str:
-    """Return one sentence or two for a message of jsonargparse.
+    """Return one or two sentences for a message of jsonargparse.
 
     Args:
-        message: as it was passed to `parser.error`.
-        options: dotted keys that the parser has.
+        message: message passed to `parser.error`.
+        options: dotted keys of the parser.
     """
-    keys = list(dict.fromkeys(key for key in _KEY.findall(message) if key != "config"))  # tried types repeat theirs
+    keys = list(dict.fromkeys(key for key in _KEY.findall(message) if key != "config"))  # tried types repeat their keys
     for explanation in (_unknown_flag, _missing, _no_number, _wrong_value):
         found = explanation(message, ".".join(keys), list(options))
         if found:
@@ -44,7 +44,7 @@ def explain(message: str, options: Iterable[str]) -> str:
 
 
 def innermost(message: str) -> str:
-    """Return what a class refused among the types that jsonargparse tried for a value; nothing where none did."""
+    """Return the error of the class among the types that jsonargparse tried for a value; empty if there is none."""
     lines = [line.strip() for line in message.splitlines()]
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if line.startswith("- ") and not line.startswith(_TRIED):
@@ -62,20 +62,20 @@ def _missing(message: str, key: str, options: list[str]) -> str:
     if not found:
         return ""
     name = found[1].split(",")[0].strip()
-    return f"--{f'{key}.{name}' if key else name} is missing: give it in a configuration file or as a flag"
+    return f"--{f'{key}.{name}' if key else name} is missing. Set it in a configuration file or as a flag"
 
 
 def _no_number(message: str, key: str, options: list[str]) -> str:
     found = re.search(r"Expected a dot import path string: (\S+)", message)
     is_rate = found and key.endswith(".lr")  # no class was meant
-    return f"{key}={found[1]} is not possible: it must be a number" if found and is_rate else ""
+    return f"{key}={found[1]} is invalid: it must be a number" if found and is_rate else ""
 
 
 def _wrong_value(message: str, key: str, options: list[str]) -> str:
     message = re.sub(r"\. Got value: Namespace\(.*", "", message)  # all options of an optimiser
     inner = message[message.rfind("Parser key") :]
     tried = list(re.finditer(r"(Expected an? [^\n]*)[.:] Got value: (.*)", inner))
-    inside = [one for one in tried if not one[2].startswith("[")]  # an element of a list says more than the list
+    inside = [one for one in tried if not one[2].startswith("[")]  # an element of a list is more specific than the list
     found = next(iter(inside or tried), None)
     shown = _first(inner)
     expected = [found[1]] if found else re.findall(r"Expected an? .+", shown)
@@ -86,11 +86,11 @@ def _wrong_value(message: str, key: str, options: list[str]) -> str:
     choices = [word for word in words if word not in _NAMES.values()]
     near = suggestion(value, choices).partition(" Known:") if choices else ("", "", "")
     hint = f". {near[0]}" if near[1] else ""
-    return f"{key}={value} is not possible: it must be {' or '.join(words)}{hint}"
+    return f"{key}={value} is invalid: it must be {' or '.join(words)}{hint}"
 
 
 def _first(text: str) -> str:
-    """`text` up to the first value that jsonargparse shows."""
+    """Return `text` up to the first value that jsonargparse shows."""
     found = re.search(r"Given value: .*", text)
     return text[: found.end()] if found else text
 
@@ -106,7 +106,7 @@ def _readable(phrase: str) -> list[str]:
 
 
 def _nearest(name: str, options: list[str]) -> str:
-    """The nearest of many options; to list all would bury it."""
+    """Suggest the nearest of many options; a list of all would be too long."""
     near = suggestion(name, options).partition("? Known:")
     return f"{near[0]}?" if near[1] else "See --help"
 

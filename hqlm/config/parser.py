@@ -1,4 +1,4 @@
-"""The parser of resolved configurations and of options of commands, which also writes their help."""
+"""The parser of resolved configurations and of command options, which also writes their help."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ EXPERIMENT: Final = Options(
 )
 _TRAINER_DEFAULTS: Final = {
     "max_epochs": 8,
-    "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would log nothing
-    "enable_model_summary": False,  # the summary of the run says what is trained, in words of quantum and classical
+    "log_every_n_steps": 10,  # a few-shot epoch has fewer steps than Lightning's 50, and would not be logged
+    "enable_model_summary": False,  # the summary of the run lists quantum and classical parameters
 }
 _MOST_USED: Final = {
     "help", "config", "plugins", "seed_everything", "model", "model.help", "data", "data.help",
@@ -45,18 +45,18 @@ _ALL: Final = (
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Keeps the lines of descriptions as they are, so that examples stay examples."""
+    """Keeps the line breaks of descriptions, so that examples stay readable."""
 
 
 class HqlmParser(ArgumentParser):
-    """A parser that raises what is wrong instead of printing pages."""
+    """A parser that raises errors instead of printing pages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise a ConfigError that says what was given and what is possible."""
-        if not self.exit_on_error:  # parsers of parts: jsonargparse itself collects their errors
+        """Raise a ConfigError with the given value and the allowed ones."""
+        if not self.exit_on_error:  # nested parsers: jsonargparse itself collects their errors
             super().error(message, ex)
         mistake = user_mistake(ex)
         if mistake is not None:
@@ -68,13 +68,13 @@ class HqlmParser(ArgumentParser):
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a command beside those of an experiment.
+    """An option of a command in addition to those of an experiment.
 
     Args:
-        name: as a flag has it, and a file.
-        type: of its value.
-        default: where it is not given.
-        help: what it means.
+        name: name as a flag and in a file.
+        type: type of its value.
+        default: value if it is not given.
+        help: description.
     """
 
     name: str
@@ -101,14 +101,14 @@ def experiment_parser() -> HqlmParser:
 
 
 def read_options(options: Collection[Option], sources: Sources) -> Namespace:
-    """Return the values of options of a command, of the type that each has.
+    """Return the values of a command's options, converted to their types.
 
     Args:
-        options: of the command.
-        sources: that hold no other keys.
+        options: options of the command.
+        sources: sources with no other keys.
 
     Raises:
-        ConfigError: for a value that an option cannot have.
+        ConfigError: for an invalid value.
     """
     parser = _with_options(HqlmParser(prog="hqlm"), options)
     merger = Merger(Options({option.name: option.type for option in options}))
@@ -118,13 +118,13 @@ def read_options(options: Collection[Option], sources: Sources) -> Namespace:
 
 
 def print_help(command: str, description: str, options: Collection[Option], sources: Sources) -> None:
-    """Print what a command can be given: what is set most, everything (`--help=all`), or the options of a class.
+    """Print the options of a command: the most common ones, all (`--help=all`), or those of a class.
 
     Args:
-        command: what it is called.
-        description: what its help starts with.
-        options: of the command beside those of an experiment.
-        sources: files and flags, among them those that ask for help.
+        command: name of the command.
+        description: start of its help.
+        options: options of the command in addition to those of an experiment.
+        sources: files and flags, including those that ask for help.
     """
     sources.load_plugins()
     if sources.asks_for_class:
@@ -147,14 +147,14 @@ def print_help(command: str, description: str, options: Collection[Option], sour
 
 
 def print_class_help(root: Options, sources: Sources) -> None:
-    """Print the options of the class at a key, or of one that may stand there: `--model.head.ansatz.help=RingAnsatz`.
+    """Print the options of the class at a key, or of one allowed there: `--model.head.ansatz.help=RingAnsatz`.
 
     Args:
         root: types of the top-level keys.
-        sources: files and flags, among them the one that asks.
+        sources: files and flags, including the one that asks.
 
     Raises:
-        ConfigError: for a class that there is not.
+        ConfigError: for an unknown class.
     """
     asked, name = next((key, value) for key, value in sources.flags if key.endswith(".help"))
     key = asked.removesuffix(".help")

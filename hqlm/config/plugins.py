@@ -1,4 +1,4 @@
-"""Plugins are imported before the parser is built, so that their classes have names there."""
+"""Imports plugins before the parser is built, so that their classes have names there."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hqlm.notices import say_if_slow
 
 
 class BrokenPlugin(UserWarning):
-    """An installed plugin that could not be imported and is left out."""
+    """An installed plugin that could not be imported and is skipped."""
 
 
 def load_installed() -> None:
-    """Import the plugins that installed packages announce; a broken one is named in a warning and left out."""
+    """Import the plugins of installed packages; skip a broken one with a warning."""
     for entry in sorted(entry_points(group=PLUGINS), key=lambda entry: (_package(entry), entry.name)):
         title = f"the plugin '{entry.name}' of the package '{_package(entry)}'"
         try:
@@ -38,8 +38,8 @@ def load_named(config: dict[str, Any]) -> None:
     """Import the modules that a configuration of the user names under `plugins`.
 
     Raises:
-        ConfigError: when they are not module names.
-        PluginError: when one cannot be imported.
+        ConfigError: if they are not module names.
+        PluginError: if one cannot be imported.
     """
     for module in named(config):
         import_plugin(module)
@@ -49,20 +49,20 @@ def named(config: dict[str, Any]) -> list[str]:
     """Return the modules that a configuration names under `plugins`.
 
     Raises:
-        ConfigError: when they are not module names.
+        ConfigError: if they are not module names.
     """
     plugins = config.get("plugins") or []
     modules = [plugins] if isinstance(plugins, str) else plugins
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
-        raise ConfigError(f"plugins: a list of module names is needed, such as [plugins.my_backend], not {plugins!r}")
+        raise ConfigError(f"plugins must be a list of module names, such as [plugins.my_backend], got {plugins!r}")
     return modules
 
 
 def check_names() -> None:
-    """Refuse two classes of one name in a slot.
+    """Reject two classes with the same name in a slot.
 
     Raises:
-        DuplicateComponent: naming the modules of both.
+        DuplicateComponent: with the modules of both.
     """
     for registry in SLOTS.values():
         for name in registry:

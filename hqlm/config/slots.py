@@ -1,4 +1,4 @@
-"""All slots by the word that configuration files have for them."""
+"""All slots by their names in configuration files."""
 
 from __future__ import annotations
 

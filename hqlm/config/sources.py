@@ -1,4 +1,4 @@
-"""Where a configuration comes from: files, flags of a command line, and values from Python."""
+"""Sources of a configuration: files, flags of a command line, and values from Python."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hqlm.files import YAML_LOADER, parse_argument, parse_yaml
 from hqlm.registry import suggestion
 
 Config = dict[str, Any]
-load_yaml = get_loader("yaml")  # jsonargparse's own: 1e-3 is a number there, a word in plain PyYAML
+load_yaml = get_loader("yaml")  # jsonargparse's own: 1e-3 is a number there, a string in plain PyYAML
 SHIPPED: Final = Path(__file__).parents[1] / "configs"
 _HELP: Final = ("help", "h", "print_config")
 
 
 class Text(str):
-    """A value as it was typed: YAML, unless its option takes text."""
+    """A typed value: YAML, unless its option takes text."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Sources:
     """Configuration files and dotted keys with values, in order.
 
     Args:
-        files: each file with what it holds.
-        flags: dotted keys with values, which stand above the files; `Text` at the command line.
+        files: each file with its content.
+        flags: dotted keys with values, which override the files; `Text` at the command line.
     """
 
     files: tuple[tuple[Path, Config], ...] = ()
@@ -43,7 +43,7 @@ class Sources:
         """Read the files and flags of a command line.
 
         Raises:
-            ConfigError: for a configuration file that is missing or no YAML mapping, or a word that is no flag.
+            ConfigError: for a configuration file that is missing or not a YAML mapping, or a word that is not a flag.
         """
         flags = [(key, value) for key, value in _split(args)]
         files = [find_config(value) for key, value in flags if key in ("c", "config")]
@@ -52,18 +52,18 @@ class Sources:
 
     @classmethod
     def from_python(cls, files: Collection[str | os.PathLike[str]], overrides: Mapping[str, Any]) -> Sources:
-        """Read files, and take the values of dotted keys as they are.
+        """Read files, and use the values of dotted keys unchanged.
 
         Raises:
-            ConfigError: as `from_arguments`.
+            ConfigError: as for `from_arguments`.
         """
         paths = [find_config(os.fspath(file)) for file in files]
         return cls(tuple((path, read_config(path)) for path in paths), tuple(overrides.items()))
 
     def __getitem__(self, key: str) -> Any:
-        """Return the value of a top-level key: of its last flag, else of the last file that has it, else None."""
+        """Return the value of a top-level key: from its last flag, else from the last file with it, else None."""
         values = [config.get(key) for _, config in self.files]
-        values += [_parsed(value, key) for name, value in self.flags if name == key]
+        values += [_parse_text(value, key) for name, value in self.flags if name == key]
         return next((value for value in reversed(values) if value is not None), None)
 
     def has(self, *keys: str) -> bool:
@@ -71,7 +71,7 @@ class Sources:
         return any(name in keys for name, _ in self.flags)
 
     def split(self, keys: Collection[str]) -> tuple[Sources, Sources]:
-        """Return the sources of these top-level keys alone, and of all others."""
+        """Return the sources of these top-level keys, and those of all others."""
         of_keys, others = (
             Sources(
                 tuple(
@@ -103,7 +103,7 @@ class Sources:
 
     @property
     def stem(self) -> str | None:
-        """What a run is called when no name is given: as its first configuration file, or that file's run."""
+        """Default name of a run: that of its first configuration file, or of that file's run."""
         if not self.files:
             return None
         path = self.files[0][0].absolute()
@@ -111,20 +111,20 @@ class Sources:
 
     @property
     def plugins(self) -> list[str]:
-        """The modules that the user names, in files and by flag.
+        """Modules that the user names, in files and by flag.
 
         Raises:
-            ConfigError: when they are not module names.
+            ConfigError: if they are not module names.
         """
         configs = [*(config for _, config in self.files), {"plugins": self["plugins"]}]
         return list(dict.fromkeys(module for config in configs for module in named(config)))
 
     def load_plugins(self) -> None:
-        """Import the plugins that are installed, then those that files and flags name.
+        """Import the installed plugins, then those that files and flags name.
 
         Raises:
-            PluginError: when a named one cannot be imported.
-            DuplicateComponent: when two classes of a slot have one name.
+            PluginError: if a named one cannot be imported.
+            DuplicateComponent: if two classes of a slot have the same name.
         """
         load_installed()
         load_named({"plugins": self.plugins})
@@ -132,9 +132,9 @@ class Sources:
 
 
 def find_config(name: str) -> Path:
-    """Return the file that a name means: a path, or a shipped configuration such as `quickstart` or `noise/ionq_forte`.
+    """Return the file of a name: a path, or a shipped configuration such as `quickstart` or `noise/ionq_forte`.
 
-    A file wins over a shipped configuration; a folder, such as that of the data of the same name, does not.
+    A file takes precedence over a shipped configuration; a folder, such as a data folder of that name, does not.
     """
     path = Path(name)
     shipped = SHIPPED / f"{name}.yaml"
@@ -150,11 +150,11 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def locate(path: str, folder: Path) -> str:
-    """Return where a path that a file names lies: beside the file, in the working directory, or among the shipped ones.
+    """Resolve a path in a file: beside the file, in the working directory, or among the shipped configurations.
 
     Args:
-        path: as the file has it; it is returned unchanged where none of the three has it.
-        folder: of the file.
+        path: path as written in the file; returned unchanged if none of the three has it.
+        folder: folder of the file.
     """
     if os.path.isabs(path):
         return path
@@ -168,8 +168,8 @@ def read_config(path: Path) -> Config:
     """Return a YAML file as a dict.
 
     Raises:
-        ConfigError: when it is missing, unreadable, no mapping, or says a key twice.
-        DocumentError: when it is no YAML, or not plain data.
+        ConfigError: if it is missing, unreadable, not a mapping, or has a key twice.
+        DocumentError: if it is not YAML, or not plain data.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -179,21 +179,21 @@ def read_config(path: Path) -> Config:
         files = [*sorted(str(file) for file in path.parent.glob("*.yaml")), *shipped_configs()]
         raise ConfigError(f"there is no configuration file {path}. {suggestion(str(path), files)}") from err
     except IsADirectoryError as err:
-        raise ConfigError(f"{path} is a folder: name a configuration file in it") from err
+        raise ConfigError(f"{path} is a folder. Choose a configuration file in it") from err
     except OSError as err:
         raise ConfigError(f"cannot read the configuration file {path}: {err.strerror}") from err
     except UnicodeDecodeError as err:
         raise ConfigError(f"cannot read the configuration file {path}: it is not UTF-8 text: {err}") from err
     if not isinstance(config, dict):
-        raise ConfigError(f"the configuration file {path} holds no keys: it must be a YAML mapping")
+        raise ConfigError(f"the configuration file {path} has no keys: it must be a YAML mapping")
     if twice is not None:
-        raise ConfigError(f"{path}, line {twice.start_mark.line + 1}: the key '{twice.value}' stands there twice")
+        raise ConfigError(f"{path}, line {twice.start_mark.line + 1}: the key '{twice.value}' is listed twice")
     return config
 
 
 def _repeated_key(node: Any, visited: set[int]) -> Any:
-    """Return the node of the first key that a mapping repeats; YAML itself would let the last one win."""
-    if id(node) in visited:  # by an alias, which may stand in the node itself
+    """Return the node of the first key that a mapping repeats; YAML itself would use the last one."""
+    if id(node) in visited:  # an alias, which may even be inside the node itself
         return None
     visited.add(id(node))
     seen: set[object] = set()
@@ -208,7 +208,7 @@ def _repeated_key(node: Any, visited: set[int]) -> Any:
     return next((found for item in items if (found := _repeated_key(item, visited)) is not None), None)
 
 
-def _parsed(value: Any, key: str) -> Any:
+def _parse_text(value: Any, key: str) -> Any:
     return parse_argument(str(value), key, load_yaml) if isinstance(value, Text) else value
 
 
@@ -218,11 +218,11 @@ def _split(args: list[str]) -> Iterator[tuple[str, Text]]:
     word = next(words)
     while word is not None:
         if not word.startswith("-"):
-            raise ConfigError(f"'{word}' stands where a flag is expected: flags are --key=value or --key value")
+            raise ConfigError(f"'{word}' is not a flag: flags are --key=value or --key value")
         flag, equals, value = word.partition("=")
         key = flag.removeprefix("-").removeprefix("-")
         if "" in key.removesuffix("+").split("."):
-            raise ConfigError(f"'{word}' is no flag: flags are --key=value or --key value")
+            raise ConfigError(f"'{word}' is not a flag: flags are --key=value or --key value")
         key = key if "." in key else key.replace("-", "_")
         word = next(words)
         if equals:

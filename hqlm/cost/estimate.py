@@ -1,4 +1,4 @@
-"""Time and energy of a head on hardware and simulated, and the number of qubits from which hardware needs less."""
+"""Time and energy of a head on hardware and in simulation, and the number of qubits above which hardware needs less."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class DeviceCost:
     """Cost of a head on one kind of hardware.
 
     Args:
-        gates: of the circuit in native gates.
-        shot_seconds: one shot.
-        row_joules: the values of one row, with all shots.
-        training_seconds: the device is busy with a training run, without queues.
-        training_joules: all circuits of a training run.
+        gates: gate counts of the circuit in native gates.
+        shot_seconds: duration of one shot.
+        row_joules: energy of the values of one row, with all shots.
+        training_seconds: device time of a training run, without queues.
+        training_joules: energy of all circuits of a training run.
     """
 
     gates: GateCounts
@@ -38,7 +38,7 @@ class Point:
     """Cost of one row for a head of some size.
 
     Args:
-        n_qubits: qubits of the circuit.
+        n_qubits: number of qubits of the circuit.
         two_qubit: native two-qubit gates by kind of hardware.
         joules: energy by kind of hardware, and of the simulation.
     """
@@ -53,15 +53,15 @@ class Cost:
     """Cost of a head.
 
     Args:
-        n_qubits: qubits of its circuit.
-        gates: of the circuit as written.
+        n_qubits: number of qubits of its circuit.
+        gates: gate counts of the circuit as written.
         workload: circuits of a training run.
-        devices: by kind of hardware.
-        simulation_joules: the values of one row, simulated exactly, once.
-        simulation_training_joules: a training run, simulated exactly, with adjoint gradients.
-        points: the same head with other numbers of qubits.
-        break_even: by kind of hardware, qubits from which a row needs less energy than simulated; None where that is
-            not so at any size looked at.
+        devices: cost by kind of hardware.
+        simulation_joules: energy of the values of one row, simulated exactly, once.
+        simulation_training_joules: energy of a training run, simulated exactly, with adjoint gradients.
+        points: cost of the same head with other numbers of qubits.
+        break_even: by kind of hardware, number of qubits above which a row needs less energy than in simulation; None
+            if this is not so at any size considered.
     """
 
     n_qubits: int
@@ -80,13 +80,13 @@ def estimate(
     """Return the cost of the first circuit, and how the cost of a row grows over the others.
 
     Args:
-        circuits: the head as configured, then with more qubits.
+        circuits: circuit of the head as configured, then of heads with more qubits.
         workload: circuits of a training run with the first.
         devices: times and power by kind of hardware.
-        simulator: what the devices are compared with.
+        simulator: simulation that the devices are compared with.
 
     Raises:
-        MissingDependency: for devices without Qiskit.
+        MissingDependency: if there are devices and Qiskit is not installed.
     """
     circuit, points = circuits[0], tuple(_point(each, workload, devices, simulator) for each in circuits)
     row = simulator.joules(circuit.n_qubits, len(circuit.gates))
@@ -104,16 +104,16 @@ def estimate(
 
 
 def break_even(points: Sequence[Point], name: str) -> float | None:
-    """Number of qubits from which hardware needs less energy for a row than the simulation does.
+    """Return the number of qubits above which hardware needs less energy per row than the simulation.
 
-    Between two sizes the logarithm of the ratio is taken to be straight.
+    Between two sizes the logarithm of the ratio is interpolated linearly.
 
     Args:
-        points: sizes, ascending.
+        points: costs of sizes in ascending order.
         name: kind of hardware.
 
     Returns:
-        That number, or None when the ratio does not pass 1 between two of the sizes.
+        The number of qubits, or None if the ratio does not pass 1 between two of the sizes.
     """
     ratios = [math.log2(point.joules[name] / point.joules[SIMULATION]) for point in points]
     for place in range(1, len(points)):

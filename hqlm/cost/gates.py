@@ -25,9 +25,9 @@ class GateCounts:
     """Gates of a circuit.
 
     Args:
-        one_qubit: number of gates on one qubit; in native gates without the free rotations about Z.
-        two_qubit: number of gates on two.
-        depth: layers of these gates, when each starts as soon as its qubits are free.
+        one_qubit: number of one-qubit gates; for native gates, without the free rotations about Z.
+        two_qubit: number of two-qubit gates.
+        depth: number of layers of these gates if each starts as soon as its qubits are free.
     """
 
     one_qubit: int
@@ -42,22 +42,22 @@ def counted(circuit: Circuit) -> GateCounts:
 
 
 def compiled(circuit: Circuit, hardware: Hardware) -> GateCounts:
-    """Count the gates of a circuit in the native gates of hardware, routed where not every pair is connected.
+    """Count the gates of a circuit in the native gates of hardware, routed if not every pair is connected.
 
-    Qiskit compiles it at optimisation level 1, seed 0 and generic angles (drawn once); other levels and luckier routes
+    Qiskit compiles it at optimisation level 1 with seed 0 and generic angles (drawn once); other levels and seeds can
     give fewer gates.
 
     Raises:
-        MissingDependency: without Qiskit.
+        MissingDependency: if Qiskit is not installed.
     """
     return _tally(_program(circuit, hardware), circuit.n_qubits)
 
 
 def gate_seconds(circuit: Circuit, hardware: Hardware, device: Device) -> float:
-    """Return the duration of the gates of one shot: of the longest path where they run in parallel, else of all.
+    """Return the duration of the gates of one shot: of the longest path if they run in parallel, else of all gates.
 
     Raises:
-        MissingDependency: without Qiskit.
+        MissingDependency: if Qiskit is not installed.
     """
     program = _program(circuit, hardware)
     if not hardware.parallel:
@@ -74,7 +74,7 @@ def _tally(program: tuple[tuple[int, ...], ...], n_qubits: int) -> GateCounts:
 
 
 def _longest_path(steps: Iterable[tuple[tuple[int, ...], float]]) -> float:
-    """Return the end time of the last gate when each starts as soon as its qubits are free."""
+    """Return the end time of the last gate if each starts as soon as its qubits are free."""
     ends: dict[int, float] = {}
     for wires, duration in steps:
         end = duration + max(ends.get(wire, 0.0) for wire in wires)
@@ -84,10 +84,10 @@ def _longest_path(steps: Iterable[tuple[tuple[int, ...], float]]) -> float:
 
 @lru_cache(maxsize=64)
 def _program(circuit: Circuit, hardware: Hardware) -> tuple[tuple[int, ...], ...]:
-    """Yield the qubits of each native gate that takes time, in order."""
+    """Return the qubits of each native gate that takes time, in order."""
     if find_spec("qiskit") is None:
         raise MissingDependency(
-            "gates of hardware are counted with Qiskit's transpiler: pip install 'hqlm[qiskit]', or leave them out "
+            "counting hardware gates needs Qiskit's transpiler: pip install 'hqlm[qiskit]', or leave the hardware out "
             "with --devices=[]"
         )
     from qiskit import transpile

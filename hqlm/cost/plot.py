@@ -1,4 +1,4 @@
-"""Energy and gates of a head against its qubits, as a figure."""
+"""A figure of energy and gates of a head against its number of qubits."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from hqlm.cost.estimate import SIMULATION, Cost
 from hqlm.errors import ConfigError, MissingDependency
 
 _FORMATS: Final = (".svg", ".png", ".pdf")
-_STYLES: Final = {"trapped_ion": "o-", "superconducting": "s--", SIMULATION: "^:"}  # told apart in grey, too
+_STYLES: Final = {"trapped_ion": "o-", "superconducting": "s--", SIMULATION: "^:"}  # distinguishable in grey, too
 
 
 def check(path: Path) -> None:
-    """Refuse a file that cannot be drawn, before anything is estimated.
+    """Reject a file that cannot be drawn, before anything is estimated.
 
     Raises:
-        ConfigError: for a file of another kind.
-        MissingDependency: without matplotlib.
+        ConfigError: for an unsupported file type.
+        MissingDependency: if matplotlib is not installed.
     """
     if path.suffix not in _FORMATS:
-        raise ConfigError(f"--plot={path}: give a file that ends in {', '.join(_FORMATS)}")
+        raise ConfigError(f"--plot={path}: the file must end in {', '.join(_FORMATS)}")
     if find_spec("matplotlib") is None:
         raise MissingDependency("--plot needs matplotlib: pip install 'hqlm[study]'")
 
 
 def draw(cost: Cost, path: Path) -> None:
-    """Write a figure of two panels: energy of the values of one row, and native two-qubit gates."""
+    """Write a figure with two panels: energy of the values of one row, and native two-qubit gates."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")

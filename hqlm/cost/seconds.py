@@ -1,4 +1,4 @@
-"""How long the circuit of a layer takes here, from a few rows."""
+"""Measures how long the circuit of a layer takes on this machine, from a few rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _ROWS: Final = 4
 
 
 def circuit_seconds(layer: QuantumLayer, rows: int, batches: int, training: bool = False) -> float:
-    """Return the seconds that the circuit of a layer will take, from its time for one row and, if short, for four.
+    """Predict the seconds that the circuit of a layer takes, from its time for one row and, if short, for four.
 
-    A batch costs `a + b * size`; translating and compiling, which happen once, are left out.
+    A batch costs `a + b * size`; translating and compiling, which happen once, are not included.
 
     Args:
-        layer: with the circuit and its backend.
-        rows: of all batches together.
-        batches: how many calls.
-        training: whether gradients are taken, too.
+        layer: layer with the circuit and its backend.
+        rows: number of rows in all batches.
+        batches: number of batches.
+        training: whether to include gradients.
     """
     one = _seconds(layer, 1, training)
     if one > _LONG:

@@ -13,11 +13,11 @@ _PARTS: Final = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"),
 
 
 def text(cost: Cost, shots_given: bool) -> str:
-    """Tables for the terminal: the circuit, what training measures, time and energy, and how a row grows with qubits.
+    """Format tables for the terminal: circuit, measurements of training, time and energy, and growth with qubits.
 
     Args:
-        cost: what is shown.
-        shots_given: whether the configuration says how many shots.
+        cost: cost to show.
+        shots_given: whether the configuration sets the number of shots.
     """
     parts = [_circuit(cost), _training(cost, shots_given), _energy(cost)]
     if cost.devices:
@@ -75,7 +75,7 @@ def _break_even(cost: Cost) -> str:
         )
         lines.append(f"{DEVICES[name].title}: less energy than simulated {found}")
     lines.append(
-        "a factor of two in power, shots, gate times or energy a byte moves this by one qubit; assumptions and\n"
+        "a factor of two in power, shots, gate times or energy per byte moves this by one qubit; assumptions and\n"
         "sources: hqlm cost --help"
     )
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from hqlm.backends.paid import gradient_repeats
 from hqlm.circuits import Circuit
 from hqlm.execution import Execution
 
-_MEASURED = ("spsa", "surrogate")  # gradient rules beside parameter shift that a device can have
+_MEASURED = ("spsa", "surrogate")  # gradient rules besides parameter shift that a device can use
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Rows:
     """Rows of texts that pass through the circuit.
 
     Args:
-        train: rows of an epoch.
+        train: training rows per epoch.
         val: validation rows after each epoch.
-        epochs: how often both pass.
-        sanity: validation rows that Lightning tries before the first epoch.
+        epochs: number of epochs.
+        sanity: validation rows that Lightning runs before the first epoch.
     """
 
     train: int
@@ -32,12 +32,12 @@ class Rows:
 
     @property
     def trained(self) -> int:
-        """Rows that need a gradient, over all epochs."""
+        """Number of rows that need a gradient, over all epochs."""
         return self.epochs * self.train
 
     @property
     def evaluated(self) -> int:
-        """Rows that need values alone."""
+        """Number of rows that need only values."""
         return self.epochs * self.val + self.sanity
 
 
@@ -46,10 +46,10 @@ class Workload:
     """Circuits of a training run.
 
     Args:
-        rows: what passes through the circuit.
-        shots: of each circuit.
-        gradient: rule of the gradient.
-        per_row: circuits of the values of one row: one for each choice of measurement bases.
+        rows: rows that pass through the circuit.
+        shots: shots of each circuit.
+        gradient: gradient rule.
+        per_row: circuits for the values of one row: one per choice of measurement bases.
         repeats: how often the gradient of a row measures them again, at other angles.
     """
 
@@ -61,32 +61,32 @@ class Workload:
 
     @property
     def forward(self) -> int:
-        """Circuits of all values."""
+        """Number of circuits for all values."""
         return self.per_row * (self.rows.trained + self.rows.evaluated)
 
     @property
     def backward(self) -> int:
-        """Circuits of all gradients."""
+        """Number of circuits for all gradients."""
         return self.per_row * self.repeats * self.rows.trained
 
     @property
     def circuits(self) -> int:
-        """All circuits of the run."""
+        """Number of circuits of the run."""
         return self.forward + self.backward
 
 
 def workload(circuit: Circuit, rows: Rows, execution: Execution, trains_inputs: bool, shots: int) -> Workload:
-    """Return what training measures on a device, counted as paid backends count it.
+    """Return the circuits that training measures on a device, counted as paid backends count them.
 
-    The gradient follows `execution` where a device can have its rule, and is the parameter-shift rule otherwise: two
-    circuits for each rotation that something trainable feeds, four for a controlled one.
+    The gradient rule is that of `execution` if a device can use it, otherwise parameter shift: two circuits for each
+    rotation that depends on something trainable, four for a controlled one.
 
     Args:
-        circuit: of the second module.
-        rows: that pass through it.
-        execution: its gradient rule, and the samples of `spsa`.
-        trains_inputs: whether something trainable feeds the inputs, so that they need a gradient too.
-        shots: of each circuit.
+        circuit: circuit of the second module.
+        rows: rows that pass through it.
+        execution: settings with the gradient rule and the samples of `spsa`.
+        trains_inputs: whether the inputs depend on something trainable, so that they need a gradient too.
+        shots: shots of each circuit.
     """
     rule = execution.gradient if execution.gradient in _MEASURED else "parameter_shift"
     weights = torch.zeros(circuit.n_weights, requires_grad=True)

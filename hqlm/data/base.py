@@ -1,4 +1,4 @@
-"""The slot of data sets: the interface between a data set and a model."""
+"""Base class of data sets: the interface between a data set and a model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Split = Literal["train", "val", "test", "predict"]
 class HqlmDataModule(LightningDataModule, Contracted, ABC):
     """Texts with class labels, in splits.
 
-    Batches are `(index, text, label)`: places in the split `(batch,)`, a list of texts, and class numbers `(batch,)`,
+    Batches are `(index, text, label)`: indices in the split `(batch,)`, a list of texts, and class indices `(batch,)`,
     -1 where there is no label.
 
     Attributes:
-        requires: optional packages, by import name, that it needs to run.
-        install: what `pip install` takes to bring them.
+        requires: import names of the optional packages that it needs to run.
+        install: arguments of `pip install` that install them.
         paths: options that name files or folders; those in a configuration file are looked up beside it first.
-        options: what it was made with, by name.
+        options: its constructor arguments, by name.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
@@ -34,7 +34,7 @@ class HqlmDataModule(LightningDataModule, Contracted, ABC):
     options: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keep what it is made with, from which an `Experiment` makes it anew."""
+        """Store the constructor arguments, from which an `Experiment` recreates it."""
         data = super().__new__(cls)
         given = inspect.signature(cls).bind_partial(*args, **kwargs)
         given.apply_defaults()
@@ -45,16 +45,16 @@ class HqlmDataModule(LightningDataModule, Contracted, ABC):
     @abstractmethod
     @returns("a tuple of texts", lambda names, self: isinstance(names, tuple | list) and _are(str, names))
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; class number k is the k-th of them."""
+        """Names of the classes, in the order of their indices."""
 
     def data_files(self) -> Sequence[Path]:
-        """Return the files that are read, so that studies repeat their trials when the content of one changes."""
+        """Return the files that are read; studies rerun their trials when the content of one changes."""
         return ()
 
     @abstractmethod
     @returns("nothing")
     def use_classes(self, class_names: Sequence[str]) -> None:
-        """Use the class order of a trained model instead of that of the training labels."""
+        """Use the class order of a trained model instead of the order of the training labels."""
 
     @abstractmethod
     @returns("a list of texts", lambda texts, *_: isinstance(texts, list) and _are(str, texts))

@@ -20,35 +20,35 @@ from hqlm.registry import suggestion
 _AUTO = "auto"
 _VAL_STEMS = ("dev", "val", "validation", "valid")
 _Row = dict[str, Any]
-csv.field_size_limit(2**31 - 1)  # texts may be longer than the 128 KiB that the module allows by itself
+csv.field_size_limit(2**31 - 1)  # texts may be longer than the 128 KiB that the module allows by default
 
 
 class FileData(TextDataModule):
-    """One file a split, `.tsv` (tab-separated, never quoted), `.csv` (quoted as usual) or `.jsonl`, in UTF-8.
+    """One file per split, `.tsv` (tab-separated, never quoted), `.csv` (quoted as usual) or `.jsonl`, in UTF-8.
 
-    Texts to predict may also come from a `.txt` file, one text a line.
+    Texts to predict may also come from a `.txt` file, one text per line.
 
     Args:
-        folder: folder of the files; a relative one is looked up here, then below the folder that the environment
-            variable HQLM_DATA names.
-        train: file of the training rows; `auto` takes train.tsv, train.csv or train.jsonl, whichever is there.
-        val: file of the validation rows; `auto` takes dev, val or validation if there is one, and else cuts off
-            `val_fraction` of the training rows, by seed and stratified.
-        test: file of the test rows; `auto` likewise.
-        predict: file of the rows to predict, labelled or not, in the working directory or the folder; the test rows by
-            default.
+        folder: folder of the files; a relative path is looked up in the working directory, then below the folder in
+            the environment variable HQLM_DATA.
+        train: file of the training rows; `auto` takes train.tsv, train.csv or train.jsonl, whichever exists.
+        val: file of the validation rows; `auto` takes dev, val or validation if one exists, otherwise holds out
+            `val_fraction` of the training rows, stratified and seeded.
+        test: file of the test rows; `auto` takes test.tsv, test.csv or test.jsonl, whichever exists.
+        predict: file of the rows to predict, labelled or not, in the working directory or the folder; defaults to the
+            test rows.
         text: column (or JSON key) of the text.
-        label: column (or JSON key) of the label; labels may be any words or numbers.
-        val_fraction: share of the training rows cut off for validation where there is no file for it.
-        batch_size: rows a step.
-        seed: of draws and of the validation split; the order in training follows `seed_everything`.
-        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
-        limit_train: train on as many rows, drawn evenly over the classes.
-        limit_val: validate on as many rows.
-        limit_test: test and predict on as many rows.
-        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
-            them in place of the test rows.
-        fold: number of that part, from 0.
+        label: column (or JSON key) of the label; labels may be words or numbers.
+        val_fraction: fraction of the training rows held out for validation if there is no file for it.
+        batch_size: rows per step.
+        seed: seed of subsamples and of the validation split; the training order follows `seed_everything`.
+        samples_per_class: train on this many rows per class; smaller samples are nested in larger ones.
+        limit_train: train on at most this many rows, balanced over the classes.
+        limit_val: validate on at most this many rows.
+        limit_test: test and predict on at most this many rows.
+        folds: cross-validate: split the training rows into this many folds, stratified and seeded, and test on one of
+            them instead of the test rows.
+        fold: index of the fold to test on, from 0.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("folder", "predict")
@@ -85,7 +85,7 @@ class FileData(TextDataModule):
 
         Raises:
             DataError: for a missing folder, file or column, or rows that cannot be read.
-            DocumentError: for a row of a `.jsonl` file that is no JSON, or nested too deep.
+            DocumentError: for a row of a `.jsonl` file that is not JSON or is nested too deeply.
         """
         path = self._path(split)
         return None if path is None else self._read_file(path, split)
@@ -97,7 +97,7 @@ class FileData(TextDataModule):
 
     def _path(self, split: Split) -> Path | None:
         name = self.files[split]
-        if split == "predict" and os.path.isfile(Path(name)):  # texts to predict lie anywhere
+        if split == "predict" and os.path.isfile(Path(name)):  # texts to predict may be anywhere
             return Path(name)
         folder = _find_folder(self.folder)
         if name != _AUTO:
@@ -105,16 +105,16 @@ class FileData(TextDataModule):
         if split == "val":
             train = self.files["train"]
             kinds = list(_READERS) if train == _AUTO else [Path(train).suffix]
-            return next((path for stem in _VAL_STEMS if (path := _found(folder, stem, kinds))), None)
+            return next((path for stem in _VAL_STEMS if (path := _find_file(folder, stem, kinds))), None)
         stem = "train" if split == "train" else "test"
-        return _found(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
+        return _find_file(folder, stem, list(_READERS)) or folder / f"{stem}.tsv"
 
     def _read_file(self, path: Path, split: Split) -> Table:
         if split == "predict" and path.suffix.lower() == ".txt":
             given = (line for line in _read_text(path).splitlines() if line.strip())
             return Table(text_column(given, str(path), 1, "line"), None, str(path), 1)
         reader = _READERS.get(path.suffix.lower())
-        # as in the other places, the function of os.path: that of Path raises for names that are too long
+        # os.path, as elsewhere: Path.is_file raises for names that are too long
         if os.path.isfile(path) and reader is None:
             raise DataError(f"{path}: files end in {', '.join(_READERS)}, not '{abbreviate(path.suffix)}'")
         lines = io.StringIO(_read_text(path), newline="")
@@ -187,7 +187,7 @@ def _cut(path: Path) -> str:
     return abbreviate(str(path), 300)
 
 
-def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
+def _find_file(folder: Path, stem: str, kinds: list[str]) -> Path | None:
     """Return the file of that name with a supported extension; None if there is none.
 
     Raises:
@@ -202,7 +202,7 @@ def _found(folder: Path, stem: str, kinds: list[str]) -> Path | None:
 
 
 def _read_tsv(lines: Iterable[str], path: Path) -> Iterator[_Row]:
-    """Rows of tab-separated text; a quotation mark is an ordinary letter."""
+    """Yield the rows of tab-separated text; a quotation mark is an ordinary character."""
     return _read_table(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), path)
 
 

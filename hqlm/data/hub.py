@@ -13,26 +13,26 @@ from hqlm.registry import check_installed, suggestion
 
 
 class HubData(TextDataModule):
-    """A data set of the Hugging Face hub, through the library `datasets` (extra `hub`).
+    """A data set of the Hugging Face hub, loaded with the library `datasets` (extra `hub`).
 
     Args:
-        dataset: its id, for example `SetFit/sst2`, or a local folder in a form that `datasets` reads.
-        config: its configuration, where it has several.
+        dataset: id of the data set, for example `SetFit/sst2`, or a local folder that `datasets` can read.
+        config: name of the configuration, if the data set has several.
         train: name of the split to train on.
-        val: name of the split to validate on; None cuts off `val_fraction` of the training rows.
+        val: name of the split to validate on; None holds out `val_fraction` of the training rows.
         test: name of the split to test and predict on.
         text: column of the text.
-        label: column of the label; numbers of a ClassLabel column become their names.
-        val_fraction: share of the training rows cut off for validation where there is no split for it.
-        batch_size: rows a step.
-        seed: of draws and of the validation split; the order in training follows `seed_everything`.
-        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
-        limit_train: train on as many rows, drawn evenly over the classes.
-        limit_val: validate on as many rows.
-        limit_test: test and predict on as many rows.
-        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
-            them in place of the test rows.
-        fold: number of that part, from 0.
+        label: column of the label; numbers in a ClassLabel column are replaced by their names.
+        val_fraction: fraction of the training rows held out for validation if there is no split for it.
+        batch_size: rows per step.
+        seed: seed of subsamples and of the validation split; the training order follows `seed_everything`.
+        samples_per_class: train on this many rows per class; smaller samples are nested in larger ones.
+        limit_train: train on at most this many rows, balanced over the classes.
+        limit_val: validate on at most this many rows.
+        limit_test: test and predict on at most this many rows.
+        folds: cross-validate: split the training rows into this many folds, stratified and seeded, and test on one of
+            them instead of the test rows.
+        fold: index of the fold to test on, from 0.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("datasets",)
@@ -70,8 +70,8 @@ class HubData(TextDataModule):
         """Return the rows of a split; None for `val: null`.
 
         Raises:
-            DataError: when the hub does not answer, or has no such data set, split or column.
-            MissingDependency: without the library `datasets`.
+            DataError: when the hub does not answer, or does not have the data set, split or column.
+            MissingDependency: if the library `datasets` is not installed.
         """
         name = self.splits[split]
         if name is None:
@@ -85,7 +85,7 @@ class HubData(TextDataModule):
         return Table(texts, self._labels(rows, source), source)
 
     def data_files(self) -> tuple[Path, ...]:
-        """Return the files of a local folder; what the hub has under a name is taken to stay as it is."""
+        """Return the files of a local folder; data sets on the hub are assumed not to change."""
         folder = Path(self.dataset)
         return tuple(sorted(path for path in folder.rglob("*") if path.is_file())) if folder.is_dir() else ()
 
@@ -108,7 +108,7 @@ class HubData(TextDataModule):
         if self.label not in rows.column_names:
             return None
         feature = rows.features[self.label]
-        # only a ClassLabel column has names for its numbers; -1 marks a row without label there
+        # only a ClassLabel column has names for its numbers; -1 marks a row without a label there
         names = getattr(feature, "names", None)
         if names is None:
             return label_column(rows[self.label], source, 1, self.label)

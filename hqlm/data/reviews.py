@@ -19,21 +19,21 @@ _SPLITS: dict[Split, tuple[int, int]] = {
 
 
 class ReviewsData(TextDataModule):
-    """4,000 synthetic English reviews, positive or negative: 3,000 to train, 500 to validate, 500 to test.
+    """4,000 synthetic English reviews, positive or negative: 3,000 for training, 500 for validation, 500 for testing.
 
-    A seeded grammar composes their sentiment through negation, contrast, concession and intensifiers; no split shares
-    a sentence with another. They are made up: results on them say nothing about real reviews.
+    A seeded grammar composes their sentiment from negation, contrast, concession and intensifiers; no two splits share
+    a sentence. The reviews are made up: results on them say nothing about real reviews.
 
     Args:
-        batch_size: rows a step.
-        seed: of draws; the sentences are always the same, and the order in training follows `seed_everything`.
-        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
-        limit_train: train on as many rows, drawn evenly over the classes.
-        limit_val: validate on as many rows.
-        limit_test: test and predict on as many rows.
-        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
-            them in place of the test rows.
-        fold: number of that part, from 0.
+        batch_size: rows per step.
+        seed: seed of subsamples; the sentences are always the same, and the training order follows `seed_everything`.
+        samples_per_class: train on this many rows per class; smaller samples are nested in larger ones.
+        limit_train: train on at most this many rows, balanced over the classes.
+        limit_val: validate on at most this many rows.
+        limit_test: test and predict on at most this many rows.
+        folds: cross-validate: split the training rows into this many folds, stratified and seeded, and test on one of
+            them instead of the test rows.
+        fold: index of the fold to test on, from 0.
     """
 
     def __init__(

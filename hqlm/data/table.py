@@ -14,7 +14,7 @@ from hqlm.files import is_storable
 from hqlm.notices import say_once
 
 _SHOWN = 5  # rows named in a message
-_DIGITS = 100  # of a label that is compared as a number
+_DIGITS = 100  # longest label that is compared as a number
 _KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
@@ -23,11 +23,11 @@ class Table:
     """Texts and their labels.
 
     Args:
-        texts: one a row.
-        labels: one a row, or None where the source has no label column.
-        source: where it comes from, for messages, for example a file name.
-        first_row: number of the first row in the source as a person counts, for messages.
-        taken: places of the rows in the source where they were taken out of it, for messages; None for all rows.
+        texts: one text per row.
+        labels: one label per row, or None if the source has no label column.
+        source: origin of the rows, for messages, for example a file name.
+        first_row: number of the first row in the source, for messages.
+        taken: original row indices of a subset, for messages; None for the whole table.
     """
 
     texts: tuple[str, ...]
@@ -46,7 +46,7 @@ class Table:
         return Table(texts, labels, self.source, self.first_row, taken)
 
     def checked(self, labelled: bool) -> Table:
-        """Return this table after refusing empty texts and, where labels are needed, missing ones.
+        """Return this table after rejecting empty texts and, where labels are needed, missing ones.
 
         Raises:
             DataError: naming the source and the rows.
@@ -66,14 +66,14 @@ class Table:
             raise DataError(f"{self.source} has no label column, which fit, validate and test need")
         blank = [place for place, label in enumerate(self.labels or ()) if not label.strip()]
         if labelled and blank:
-            raise DataError(f"{self.source} has rows without label: {self._rows(blank)}. Remove or fill them")
+            raise DataError(f"{self.source} has rows without a label: {self._rows(blank)}. Remove or fill them")
         return self
 
     def numbers(self, class_names: Sequence[str]) -> list[int]:
         """Return the class index of every row.
 
         Raises:
-            DataError: for a label that is none of the classes.
+            DataError: for a label that is not one of the classes.
         """
         assert self.labels is not None
         places = {name: number for number, name in enumerate(class_names)}
@@ -81,8 +81,8 @@ class Table:
         if unknown:
             given = list_names(sorted({f"'{abbreviate(self.labels[place])}'" for place in unknown}), _SHOWN)
             raise DataError(
-                f"{self.source} has labels that the training data has not: {given} ({self._rows(unknown)}). "
-                f"Known classes: {list_names(class_names)}. Mend or remove those rows, or train on rows of that class"
+                f"{self.source} contains labels not seen in training: {given} ({self._rows(unknown)}). "
+                f"Known classes: {list_names(class_names)}. Fix or remove these rows, or train on rows of that class"
             )
         return [places[label] for label in self.labels]
 
@@ -101,16 +101,16 @@ class Table:
 
 
 def text_column(values: Iterable[Any], source: str, first_row: int, column: str) -> tuple[str, ...]:
-    """Return the texts of a column; a missing one is empty.
+    """Return the texts of a column; missing texts are empty.
 
     Args:
-        values: what the column holds.
-        source: where it comes from, for messages.
+        values: values of the column.
+        source: origin of the rows, for messages.
         first_row: number of the first row, for messages.
-        column: its name, for messages.
+        column: name of the column, for messages.
 
     Raises:
-        DataError: for a value that is no text.
+        DataError: for a value that is not a string.
     """
     texts = []
     for row, value in enumerate(values, first_row):
@@ -124,13 +124,13 @@ def text_column(values: Iterable[Any], source: str, first_row: int, column: str)
 
 
 def label_column(values: Iterable[Any], source: str, first_row: int, column: str) -> tuple[str, ...]:
-    """Return the labels of a column, numbers in digits; a missing one is empty.
+    """Return the labels of a column, numbers as digits; missing labels are empty.
 
     Args:
-        values: what the column holds.
-        source: where it comes from, for messages.
+        values: values of the column.
+        source: origin of the rows, for messages.
         first_row: number of the first row, for messages.
-        column: its name, for messages.
+        column: name of the column, for messages.
 
     Raises:
         DataError: for a value that is neither text nor number.
@@ -150,11 +150,11 @@ def label_column(values: Iterable[Any], source: str, first_row: int, column: str
 
 
 def check_class_names(class_names: Sequence[str], source: str) -> None:
-    """Refuse class names that are equal or differ only in white space, which `predictions.tsv` could not tell apart.
+    """Reject class names that are equal or differ only in white space, which `predictions.tsv` could not tell apart.
 
     Args:
         class_names: names of the classes.
-        source: where they come from, for messages.
+        source: origin of the names, for messages.
 
     Raises:
         DataError: naming the two, or a name that holds half of a surrogate pair.
@@ -173,7 +173,7 @@ def check_class_names(class_names: Sequence[str], source: str) -> None:
 
 
 def report_similar(class_names: Sequence[str], source: str) -> None:
-    """Name class names that differ only in case or Unicode form: they count as two classes, and may be meant as one."""
+    """Report class names that differ only in case or Unicode form: they count as two classes, perhaps by mistake."""
     for one, other in _pairs(class_names, lambda name: unicodedata.normalize("NFKC", name).casefold()):
         say_once(
             f"{source} has the labels '{abbreviate(one)}' and '{abbreviate(other)}', which are nearly the same and "
@@ -207,7 +207,7 @@ def draw_per_class(table: Table, count: int, seed: int) -> Table:
     """
     assert table.labels is not None
     chosen: list[int] = []
-    groups = _shuffled_classes(table, seed)
+    groups = _shuffle_classes(table, seed)
     for name, places in groups.items():
         if len(places) < count:
             raise DataError(
@@ -225,14 +225,14 @@ def draw(table: Table, count: int, seed: int) -> Table:
     if table.labels is None:
         order = np.random.default_rng(seed).permutation(len(table))
         return table.take(sorted(int(place) for place in order[:count]))
-    # every row gets its rank within its class as a share of the class; the smallest shares are an even draw
-    groups = _shuffled_classes(table, seed).values()
+    # every row gets its rank within its class as a fraction of the class; the smallest fractions are a balanced sample
+    groups = _shuffle_classes(table, seed).values()
     ranked = sorted((((rank + 0.5) / len(places)), place) for places in groups for rank, place in enumerate(places))
     return table.take(sorted(place for _, place in ranked[:count]))
 
 
 def split_off(table: Table, fraction: float, seed: int) -> tuple[Table, Table]:
-    """Return (the rest, about `fraction` of the rows), stratified by label."""
+    """Split off about `fraction` of the rows, stratified by label; return (the rest, those rows)."""
     count = max(1, round(len(table) * fraction))
     held = set(draw(_with_places(table), count, seed).texts)
     kept = [place for place in range(len(table)) if str(place) not in held]
@@ -240,19 +240,19 @@ def split_off(table: Table, fraction: float, seed: int) -> tuple[Table, Table]:
 
 
 def split_fold(table: Table, folds: int, fold: int, seed: int) -> tuple[Table, Table]:
-    """Return (the rest, one of `folds` parts of nearly equal size), stratified by label.
+    """Split off one of `folds` parts of nearly equal size, stratified by label; return (the rest, that part).
 
     Raises:
         DataError: when a class has fewer rows than there are folds.
     """
-    groups = _shuffled_classes(table, seed)
+    groups = _shuffle_classes(table, seed)
     scarce = min(groups, key=lambda name: len(groups[name]))
     if len(groups[scarce]) < folds:
         raise DataError(
             f"data.folds={folds}, but class '{abbreviate(scarce)}' of {table.source} has "
-            f"{len(groups[scarce])} rows only. Set it to that or less"
+            f"{len(groups[scarce])} rows. Set data.folds to {len(groups[scarce])} or less"
         )
-    dealt = [place for places in groups.values() for place in places]  # class after class, as cards are dealt
+    dealt = [place for places in groups.values() for place in places]  # class after class, then dealt round robin
     held = set(dealt[fold::folds])
     return table.take([place for place in range(len(table)) if place not in held]), table.take(sorted(held))
 
@@ -262,7 +262,7 @@ def _with_places(table: Table) -> Table:
     return Table(tuple(str(place) for place in range(len(table))), table.labels, table.source, table.first_row)
 
 
-def _shuffled_classes(table: Table, seed: int) -> dict[str, list[int]]:
+def _shuffle_classes(table: Table, seed: int) -> dict[str, list[int]]:
     assert table.labels is not None
     groups: dict[str, list[int]] = {name: [] for name in classes(table.labels)}
     for place, label in enumerate(table.labels):

@@ -1,4 +1,4 @@
-"""Data sets of labelled texts: splits, seeded subsamples, class indices and loaders; a source only reads tables."""
+"""Base class of data sets that are read as tables: splits, seeded subsamples, class indices and loaders."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ Batch = tuple[Tensor, list[str], Tensor]
 
 
 class TextDataModule(HqlmDataModule):
-    """Base of data sets that are read as tables.
+    """Base class of data sets that are read as tables; a subclass only implements `read`.
 
     Args:
-        batch_size: rows a step.
-        seed: of draws and of a validation split that is cut from the training rows; the order in training follows
-            `seed_everything`.
-        samples_per_class: train on as many rows of each class; a smaller draw is part of a larger one.
-        limit_train: train on as many rows, drawn evenly over the classes.
-        limit_val: validate on as many rows.
-        limit_test: test and predict on as many rows.
-        val_fraction: share of the training rows cut off for validation where the source has no validation split.
-        folds: cross-validate: deal the training rows into as many parts, by seed and stratified, and test on one of
-            them in place of the test rows.
-        fold: number of that part, from 0.
+        batch_size: rows per step.
+        seed: seed of subsamples and of a validation split that is held out of the training rows; the training order
+            follows `seed_everything`.
+        samples_per_class: train on this many rows per class; smaller samples are nested in larger ones.
+        limit_train: train on at most this many rows, balanced over the classes.
+        limit_val: validate on at most this many rows.
+        limit_test: test and predict on at most this many rows.
+        val_fraction: fraction of the training rows held out for validation if the source has no validation split.
+        folds: cross-validate: split the training rows into this many folds, stratified and seeded, and test on one of
+            them instead of the test rows.
+        fold: index of the fold to test on, from 0.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class TextDataModule(HqlmDataModule):
         if not 0.0 < val_fraction < 1.0:
             raise ConfigError(f"data.val_fraction must lie between 0 and 1, given {val_fraction}")
         if samples_per_class is not None and limit_train is not None:
-            raise ConfigError("data.samples_per_class and data.limit_train exclude each other: give one of them")
+            raise ConfigError("data.samples_per_class and data.limit_train exclude each other. Set only one of them")
         if folds is not None and folds < 2:
             raise ConfigError(f"data.folds must be 2 or more, given {folds}")
         if not 0 <= fold < (folds or 1):
             raise ConfigError(
                 f"data.fold={fold} with data.folds={folds}: folds are counted from 0 and below data.folds"
             )
-        self.batch_size: int = to_plain(batch_size)  # torch takes no NumPy integer
+        self.batch_size: int = to_plain(batch_size)  # torch does not accept NumPy integers
         self.seed = seed
         self.samples_per_class = samples_per_class
         self.limits: dict[Split, int | None] = {
@@ -104,7 +104,7 @@ class TextDataModule(HqlmDataModule):
         lambda found, self, split: isinstance(found, Table) or (found is None and split != "train"),
     )
     def read(self, split: Split) -> Table | None:
-        """Return the rows of a split from the source; None where it has no validation split.
+        """Return the rows of a split from the source; None if it has no validation split.
 
         Raises:
             DataError: when the source is missing or broken.
@@ -120,7 +120,7 @@ class TextDataModule(HqlmDataModule):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes: those a model brought, else the training labels in order."""
+        """Names of the classes: those of the loaded model, else the training labels in order."""
         if self._class_names is None:
             self._class_names = self._classes_of_the_source
         return self._class_names
@@ -143,39 +143,39 @@ class TextDataModule(HqlmDataModule):
         return list(self._tables[split].numbers(self.class_names))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of shuffled training rows."""
+        """Return batches of shuffled training rows."""
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Batches of validation rows, in order."""
+        """Return batches of validation rows, in order."""
         return self._loader("val")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Batches of test rows, in order."""
+        """Return batches of test rows, in order."""
         return self._loader("test")
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """Batches of rows to predict, in order, with the labels that are known."""
+        """Return batches of rows to predict, in order, with the labels that are known."""
         return self._loader("predict")
 
     def _loader(self, split: Split, shuffle: bool = False) -> DataLoader[Batch]:
         table = self._tables[split]
         labels = table.known_numbers(self._class_names or ()) if split == "predict" else table.numbers(self.class_names)
         rows = _Rows(table.texts, torch.tensor(labels))
-        # a DistributedSampler reshuffles by seed and epoch, so that a resumed run sees the order it would have seen
-        # rows of an evaluation are dealt out to several processes; the model counts those once that fill the last round
+        # a DistributedSampler reshuffles by seed and epoch, so that a resumed run sees the order it would have seen;
+        # in evaluation the rows are dealt out to the processes; the model counts rows that pad the last round only once
         several = self.trainer is not None and self.trainer.world_size > 1
         sampler = self._sampler(rows, shuffle) if shuffle or several else None
-        # and a generator of its own: a loader draws a number each time it starts, and a resumed run starts one more
+        # its own generator: a loader draws a number each time it starts, and a resumed run starts one more
         own = torch.Generator()
-        size = min(self.batch_size, max(1, len(rows)))  # a larger one may be no index of this machine
+        size = min(self.batch_size, max(1, len(rows)))  # a larger one may exceed the index type of this machine
         return DataLoader(rows, batch_size=size, sampler=sampler, collate_fn=_whole, generator=own)
 
     def _sampler(self, rows: _Rows, shuffle: bool) -> DistributedSampler[Batch]:
         """Return the sampler that distributes the rows over processes.
 
         Raises:
-            ConfigError: for a training with fewer rows than processes, some of which would repeat those of others.
+            ConfigError: if there are fewer training rows than processes, so that some rows would be repeated.
         """
         trainer = self.trainer
         size, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
@@ -183,7 +183,7 @@ class TextDataModule(HqlmDataModule):
             raise ConfigError(
                 f"{size} processes cannot share {len(rows)} training rows. Set trainer.devices to {len(rows)} or less"
             )
-        seed = torch.initial_seed() % 2**32  # that of seed_everything, which governs the order; data.seed the draws
+        seed = torch.initial_seed() % 2**32  # seed_everything governs the order, data.seed the subsamples
         return DistributedSampler(rows, num_replicas=size, rank=rank, shuffle=shuffle, seed=seed)
 
     def _table(self, split: Split) -> Table:
@@ -205,12 +205,12 @@ class TextDataModule(HqlmDataModule):
         if len(set(table.labels or ())) < 2:
             raise DataError(
                 f"of {len(self._labelled)} rows of {table.source} {len(table)} are left to train on, all of one class. "
-                "Take more of them: data.limit_train, data.val_fraction"
+                "Raise data.limit_train or lower data.val_fraction"
             )
         if len(set(table.texts)) < 2:
             raise DataError(
-                f"all {len(table)} texts of {table.source} to train on are '{abbreviate(table.texts[0])}': they tell "
-                "no classes apart. Check data.text, or take other rows"
+                f"all {len(table)} texts of {table.source} to train on are '{abbreviate(table.texts[0])}': they do not "
+                "distinguish the classes. Check data.text, or take other rows"
             )
         return table
 
@@ -221,12 +221,12 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _cut(self) -> tuple[Table, Table]:
-        """Return training and validation rows; the latter are split off where the source has none."""
+        """Training and validation rows; the latter are held out of the training rows if the source has none."""
         table = self._dealt[0]
         if self._read("val") is not None:
             return table, replace(table, texts=(), labels=())
         rest, held = split_off(table, self.val_fraction, self.seed)
-        say_once(  # also by a comparison, which trains many times on the same rows
+        say_once(  # a comparison trains many times on the same rows
             f"{table.source}: no validation split; {len(held)} of {len(table)} training rows are held out for it "
             f"(val_fraction={self.val_fraction}, data.seed={self.seed}, stratified)"
         )
@@ -234,7 +234,7 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _dealt(self) -> tuple[Table, Table]:
-        """Return the rows to learn from and the test rows of the fold; all and None without cross-validation."""
+        """Training rows and test rows of the fold; all rows and None without cross-validation."""
         table = self._labelled
         if self.folds is None:
             return table, replace(table, texts=(), labels=())
@@ -242,7 +242,7 @@ class TextDataModule(HqlmDataModule):
 
     @cached_property
     def _labelled(self) -> Table:
-        """Return the training rows of the source after checking that they have two or more classes."""
+        """Training rows of the source, after checking that they have two or more classes."""
         table = self._read("train")
         assert table is not None
         labels = table.checked(labelled=True).labels or ()

@@ -1,7 +1,7 @@
 """Embeddings of frozen text encoders, computed once and kept on disk.
 
-One SQLite file for each encoder, named by the content of its weights and settings: SQLite's transactions make it safe
-for two processes that fill it at once and for a writer that is killed midway.
+Each encoder has one SQLite file, named by a hash of its weights and settings. SQLite's transactions make it safe for
+two processes to fill it at once and for a writer to be killed midway.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hqlm.errors import CacheError
 from hqlm.memory import check_fits
 from hqlm.notices import hides_bars, say_if_slow, say_once
 
-_BATCH = 64  # texts encoded at a time
+_BATCH = 64  # texts per encoder call
 _CHUNK = 1024  # texts between two writes to disk
 _BUSY_SECONDS = 120.0
 _Cut = tuple[bytes, int, int]  # digest of a text, its length, how much of it was read
@@ -38,16 +38,16 @@ class EmbeddingCache:
     """Embeddings by encoder and text.
 
     Args:
-        folder: where the files lie; None takes `hqlm.cache.cache_folder()`.
+        folder: folder of the files; None takes `hqlm.cache.cache_folder()`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (folder or cache_folder()) / "embeddings"
 
     def embed(self, encoder: TextModule, texts: Sequence[str]) -> Tensor:
-        """Return embeddings `(len(texts), dim)`, float32; only texts missing in the cache are encoded.
+        """Return embeddings `(len(texts), dim)`, float32; only texts that are not in the cache are encoded.
 
-        Texts that the encoder does not read to their end are counted in a message, be they encoded now or before.
+        A message counts the texts that the encoder truncates, whether they are encoded now or were before.
 
         Raises:
             CacheError: when the file is corrupt or cannot be written.
@@ -56,17 +56,17 @@ class EmbeddingCache:
         check_fits(
             3 * 4 * len(texts) * encoder.dim,
             f"embeddings of {len(texts):,} texts",
-            "Choose a text_encoder of a smaller dim, or fewer rows (data.limit_train)",
+            "Choose a text_encoder with a smaller dim, or fewer rows (data.limit_train)",
         )
         known: dict[str, np.ndarray] = {}
         path = self._path(encoder)
         with self._open(path) as database:
             known.update(_read(database, distinct, path))
             missing = [text for text in distinct if text not in known]
-            for chunk, vectors, lengths in _encoded(encoder, missing):
-                _write(database, chunk, vectors, _beyond(encoder, chunk, lengths), path)
+            for chunk, vectors, lengths in _encode_chunks(encoder, missing):
+                _write(database, chunk, vectors, _find_truncated(encoder, chunk, lengths), path)
                 known.update(zip(chunk, vectors, strict=True))
-            _tell_of_cut(database, texts)
+            _warn_stored_truncation(database, texts)
         if len({len(vector) for vector in known.values()}) > 1:
             raise _corrupt(path, "embeddings have different lengths")
         if not texts:
@@ -141,27 +141,27 @@ def _write(
         database.execute(f"PRAGMA user_version = {len(blobs[0])}")
 
 
-def _beyond(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -> list[_Cut]:
-    """Return the indices of texts that exceed the encoder's limit."""
+def _find_truncated(encoder: TextModule, texts: Sequence[str], lengths: Sequence[int]) -> list[_Cut]:
+    """Return digest, length and limit of the texts that exceed the encoder's limit."""
     limit = encoder.limit
     if limit is None:
         return []
     return [(_digest(text), length, limit) for text, length in zip(texts, lengths, strict=True) if length > limit]
 
 
-def _tell_of_cut(database: sqlite3.Connection, texts: Sequence[str]) -> None:
+def _warn_stored_truncation(database: sqlite3.Connection, texts: Sequence[str]) -> None:
     cut = {text: (length, seen) for text, length, seen in database.execute("SELECT text, length, seen FROM cut")}
-    _say_cut([cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else [], len(texts))
+    _warn_truncated([cut[digest] for digest in map(_digest, texts) if digest in cut] if cut else [], len(texts))
 
 
 def tell_of_cut(encoder: TextModule, texts: Sequence[str]) -> None:
     """Report how many texts an encoder would truncate, without encoding any."""
     limit = encoder.limit
     if limit is not None:
-        _say_cut([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))
+        _warn_truncated([(length, limit) for length in encoder.lengths(texts) if length > limit], len(texts))
 
 
-def _say_cut(found: Sequence[tuple[int, int]], n_texts: int) -> None:
+def _warn_truncated(found: Sequence[tuple[int, int]], n_texts: int) -> None:
     if found:
         longest, limit = max(found)
         say_once(
@@ -170,12 +170,12 @@ def _say_cut(found: Sequence[tuple[int, int]], n_texts: int) -> None:
         )
 
 
-def _encoded(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray, list[int]]]:
-    """Chunks of texts with embeddings and lengths, encoded in batches of similar length, with a progress bar."""
+def _encode_chunks(encoder: TextModule, texts: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray, list[int]]]:
+    """Yield chunks of texts with embeddings and lengths, encoded in batches of similar length, with a progress bar."""
     if not texts:
         return
     lengths = encoder.lengths(texts)
-    order = sorted(range(len(texts)), key=lambda place: -lengths[place])  # the slowest first: the bar only speeds up
+    order = sorted(range(len(texts)), key=lambda place: -lengths[place])  # slowest first: the bar speeds up
     with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=hides_bars()) as bar:
         for start in range(0, len(order), _CHUNK):
             places = order[start : start + _CHUNK]
@@ -193,4 +193,4 @@ def _digest(text: str) -> bytes:
 
 
 def _corrupt(path: Path, why: str) -> CacheError:
-    return CacheError(f"the embedding cache {path} is corrupt ({why}). Delete that file: embeddings are computed anew")
+    return CacheError(f"the embedding cache {path} is corrupt ({why}). Delete that file: embeddings are recomputed")

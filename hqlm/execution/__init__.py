@@ -1,4 +1,4 @@
-"""The one interface for shots and noise."""
+"""Execution settings: the one interface for shots and noise."""
 
 from hqlm.execution.execution import Execution, Gradient
 from hqlm.execution.noise import Noise

@@ -12,25 +12,25 @@ from hqlm.execution.presets import PRESETS
 from hqlm.plain import PlainFields
 from hqlm.registry import suggestion
 
-MOST_SHOTS: Final = 10**8  # their standard error is that of float32
+MOST_SHOTS: Final = 10**8  # their standard error matches float32 precision
 Gradient = Literal["auto", "adjoint", "parameter_shift", "spsa", "surrogate"]
 
 
 @dataclass(frozen=True)
 class Execution(PlainFields):
-    """Settings with which a backend runs a circuit.
+    """Settings for running a circuit on a backend.
 
     Args:
         shots: measurements of each row; None for exact expectation values.
         noise: probabilities of errors, or the name of a preset such as `ionq_forte`.
-        seed: of the measurements; None takes the seed of `seed_everything` in a model, 0 elsewhere.
-        gradient: `auto` takes `adjoint` where values are exact and the backend has it, else `parameter_shift`;
-            `spsa` perturbs all angles at once; `surrogate` takes the gradient of the exact, noise-free value (a bias).
+        seed: seed of the measurements; None takes the seed of `seed_everything` in a model, 0 elsewhere.
+        gradient: `auto` takes `adjoint` if values are exact and the backend supports it, else `parameter_shift`;
+            `spsa` perturbs all angles at once; `surrogate` takes the gradient of the exact, noise-free value (biased).
         spsa_step: size of the SPSA perturbation in radians.
         spsa_samples: number of SPSA perturbations averaged.
 
     Raises:
-        ConfigError: for values outside what is possible.
+        ConfigError: for values out of range.
     """
 
     shots: int | None = None

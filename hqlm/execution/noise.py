@@ -13,9 +13,9 @@ _GATE_CHANNELS = ("one_qubit", "two_qubit", "amplitude_damping", "phase_damping"
 
 @dataclass(frozen=True)
 class Noise(PlainFields):
-    """Probabilities, each from 0 to 1; after every gate the channels act in the order of the fields.
+    """Probabilities from 0 to 1; after every gate the channels act in the order of the fields.
 
-    Idle qubits, the preparation of a state and basis changes before a measurement are free of noise.
+    Idle qubits, state preparation and basis changes before a measurement are noise-free.
 
     Args:
         one_qubit: probability that a uniformly random non-identity Pauli follows a one-qubit gate.
@@ -37,7 +37,7 @@ class Noise(PlainFields):
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"noise.{name} is a probability and lies between 0 and 1, given {value}")
+                raise ConfigError(f"noise.{name} is a probability and must lie between 0 and 1, given {value}")
 
     @property
     def gate_channels(self) -> frozenset[str]:
@@ -46,5 +46,5 @@ class Noise(PlainFields):
 
 
 @lru_cache(maxsize=64)
-def _gate_channels(noise: Noise) -> frozenset[str]:  # asked for several times in every step
+def _gate_channels(noise: Noise) -> frozenset[str]:  # called several times in every step
     return frozenset(name for name in _GATE_CHANNELS if getattr(noise, name) > 0.0)

@@ -1,4 +1,4 @@
-"""Heads: from an embedding to the outputs of a task, quantum ones and the classical ones that they are held to."""
+"""Heads: from an embedding to the outputs of a task; quantum heads and their classical baselines."""
 
 from hqlm.heads.base import Head, HeadModule
 from hqlm.heads.kernel import KernelHead

@@ -1,4 +1,4 @@
-"""The slot of heads: from an embedding to the outputs that a task makes sense of."""
+"""Base class of heads: from an embedding to the outputs that a task interprets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hqlm.contracts import Contracted, returns
 from hqlm.layer import circuit_weights, circuits
 from hqlm.registry import Component
 
-Criterion = Callable[[Tensor, Tensor], Tensor]  # loss of outputs (batch, n_outputs) and their targets
+Criterion = Callable[[Tensor, Tensor], Tensor]  # (outputs (batch, n_outputs), targets) -> loss
 Rows = tuple[Tensor, Tensor]  # embeddings (rows, dim) and their targets
 
 
@@ -21,9 +21,9 @@ class HeadModule(nn.Module, Contracted, ABC):
     """A built head: `(batch, dim) -> (batch, n_outputs)`.
 
     Attributes:
-        is_trained: whether steps of an optimiser train it; the training of a head that is not ends after one epoch.
+        is_trained: whether optimiser steps train it; if not, training ends after one epoch.
         solves: whether `solve` sets it, before every validation and after every epoch.
-        smallest_batch: rows that a training step needs.
+        smallest_batch: smallest number of rows in a training step.
     """
 
     is_trained: bool = True
@@ -32,11 +32,11 @@ class HeadModule(nn.Module, Contracted, ABC):
 
     @returns("nothing")
     def fit(self, embeddings: Tensor, targets: Tensor) -> None:
-        """Set what is estimated, not trained, from all training rows, before the first step.
+        """Set the values that are estimated, not trained, from all training rows, before the first step.
 
         Args:
             embeddings: `(rows, dim)`.
-            targets: of the rows, as the task has them.
+            targets: targets of the rows in the task's format.
         """
 
     @abstractmethod
@@ -50,20 +50,20 @@ class HeadModule(nn.Module, Contracted, ABC):
         ),
     )
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
+        """Return outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
 
     def loss(self, embeddings: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
-        """Return what a training step minimises: by default the task's loss of the outputs.
+        """Return the loss of a training step: by default the task's loss of the outputs.
 
         Args:
             embeddings: `(batch, dim)`.
-            targets: of the batch, as the task has them.
-            criterion: the loss of the task.
+            targets: targets of the batch in the task's format.
+            criterion: loss of the task.
         """
         return criterion(self(embeddings), targets)
 
     def solve(self, train: Rows, val: Rows) -> None:
-        """Set what is solved in one step rather than trained.
+        """Set the values that are solved in one step rather than trained.
 
         Args:
             train: all training rows.
@@ -71,21 +71,21 @@ class HeadModule(nn.Module, Contracted, ABC):
         """
 
     def circuits(self) -> dict[str, Circuit]:
-        """The circuits that it runs, equal ones once, by the names of its modules."""
+        """Return the circuits that it runs, equal ones once, by the names of its modules."""
         return circuits(self)
 
     def circuit_weights(self) -> list[nn.Parameter]:
-        """The trainable parameters that are angles of circuits."""
+        """Return the trainable parameters that are circuit angles."""
         return circuit_weights(self)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable parameters: `quantum`, of circuits, and `classical`, all others."""
+        """Count the trainable parameters: `quantum`, of circuits, and `classical`, all others."""
         quantum = sum(weight.numel() for weight in self.circuit_weights())
         total = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return {"quantum": quantum, "classical": total - quantum}
 
     def size(self) -> tuple[int, str]:
-        """How large it is, and in units of what: by default the number of trainable parameters."""
+        """Return its size and the unit of it: by default the number of trainable parameters."""
         return sum(self.parameter_counts().values()), "trainable"
 
 
@@ -96,14 +96,14 @@ class Head(Component):
     @abstractmethod
     @returns("a HeadModule", lambda module, *_: isinstance(module, HeadModule))
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """The module for embeddings of `dim` values.
+        """Return the module for embeddings of `dim` values.
 
         Args:
-            dim: values of an embedding.
-            n_outputs: outputs of a row, such as one a class.
+            dim: length of an embedding.
+            n_outputs: number of outputs per row, such as one per class.
         """
 
     @property
     def resolved(self) -> Head:
-        """This head without the modules that its own option `ablate` names; itself where it has none."""
+        """This head without the modules that its option `ablate` names; itself if it has no such option."""
         return self

@@ -1,4 +1,4 @@
-"""The linear head: the first baseline of every other one."""
+"""The linear head: the first baseline of all others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hqlm.memory import check_parameters
 
 @dataclass(frozen=True)
 class LinearHead(Head):
-    """A linear layer on the embedding, through a bottleneck if wanted.
+    """A linear layer on the embedding, with an optional bottleneck.
 
     Args:
-        rank: width of a linear bottleneck without offsets before it; none by default.
+        rank: width of a linear bottleneck without bias before it; none by default.
 
     Raises:
         ConfigError: for a rank below 1.
@@ -28,10 +28,10 @@ class LinearHead(Head):
         check_rank(self.rank)
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """One layer, or two.
+        """Return one layer, or two with a bottleneck.
 
         Raises:
-            ConfigError: for more parameters than the memory holds.
+            ConfigError: if the parameters do not fit in memory.
         """
         return Layers(dim, self.rank, (), n_outputs)
 
@@ -40,13 +40,13 @@ class Layers(HeadModule):
     """`linear(relu(... linear(bottleneck(x))))`.
 
     Args:
-        dim: values of an embedding.
-        rank: width of the bottleneck, without ReLU and offsets; None for none.
+        dim: length of an embedding.
+        rank: width of the bottleneck, without ReLU and bias; None for none.
         hidden: widths of hidden layers, each followed by ReLU.
-        n_outputs: outputs of a row.
+        n_outputs: number of outputs per row.
 
     Raises:
-        ConfigError: for more parameters than the memory holds.
+        ConfigError: if the parameters do not fit in memory.
     """
 
     def __init__(self, dim: int, rank: int | None, hidden: tuple[int, ...], n_outputs: int) -> None:
@@ -64,13 +64,13 @@ class Layers(HeadModule):
         self.layers = nn.Sequential(*layers, nn.Linear(width, n_outputs))
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
+        """Return outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
         outputs: Tensor = self.layers(embeddings)
         return outputs
 
 
 def count_parameters(dim: int, rank: int | None, hidden: tuple[int, ...], n_outputs: int) -> int:
-    """Return the number of parameters of `Layers`; the bottleneck alone has no offsets."""
+    """Return the number of parameters of `Layers`; only the bottleneck has no bias."""
     count, width = (0, dim) if rank is None else (dim * rank, rank)
     for above in (*hidden, n_outputs):
         count += (width + 1) * above
@@ -79,10 +79,10 @@ def count_parameters(dim: int, rank: int | None, hidden: tuple[int, ...], n_outp
 
 
 def check_rank(rank: int | None) -> None:
-    """Refuse a width of a bottleneck that cannot be.
+    """Reject an invalid bottleneck width.
 
     Raises:
-        ConfigError: when it is below 1.
+        ConfigError: if it is below 1.
     """
     if rank is not None and rank < 1:
         raise ConfigError(f"head.rank must be 1 or more, or null for no bottleneck, given {rank}")

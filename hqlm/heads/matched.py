@@ -1,4 +1,4 @@
-"""The classical head whose number of trainable parameters is nearest to a given one."""
+"""A classical head whose number of trainable parameters is closest to a target."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Shape = tuple[int | None, tuple[int, ...]]  # width of the bottleneck, widths of
 
 @dataclass(frozen=True)
 class MatchedHead(Head):
-    """A classical head of about as many parameters as another one: with a bottleneck, a hidden layer, both or neither.
+    """A classical head of about the same size as another, with or without bottleneck and hidden layer.
 
     Args:
-        n_parameters: trainable parameters to match, such as those of a quantum head.
+        n_parameters: number of trainable parameters to match, such as that of a quantum head.
 
     Raises:
         ConfigError: for a number below 1.
@@ -30,15 +30,15 @@ class MatchedHead(Head):
             raise ConfigError(f"head.n_parameters must be 1 or more, given {self.n_parameters}")
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """The layers of the nearest shape."""
+        """Return the layers of the closest shape."""
         rank, hidden = self.shape(dim, n_outputs)
         return Layers(dim, rank, hidden, n_outputs)
 
     def shape(self, dim: int, n_outputs: int) -> Shape:
-        """Return the width of the bottleneck and those of the hidden layers that come nearest.
+        """Return the widths of the bottleneck and the hidden layers that come closest.
 
-        Searched are heads with at most one hidden layer behind a bottleneck of any rank below `dim`, or none. Of two
-        that are as near the one without a bottleneck is taken, then the one of higher rank, then the narrower one.
+        The search covers heads with at most one hidden layer behind a bottleneck of any rank below `dim`, or none. Ties
+        go to the head without a bottleneck, then to the higher rank, then to the narrower hidden layer.
         """
 
         def order(shape: Shape) -> tuple[int, int, tuple[int, ...]]:
@@ -50,7 +50,7 @@ class MatchedHead(Head):
 
 
 def _near(count: int, dim: int, n_outputs: int) -> Iterator[Shape]:
-    """Yield for each rank the head without hidden layer, and the two hidden widths around the wanted count."""
+    """For each rank, yield the head without a hidden layer and the two widths that bracket the target."""
     for rank in (None, *range(1, dim)):
         empty = count_parameters(dim, rank, (0,), n_outputs)
         a_unit = count_parameters(dim, rank, (1,), n_outputs) - empty

@@ -1,4 +1,4 @@
-"""The multilayer perceptron as a head."""
+"""A multilayer perceptron as a head."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hqlm.heads.linear import Layers, check_rank
 
 @dataclass(frozen=True)
 class MLPHead(Head):
-    """Hidden layers with ReLU, then a linear layer; through a bottleneck if wanted.
+    """Hidden layers with ReLU, then a linear layer, with an optional bottleneck.
 
     Args:
         hidden: widths of the hidden layers.
-        rank: width of a linear bottleneck before them, without ReLU and offsets; none by default.
+        rank: width of a linear bottleneck before them, without ReLU and bias; none by default.
 
     Raises:
         ConfigError: for a width below 1.
@@ -30,9 +30,9 @@ class MLPHead(Head):
         check_rank(self.rank)
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """The layers.
+        """Return the layers.
 
         Raises:
-            ConfigError: for more parameters than the memory holds.
+            ConfigError: if the parameters do not fit in memory.
         """
         return Layers(dim, self.rank, self.hidden, n_outputs)

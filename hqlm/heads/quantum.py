@@ -32,14 +32,14 @@ class QuantumHead(Head):
         ansatz: trainable circuit of the second module.
         backend: quantum SDK or engine that runs the second module.
         execution: shots, noise, seed and gradient rule of the second module.
-        readout: measured qubits of the second module: a number (the first ones), `all`, or `auto` (1 for two
-            outputs, else one an output while there are qubits).
-        skip: let the linear layer read the features beside the readout.
+        readout: measured qubits of the second module: a number (the first ones), `all`, or `auto` (1 for two outputs,
+            else one per output as far as there are qubits).
+        skip: let the linear layer read the features in addition to the readout.
         ablate: modules to remove: feature_encoder, reuploading, long_range, entanglement, main_circuit, offset,
             second_module, quantum.
 
     Raises:
-        ConfigError: for a readout that is none of these, or a word of `ablate` that is unknown or changes nothing.
+        ConfigError: for an invalid readout, or an ablation that is unknown or has no effect.
     """
 
     feature_encoder: FeatureEncoder = QuantumFeatureEncoder()
@@ -61,25 +61,25 @@ class QuantumHead(Head):
         """This head without the modules that `ablate` names.
 
         Raises:
-            ConfigError: for a word that is unknown or changes nothing.
+            ConfigError: for an ablation that is unknown or has no effect.
         """
         return remove_modules(replace(self, ablate=()), self.ablate) if self.ablate else self
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """Feature encoder, quantum layer and linear layer, as far as they are not ablated.
+        """Return feature encoder, quantum layer and linear layer, except those that are ablated.
 
         Raises:
-            ConfigError: when more qubits are read than there are.
-            UnsupportedExecution: when the backend cannot run the circuit in this way.
+            ConfigError: if more qubits are read than there are.
+            UnsupportedExecution: if the backend cannot run the circuit with this execution.
         """
         whole = self.resolved
         return _QuantumModule(whole, dim, n_outputs) if isinstance(whole, QuantumHead) else whole.build(dim, n_outputs)
 
     def circuit(self, n_outputs: int) -> Circuit | None:
-        """The circuit of the second module; None where there is none.
+        """Return the circuit of the second module; None if there is none.
 
         Raises:
-            ConfigError: when more qubits are read than there are.
+            ConfigError: if more qubits are read than there are.
         """
         if self.reuploading is None:
             return None
@@ -92,23 +92,23 @@ class QuantumHead(Head):
         elif 1 <= self.readout <= n_qubits:
             n_read = self.readout
         else:
-            raise ConfigError(f"head.readout={self.readout}: the second module has {n_qubits} qubits to read")
+            raise ConfigError(f"head.readout={self.readout}: the second module has only {n_qubits} qubits")
         observables = [PauliString.z(wire, n_qubits) for wire in range(n_read)]
         return self.reuploading.circuit(n_features, n_groups, self.ansatz, observables)
 
     @property
     def reads_features(self) -> bool:
-        """Whether anything reads the features, so that a feature encoder is built."""
+        """Whether anything reads the features, so that a feature encoder is needed."""
         return self.reuploading is None or self.reuploading.uploads or self.skip
 
     @property
     def structure(self) -> object:
-        """Equal for two heads that compute the same."""
+        """A value that is equal for heads that compute the same."""
         features = self.feature_encoder.structure if self.reads_features else None
         return features, self.circuit(2), self.skip and self.reuploading is not None
 
     def ablated(self, word: str) -> Head:
-        """A linear layer for `quantum`, none of the circuit for `second_module`; other words go to its recipes."""
+        """Use a linear layer for `quantum`, no circuit for `second_module`; pass others on to nested recipes."""
         if word == "quantum":
             return LinearHead()
         return replace(self, reuploading=None) if word == "second_module" else super().ablated(word)  # type: ignore[return-value]
@@ -133,11 +133,11 @@ class _QuantumModule(HeadModule):
             self.features.fit(embeddings)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
+        """Return outputs `(batch, n_outputs)` of embeddings `(batch, dim)`."""
         features = embeddings if self.features is None else self._features(self.features, embeddings)
         if self.quantum is None:
             return self._outputs(features)
-        # a circuit without upload still has a row of readout for every text
+        # a circuit without upload still needs a readout row for every text
         readout = self.quantum(features if self.quantum.circuit.n_inputs else features[:, :0])
         return self._outputs(torch.cat((readout, features), dim=1) if self.recipe.skip else readout)
 

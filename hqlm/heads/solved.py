@@ -1,4 +1,4 @@
-"""Heads that scikit-learn solves in one step on all training rows, kept as tensors."""
+"""Heads that scikit-learn solves in one step on all training rows, stored as tensors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hqlm.heads.base import Head, HeadModule, Rows
 from hqlm.kernels.quantum_kernel import EXACT_DISTANCE
 from hqlm.kernels.support_vectors import SupportVectorMachine, best_temperature
 
-_STEPS = 5_000  # of logistic regression at most
+_STEPS = 5_000  # largest number of steps of logistic regression
 
 
 class SolvedModule(HeadModule):
-    """A head whose scores are solved for a strength of regularisation C, chosen on the validation rows.
+    """A head that is solved for a regularisation strength C, which is chosen on the validation rows.
 
-    Scores become outputs by one temperature, fitted on the validation rows, which changes no prediction. All is in
-    float64, in buffers that checkpoints keep.
+    Scores become outputs by one temperature, fitted on the validation rows, which changes no prediction. Everything is
+    in float64, in buffers that checkpoints store.
 
     Args:
         strengths: values of C to choose from.
@@ -43,43 +43,43 @@ class SolvedModule(HeadModule):
 
     @abstractmethod
     def solve_for(self, train: Rows, strength: float, weights: Tensor | None = None) -> None:
-        """Solve on training rows; every class has one.
+        """Solve on training rows; every class has at least one.
 
         Args:
-            train: the rows.
-            strength: C.
-            weights: of the rows `(rows,)`; None for equal ones.
+            train: training rows.
+            strength: value of C.
+            weights: weights of the rows `(rows,)`; None for equal weights.
         """
 
     @abstractmethod
     def scores(self, embeddings: Tensor) -> Tensor:
-        """Scores `(batch, n_outputs)` of embeddings `(batch, dim)`, float64; the largest is the prediction."""
+        """Return scores `(batch, n_outputs)` of embeddings `(batch, dim)`, float64; the largest is the prediction."""
 
     def calibrate(self, scores: Tensor, targets: Tensor) -> None:
-        """Choose the temperature that makes the targets most probable, of rows that the head was not solved on."""
+        """Choose the temperature that makes the targets most probable, on rows that the head was not solved on."""
         self.temperature = torch.full_like(self.temperature, best_temperature(scores, targets))
 
     def settle(self, train: Rows, strength: float, weights: Tensor | None = None) -> None:
-        """Solve with a strength and keep it; the temperature is 1 again.
+        """Solve with a strength and keep the solution; reset the temperature to 1.
 
         Raises:
-            DataError: when a class has no row.
+            DataError: if a class has no row.
         """
         missing = set(range(self.n_outputs)) - set(train[1].tolist())
         if missing:
             raise DataError(
-                f"there are {self.n_outputs} classes, but no training row of class number {min(missing)}: a head that "
-                "is solved in one step needs rows of each. Raise data.limit_train or data.samples_per_class"
+                f"there are {self.n_outputs} classes, but no training row of class number {min(missing)}. A head that "
+                "is solved in one step needs rows of each: raise data.limit_train or data.samples_per_class"
             )
         self.solve_for(train, strength, weights)
         self.strength = torch.full_like(self.strength, strength)
         self.temperature = torch.ones_like(self.temperature)
 
     def solve(self, train: Rows, val: Rows) -> None:
-        """Keep the strength with the best accuracy on `val`, of equal ones the first, and calibrate there.
+        """Keep the strength with the best accuracy on `val`, the first of equal ones, and calibrate there.
 
         Raises:
-            DataError: when a class has no training row.
+            DataError: if a class has no training row.
         """
         best, chosen = -1, self.strengths[0]
         for strength in self.strengths if len(self.strengths) > 1 else ():
@@ -92,13 +92,13 @@ class SolvedModule(HeadModule):
         self.calibrate(self.scores(val[0]), val[1])
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Scores over temperature `(batch, n_outputs)`, without a gradient.
+        """Return scores over temperature `(batch, n_outputs)`, without a gradient.
 
         Raises:
             ConfigError: before the first fit.
         """
         if not float(self.strength):
-            raise ConfigError("this head is solved by a fit, and there was none yet: it has nothing to predict with")
+            raise ConfigError("this head is solved by a fit and was not fitted yet. Fit the model first")
         with torch.no_grad():
             return (self.scores(embeddings) / self.temperature).to(embeddings)
 
@@ -108,7 +108,7 @@ class LogisticRegressionHead(Head):
     """Logistic regression of scikit-learn, solved in one step: a linear layer under an L2 penalty of 1/C.
 
     Args:
-        C: inverse strength of regularisation, or several, of which the best on the validation rows is chosen.
+        C: inverse regularisation strength, or several values, of which the best on the validation rows is chosen.
 
     Raises:
         ConfigError: for a C that is not above 0.
@@ -120,7 +120,7 @@ class LogisticRegressionHead(Head):
         strengths("LogisticRegressionHead", self.C)
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """A linear layer of zeros, until it is solved."""
+        """Return a linear layer of zeros, which `solve` replaces."""
         return _LogisticRegression(dim, n_outputs, strengths("LogisticRegressionHead", self.C))
 
 
@@ -139,7 +139,7 @@ class _LogisticRegression(SolvedModule):
         model = LogisticRegression(C=strength, max_iter=_STEPS)
         model.fit(train[0].double().cpu().numpy(), train[1].cpu().numpy(), None if weights is None else weights.numpy())
         weight, bias = (torch.from_numpy(each).to(self.weight) for each in (model.coef_, model.intercept_))
-        if self.n_outputs == 2:  # scikit-learn has the score of the second class alone
+        if self.n_outputs == 2:  # scikit-learn only returns the score of the second class
             weight, bias = (torch.cat((-each, each)) / 2.0 for each in (weight, bias))
         self.weight, self.bias = weight.contiguous(), bias
 
@@ -147,10 +147,10 @@ class _LogisticRegression(SolvedModule):
         return nn.functional.linear(embeddings.double(), self.weight, self.bias)
 
     def calibrate(self, scores: Tensor, targets: Tensor) -> None:
-        """Leave the temperature at 1: the scores are logarithms of probabilities by themselves."""
+        """Keep the temperature at 1: the scores are already logarithms of probabilities."""
 
     def size(self) -> tuple[int, str]:
-        """Weights: one set for two classes, else one a class."""
+        """Return the number of weights: one set for two classes, else one per class."""
         sets = 1 if self.n_outputs == 2 else self.n_outputs
         return sets * (self.weight.shape[1] + 1), "weights"
 
@@ -160,7 +160,7 @@ class RBFSVMHead(Head):
     """A support-vector machine of scikit-learn with the kernel `exp(-gamma |x - y|^2)`, gamma = 1 / (dim variance).
 
     Args:
-        C: inverse strength of regularisation, or several, of which the best on the validation rows is chosen.
+        C: inverse regularisation strength, or several values, of which the best on the validation rows is chosen.
 
     Raises:
         ConfigError: for a C that is not above 0.
@@ -172,7 +172,7 @@ class RBFSVMHead(Head):
         strengths("RBFSVMHead", self.C)
 
     def build(self, dim: int, n_outputs: int) -> HeadModule:
-        """An empty machine, until it is solved."""
+        """Return an unsolved machine."""
         return _RBFSVM(dim, n_outputs, strengths("RBFSVMHead", self.C))
 
 
@@ -195,7 +195,7 @@ class _RBFSVM(SolvedModule):
         return scores
 
     def size(self) -> tuple[int, str]:
-        """The support vectors that it keeps."""
+        """Return the number of support vectors."""
         return len(self.machine.vectors), "support vectors"
 
 
@@ -207,7 +207,7 @@ def strengths(head: str, given: float | Sequence[float]) -> tuple[float, ...]:
         given: one number, or several.
 
     Raises:
-        ConfigError: for none, or one that is not above 0.
+        ConfigError: for an empty list, or a value that is not above 0.
     """
     values = tuple(given) if isinstance(given, Sequence) else (given,)
     if not values or not all(0.0 < value < math.inf for value in values):

@@ -1,4 +1,4 @@
-"""Quantum kernels: feature maps, Gram matrices, their alignment with labels, and the machine that reads them."""
+"""Quantum kernels: feature maps, Gram matrices, kernel-target alignment, and the support-vector machine."""
 
 from hqlm.kernels.alignment import align, alignment
 from hqlm.kernels.feature_maps import FEATURE_MAPS, AmplitudeMap, FeatureMap, UploadMap, ZZFeatureMap

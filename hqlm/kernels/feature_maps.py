@@ -1,4 +1,4 @@
-"""The slot of feature maps: from a vector x to a state |phi(x)>, which is what a quantum kernel compares."""
+"""Base class of feature maps: from a vector x to a state |phi(x)>, which a quantum kernel compares."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class FeatureMap(Component):
     @abstractmethod
     @returns("a Circuit", lambda circuit, *_: isinstance(circuit, Circuit))
     def circuit(self, dim: int) -> Circuit:
-        """U, without observables, for vectors of `dim` values.
+        """Return U, without observables, for vectors of `dim` values.
 
         Raises:
-            ConfigError: for a `dim` that it cannot take.
+            ConfigError: for an unsupported `dim`.
         """
 
     @returns("a tensor (rows, n_inputs) or None", lambda found, self, x: found is None or _has_rows(found, x))
     def inputs(self, x: Tensor) -> Tensor | None:
-        """What the circuit reads of vectors `(rows, dim)`, in radians before its scale; None for nothing."""
+        """Return the circuit inputs of vectors `(rows, dim)`, in radians before the circuit's scale; None for none."""
         return x
 
     @returns("a tensor (rows, 2**n_qubits) or None", lambda found, self, x: found is None or _has_rows(found, x))
     def states(self, x: Tensor) -> Tensor | None:
-        """Initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
+        """Return initial states `(rows, 2**n_qubits)` of vectors `(rows, dim)`; None for all qubits in 0."""
         return None
 
 
@@ -60,13 +60,13 @@ FEATURE_MAPS: Final[Registry[FeatureMap]] = Registry(FeatureMap, "feature map") 
 
 @dataclass(frozen=True)
 class AmplitudeMap(FeatureMap):
-    """`(x, offset, 0, ...) / sqrt(|x|^2 + offset^2)` as the amplitudes of the fewest qubits that hold them.
+    """`(x, offset, 0, ...) / sqrt(|x|^2 + offset^2)` as the amplitudes of as few qubits as possible.
 
     Its fidelity kernel is `(x.y + offset^2)^2 / ((|x|^2 + offset^2) (|y|^2 + offset^2))`, a normalised polynomial
-    kernel of degree 2. Simulators alone start from given amplitudes.
+    kernel of degree 2. Only simulators can start from given amplitudes.
 
     Args:
-        offset: amplitude beside the vector, in its units; 0 leaves the length of the vector out.
+        offset: amplitude beside the vector, in its units; with 0, the norm of the vector is lost.
     """
 
     offset: float = 1.0
@@ -76,15 +76,15 @@ class AmplitudeMap(FeatureMap):
             raise ConfigError(f"AmplitudeMap: offset must be 0 or more, given {self.offset}")
 
     def circuit(self, dim: int) -> Circuit:
-        """No gates."""
+        """Return a circuit without gates."""
         return Circuit(max(1, math.ceil(math.log2(dim + (self.offset > 0.0)))), (), ())
 
     def inputs(self, x: Tensor) -> Tensor | None:
-        """None: nothing is uploaded."""
+        """Return None: nothing is uploaded."""
         return None
 
     def states(self, x: Tensor) -> Tensor:
-        """Real amplitudes.
+        """Return real amplitudes.
 
         Raises:
             DataError: for a vector of zeros without an offset.
@@ -96,21 +96,21 @@ class AmplitudeMap(FeatureMap):
         norms = torch.linalg.vector_norm(amplitudes, dim=1, keepdim=True)
         if not bool((norms > 0.0).all()):
             row = int((norms[:, 0] == 0.0).nonzero()[0, 0])
-            raise DataError(f"row {row} is a vector of zeros, which no state holds. Set an offset above 0")
+            raise DataError(f"row {row} is a zero vector, which has no quantum state. Set an offset above 0")
         states: Tensor = amplitudes / norms
         return states
 
     def ablated(self, word: str) -> FeatureMap:
-        """No offset for `offset`."""
+        """Remove the offset for `offset`."""
         return replace(self, offset=0.0) if word == "offset" else self
 
 
 @dataclass(frozen=True)
 class UploadMap(FeatureMap):
-    """One qubit a value, in the circuit that a re-uploading scheme and an ansatz make.
+    """One qubit per value, in the circuit that a re-uploading scheme and an ansatz build.
 
     Args:
-        reuploading: how often values enter, and with which scale.
+        reuploading: how often values enter, and at which scale.
         ansatz: gates between the uploads; its weights can be trained by alignment.
     """
 
@@ -122,18 +122,18 @@ class UploadMap(FeatureMap):
             raise ConfigError("UploadMap: the scale of a feature map is fixed. Set reuploading.trainable_scale=false")
 
     def circuit(self, dim: int) -> Circuit:
-        """The scheme's circuit on `dim` qubits."""
+        """Return the scheme's circuit on `dim` qubits."""
         return self.reuploading.circuit(dim, 1, self.ansatz, ())
 
 
 @dataclass(frozen=True)
 class ZZFeatureMap(FeatureMap):
-    """One qubit a value: (H, phases 2 x_i, phases 2 (pi - x_i)(pi - x_j) on pairs) times `n_layers`.
+    """One qubit per value: (H, phases 2 x_i, phases 2 (pi - x_i)(pi - x_j) on pairs) times `n_layers`.
 
     Source: Havlicek et al. (2019), Supervised learning with quantum-enhanced feature spaces, arXiv:1804.11326.
 
     Args:
-        n_layers: repetitions.
+        n_layers: number of repetitions.
         pairs: `all` pairs of qubits, `neighbours` only or `none`.
     """
 
@@ -145,7 +145,7 @@ class ZZFeatureMap(FeatureMap):
             raise ConfigError(f"ZZFeatureMap: n_layers must be 1 or more, given {self.n_layers}")
 
     def circuit(self, dim: int) -> Circuit:
-        """Phases as RZ, which differ by a global phase only."""
+        """Return the circuit with phases as RZ, which differ only by a global phase."""
         check_qubits(dim)
         n_pairs = {"all": dim * (dim - 1) // 2, "neighbours": dim - 1, "none": 0}[self.pairs]
         check_gates((2 * dim + 3 * n_pairs) * self.n_layers, "feature_map.n_layers or the number of features")
@@ -157,13 +157,13 @@ class ZZFeatureMap(FeatureMap):
         return Circuit(dim, tuple(layer) * self.n_layers, ())
 
     def inputs(self, x: Tensor) -> Tensor:
-        """`(x, (pi - x_i)(pi - x_j) of every pair)`."""
+        """Return `(x, (pi - x_i)(pi - x_j) of every pair)`."""
         pairs = self._pairs(x.shape[1])
         first, second = x[:, [i for i, _ in pairs]], x[:, [j for _, j in pairs]]
         return torch.cat((x, (math.pi - first) * (math.pi - second)), dim=1)
 
     def ablated(self, word: str) -> FeatureMap:
-        """No pairs for `entanglement`, neighbours alone for `long_range`."""
+        """Remove all pairs for `entanglement`, keep only neighbours for `long_range`."""
         if word == "entanglement":
             return replace(self, pairs="none")
         return replace(self, pairs="neighbours") if word == "long_range" and self.pairs == "all" else self

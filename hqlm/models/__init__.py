@@ -1,4 +1,4 @@
-"""Models that the command line can name."""
+"""Models that can be chosen on the command line."""
 
 from hqlm.models.base import HqlmModule
 from hqlm.models.embedding import EmbeddingModel

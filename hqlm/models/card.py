@@ -1,4 +1,4 @@
-"""The model card of a saved model: what it is made of, what was measured, and how to make it again."""
+"""The model card of a saved model: its components, its results, and how to train it again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SLOTS: Final = ("text_encoder", "head", "feature_encoder", "feature_map", "reuploading", "ansatz", "backend")
 
-Titles = Mapping[str, tuple[str, str]]  # of metrics: the name on the hub, and the title
+Titles = Mapping[str, tuple[str, str]]  # metric: (name on the hub, title)
 
 _TEMPLATE: Final = """---
 {front}
@@ -51,15 +51,15 @@ The file `config.json` has all of their options.
 
 
 def model_card(model: TextModel, name: str, options: Mapping[str, Any]) -> str:
-    """Markdown with YAML front matter, in the hub's format.
+    """Return Markdown with YAML front matter, in the hub's format.
 
     Args:
-        model: the trained model; what was measured is read from its `run_folder`.
-        name: what the model is called.
+        model: trained model; results are read from its `run_folder`.
+        name: name of the model.
         options: its settings as primitives.
     """
     counts = model.parameter_counts()
-    rows = list(_measured(model))
+    rows = list(_read_results(model))
     titles = model.task.metric_titles
     recipes = {**options, **(options["head"].get("init_args") or {})}
     config = _text(model.run_folder, "config.yaml")
@@ -76,12 +76,12 @@ def model_card(model: TextModel, name: str, options: Mapping[str, Any]) -> str:
         classes=", ".join(f"`{each}`" for each in model.class_names),
         parts="\n".join(f"| {slot} | {_component(recipes[slot])} |" for slot in _SLOTS if recipes.get(slot)),
         measured=_table(rows, titles),
-        made=_made(model.run_folder, config),
+        made=_describe_training(model.run_folder, config),
     )
 
 
-def _measured(model: TextModel) -> Iterator[tuple[str, str, float]]:
-    """(split, metric, value) of a checkpoint: when it was chosen, and in the last test with the settings of its run."""
+def _read_results(model: TextModel) -> Iterator[tuple[str, str, float]]:
+    """Yield (split, metric, value) of a checkpoint: from its validation, and its last test with the run's settings."""
     run, checkpoint, score = model.run_folder, model.checkpoint, model.score.replace("/", "_")
     if run is None or checkpoint is None:
         return
@@ -98,7 +98,7 @@ def _measured(model: TextModel) -> Iterator[tuple[str, str, float]]:
 
 
 def _settings(config: str) -> dict[str, Any]:
-    """What a test must share with its training run: data, model but for what the fit itself wrote there, checkpoint."""
+    """Return the settings that a test must share with its training run: data, model as configured, checkpoint."""
     found = yaml.safe_load(config) or {}
     options = (found.get("model") or {}).get("init_args") or {}
     for learned in ("class_names", "embedding_dim"):
@@ -150,7 +150,7 @@ def _table(rows: list[tuple[str, str, float]], titles: Titles) -> str:
     return "\n".join(["| split | metric | value |", "| --- | --- | --- |", *lines])
 
 
-def _made(run: Path | None, config: str) -> str:
+def _describe_training(run: Path | None, config: str) -> str:
     if run is None or not config:
         return ""
     summary = json.loads(_text(run, "summary.json") or "{}")
@@ -167,6 +167,6 @@ def _made(run: Path | None, config: str) -> str:
 
 
 def _text(folder: Path | None, name: str) -> str:
-    """What a file of a run says; nothing where there is none."""
+    """Return the text of a file of a run; empty if there is none."""
     path = None if folder is None else folder / name
     return path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""

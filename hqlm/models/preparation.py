@@ -1,4 +1,4 @@
-"""The model that callbacks see: built, and set from the training data, before the first of them is set up."""
+"""Builds the model and initialises it from the training data before any callback is set up."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, Sto
 from hqlm.errors import ConfigError
 
 _REFUSED: Final[dict[type[Callback], str]] = {
-    BatchSizeFinder: "it changes data.batch_size after the schedule and config.yaml are made. Set data.batch_size",
-    LearningRateFinder: "it changes model.optimizer.lr after config.yaml is made. Set model.optimizer.lr, or compare "
-    "rates with hqlm study",
+    BatchSizeFinder: "it changes data.batch_size after the schedule and config.yaml are created. Set data.batch_size",
+    LearningRateFinder: "it changes model.optimizer.lr after config.yaml is created. Set model.optimizer.lr, or "
+    "compare rates with hqlm study",
     StochasticWeightAveraging: "it averages after the last checkpoint is written, so the average is lost. Use "
     "EMAWeightAveraging",
 }
 
 
 def check_callbacks(callbacks: Iterable[type]) -> None:
-    """Refuse classes of callbacks whose effect no configuration or checkpoint would hold.
+    """Reject callback classes whose effect no configuration or checkpoint would store.
 
     Raises:
-        ConfigError: naming the first of them, and what to do instead.
+        ConfigError: with the first of them, and an alternative.
     """
     for callback in callbacks:
         for refused, reason in _REFUSED.items():
             if issubclass(callback, refused):
-                raise ConfigError(f"trainer.callbacks: {callback.__name__} is not possible: {reason}")
+                raise ConfigError(f"trainer.callbacks: {callback.__name__} is not supported: {reason}")
 
 
 class Preparation(Callback):
@@ -44,4 +44,4 @@ class Preparation(Callback):
         pl_module.setup(stage)
         with trainer.precision_plugin.module_init_context():
             pl_module.configure_model()
-        pl_module.initialize()  # type: ignore[operator]  # also what a checkpoint replaces later
+        pl_module.initialize()  # type: ignore[operator]  # a checkpoint may replace the values later

@@ -1,7 +1,7 @@
-"""Trained models as folders in the layout of the Hugging Face hub: weights in safetensors, configuration, model card.
+"""Trained models as folders in the layout of the Hugging Face hub: safetensors weights, configuration, model card.
 
 `huggingface_hub.PyTorchModelHubMixin` is not used: it keeps a second store of hyperparameters beside Lightning's, loads
-weights that do not fit without a word, falls back to pickle, and writes one file after another in place.
+mismatched weights silently, falls back to pickle, and writes the files one after another in place.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ WEIGHTS: Final = "model.safetensors"
 CONFIG: Final = "config.json"
 CARD: Final = "README.md"
 BODY: Final = "body"
-_HERE: Final = "{folder}"  # stands for the folder itself in what its configuration says of files
+_HERE: Final = "{folder}"  # placeholder for the folder in paths of its configuration
 _MODEL_TYPE: Final = "hqlm"
 _PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".py")
 
 
 def write_pretrained(model: TextModel, folder: Path) -> None:
-    """Write a trained model into a folder, whole or not at all.
+    """Write a trained model into a folder atomically.
 
     Raises:
-        ConfigError: for a model that was never trained.
-        CheckpointError: for a folder that holds anything else or is the working directory, or a text encoder that
-            cannot be saved safely.
+        ConfigError: for an untrained model.
+        CheckpointError: for a folder with other content or the working directory, or a text encoder that cannot be
+            saved safely.
     """
     from safetensors.torch import save_file
 
@@ -48,22 +48,22 @@ def write_pretrained(model: TextModel, folder: Path) -> None:
     checkpoint: dict[str, Any] = {"state_dict": model.state_dict()}
     model.on_save_checkpoint(checkpoint)
     if checkpoint["text_encoder_key"] is None:
-        raise ConfigError("save_pretrained writes a trained model, and this one was never trained")
+        raise ConfigError("save_pretrained needs a trained model, and this one was never trained. Fit it first")
     if Path.cwd().is_relative_to(folder):
         raise CheckpointError(
-            f"{folder} is the working directory or contains it, and a saved model replaces its folder. Give a new one"
+            f"{folder} is the working directory or contains it, and a saved model replaces its folder. Choose a new one"
         )
     others = {path.name for path in folder.iterdir()} - {WEIGHTS, CONFIG, CARD, BODY} if folder.is_dir() else set()
     if others or folder.is_file():
         raise CheckpointError(
-            f"{folder} holds something else ({list_names(sorted(others)) or 'it is a file'}): a saved model replaces "
-            "what is in its folder. Give a new one"
+            f"{folder} holds something else ({list_names(sorted(others)) or 'it is a file'}), and a saved model "
+            "replaces the content of its folder. Choose a new folder"
         )
     options, tensors = _options(model), checkpoint["state_dict"]
     config = {"text_encoder_key": checkpoint["text_encoder_key"]}
     with atomic_folder(folder) as part:
         body = model.shipped_text_encoder()
-        if body is not None:  # a body that was trained with the head is frozen from here on
+        if body is not None:  # a text encoder that was trained with the head is frozen from here on
             model.save_body(part / BODY)
             _check_body(part / BODY)
             config["text_encoder_key"] = body.at(part / BODY).build().content_key
@@ -83,10 +83,10 @@ def write_pretrained(model: TextModel, folder: Path) -> None:
 
 
 def read_pretrained(folder: Path) -> dict[str, Any]:
-    """Return what `write_pretrained` wrote as a checkpoint; nothing in the folder is run or imported.
+    """Return the content of a folder of `write_pretrained` as a checkpoint; nothing in it is run or imported.
 
     Raises:
-        CheckpointError: when a file is missing, corrupt or not of hqlm.
+        CheckpointError: if a file is missing, corrupt or not from hqlm.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -96,17 +96,16 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} has no {WEIGHTS}")
     if _sha256(folder / WEIGHTS) != config["weights_sha256"]:
         raise CheckpointError(
-            f"{folder / WEIGHTS} is not the file that {CONFIG} belongs to: its SHA-256 differs. Copy or download both "
-            "again"
+            f"{folder / WEIGHTS} does not belong to {CONFIG}: its SHA-256 differs. Copy or download both again"
         )
     if (folder / BODY).is_dir():
         _check_body(folder / BODY)
     options = dict(config["init_args"])
-    options["text_encoder"] = _located(options["text_encoder"], folder)
+    options["text_encoder"] = _relocate(options["text_encoder"], folder)
     try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError, ValueError, LookupError) as err:
-        raise CheckpointError(f"{folder / WEIGHTS} is not in the format of safetensors: {err}") from err
+        raise CheckpointError(f"{folder / WEIGHTS} is not a safetensors file: {err}") from err
     return {
         "hyper_parameters": {**options, "_class_path": config["class_path"]},
         "state_dict": weights,
@@ -116,11 +115,11 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
 
 
 def find_pretrained(path: str, revision: str | None, plugins: Sequence[str]) -> Path:
-    """The folder of a saved model, downloaded when `path` is the id of a repository; `plugins` are imported.
+    """Return the folder of a saved model, downloaded if `path` is the id of a repository; import `plugins`.
 
     Raises:
-        CheckpointError: when there is no such folder, and the hub does not answer for it.
-        PluginError: when a plugin cannot be imported.
+        CheckpointError: if there is no such folder, and the hub does not return it.
+        PluginError: if a plugin cannot be imported.
     """
     for plugin in plugins:
         import_plugin(plugin)
@@ -131,9 +130,9 @@ def find_pretrained(path: str, revision: str | None, plugins: Sequence[str]) -> 
 
     try:
         return Path(snapshot_download(path, revision=revision, allow_patterns=[WEIGHTS, CONFIG, CARD, f"{BODY}/*"]))
-    except Exception as err:  # names that are none, networks, permissions
+    except Exception as err:  # invalid names, network, permissions
         raise CheckpointError(
-            f"'{path}' is no folder, and the Hugging Face hub does not answer for it ({type(err).__name__}). Check the "
+            f"'{path}' is not a folder, and the Hugging Face hub did not return it ({type(err).__name__}). Check the "
             "name and the connection"
         ) from err
 
@@ -143,32 +142,32 @@ def _options(model: TextModel) -> dict[str, Any]:
 
 
 def _plain(value: Tensor) -> Tensor:
-    return value.detach().cpu().contiguous().clone()  # safetensors refuses tensors that share memory
+    return value.detach().cpu().contiguous().clone()  # safetensors rejects tensors that share memory
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config: Any = parse_json(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, ValueError) as err:  # DocumentError and what is no UTF-8 are ValueErrors
+    except (OSError, ValueError) as err:  # DocumentError and invalid UTF-8 are ValueErrors
         raise CheckpointError(f"cannot read {path}: {err}") from err
     kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
     if kind != _MODEL_TYPE:
         shown = str(kind)[:80]
-        raise CheckpointError(f"{path} is of no model of hqlm: its model_type is {shown!r}, not '{_MODEL_TYPE}'")
+        raise CheckpointError(f"{path} is not from an hqlm model: its model_type is {shown!r}, not '{_MODEL_TYPE}'")
     missing = {"class_path", "init_args", "text_encoder_key", "weights_sha256"} - set(config)
     if missing or not isinstance(config["init_args"], dict) or not _is_recipe(config["init_args"].get("text_encoder")):
         raise CheckpointError(f"{path} is incomplete: it lacks {', '.join(sorted(missing)) or 'the text encoder'}")
     if not isinstance(config["class_path"], str):
-        raise CheckpointError(f"{path} is not of hqlm: its class_path is a {type(config['class_path']).__name__}")
-    return config  # type: ignore[no-any-return]  # a dict, as the keys just asked for prove
+        raise CheckpointError(f"{path} is not from hqlm: its class_path is a {type(config['class_path']).__name__}")
+    return config  # type: ignore[no-any-return]  # a dict, since it has the keys above
 
 
 def _is_recipe(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("init_args", {}), dict)
 
 
-def _located(text_encoder: Any, folder: Path) -> Any:
-    """The recipe of a text encoder whose files lie in `folder`, wherever that is now."""
+def _relocate(text_encoder: Any, folder: Path) -> Any:
+    """Return the recipe of a text encoder whose files are now in `folder`."""
     here = f"{_HERE}/{BODY}"
     options = text_encoder.get("init_args", {})
     found = {name: str(folder.absolute() / BODY) if value == here else value for name, value in options.items()}
@@ -176,14 +175,14 @@ def _located(text_encoder: Any, folder: Path) -> Any:
 
 
 def _check_body(folder: Path) -> None:
-    """Refuse a text encoder whose files could run code.
+    """Reject a text encoder whose files could run code.
 
     Raises:
-        CheckpointError: naming the file.
+        CheckpointError: with the file.
     """
     for path in folder.rglob("*"):
         if path.suffix in _PICKLES:
-            raise CheckpointError(f"{path} could run code: a saved text encoder has its weights in safetensors alone")
+            raise CheckpointError(f"{path} could run code. A saved text encoder may have weights only in safetensors")
     try:
         check_folder(folder)
     except EncoderError as err:

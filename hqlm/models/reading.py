@@ -1,4 +1,4 @@
-"""Checkpoints read as data: nothing in a file is run, and what does not fit is refused in a sentence."""
+"""Reads checkpoints as data: nothing in a file is run, and invalid content is rejected with a message."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from hqlm.errors import CheckpointError
 from hqlm.files import check_plain
 from hqlm.models.pretrained import WEIGHTS, read_pretrained
 
-_UNREADABLE: Final = (  # what torch and pickle raise for files that are no checkpoints, or no longer
+_UNREADABLE: Final = (  # raised by torch and pickle for invalid checkpoints
     OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.UnpicklingError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _VERSION: Final = "pytorch-lightning_version"
-_TYPES: Final[dict[str, Any]] = {  # of what a checkpoint holds
+_TYPES: Final[dict[str, Any]] = {  # types of the parts of a checkpoint
     "state_dict": Mapping, "callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list,
     "epoch": int, "global_step": int, _VERSION: str, "planned_steps": int | None, "text_encoder_key": str | None,
 }  # fmt: skip
 _PATHS: Final = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of a ModelCheckpoint
-_SCORES: Final = ("best_model_score", "current_score", "kth_value")  # there too
+_SCORES: Final = ("best_model_score", "current_score", "kth_value")  # also there
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a checkpoint holds, on the CPU; nothing in the file is run, and nothing is made of its settings.
+    """Return the content of a checkpoint, on the CPU; nothing in the file is run, and no object is created from it.
 
     Raises:
-        CheckpointError: when it cannot be read, was not written by hqlm, or holds values of wrong types.
+        CheckpointError: if it cannot be read, was not written by hqlm, or contains values of wrong types.
     """
     checkpoint: Any = read_pretrained(Path(path).parent) if Path(path).name == WEIGHTS else _load(path)
     hparams = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(hparams, Mapping) or not isinstance(hparams.get("_class_path"), str):
-        raise CheckpointError(f"{path} is not a checkpoint of hqlm: it names no model class")
+        raise CheckpointError(f"{path} is not an hqlm checkpoint: it names no model class")
     check_plain(hparams, str(path))
     wrong = next(_wrong_parts(checkpoint), None)
     if wrong is not None:
-        raise CheckpointError(f"{path} is corrupt, or of another version of hqlm or Lightning: {wrong}")
+        raise CheckpointError(f"{path} is corrupt, or from another version of hqlm or Lightning: {wrong}")
     return checkpoint  # type: ignore[no-any-return]
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch itself does not look at the checksums
+            damaged = archive.testzip()  # torch itself does not check the checksums
         checkpoint: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as err:
         raise CheckpointError(
-            f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or holds more than "
-            "tensors and plain values"
+            f"cannot read the checkpoint {path} ({type(err).__name__}): it is missing or corrupt, or contains more "
+            "than tensors and plain values"
         ) from err
     if damaged is not None:
         raise CheckpointError(f"the checkpoint {path} is corrupt: the checksum of its part {damaged} does not match")
@@ -64,7 +64,7 @@ def _load(path: str | os.PathLike[str]) -> Any:
 
 
 def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
-    """What is missing in a checkpoint, of a wrong type, or leads out of the folder of its run."""
+    """Yield which parts of a checkpoint are missing, have a wrong type, or point outside the folder of its run."""
     for key, kind in _TYPES.items():
         if not isinstance(checkpoint.get(key), kind) and (key in checkpoint or key == "state_dict"):
             yield f"its {key} is a {type(checkpoint.get(key)).__name__}"
@@ -95,9 +95,9 @@ def _wrong_parts(checkpoint: Mapping[str, Any]) -> Iterator[str]:
 def _wrong_weights(state: Mapping[Any, Any]) -> Iterator[str]:
     for name, value in state.items():
         if not isinstance(name, str):
-            yield f"one of its weights has the name {ascii(name)[:80]}, which is no text"
+            yield f"one of its weights has the name {ascii(name)[:80]}, not a string"
         if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta or value.is_quantized:
-            yield f"its weight {ascii(name)[:80]} is no dense tensor"
+            yield f"its weight {ascii(name)[:80]} is not a dense tensor"
 
 
 def _is_score(value: Any) -> bool:
@@ -105,7 +105,7 @@ def _is_score(value: Any) -> bool:
 
 
 def _leads_out(path: Any, folder: str) -> bool:
-    """Whether what should be a path is none, or one in a folder leads elsewhere, by its steps or through a link."""
+    """Return whether a value is not a path, or a path that leads out of a folder, by `..` or through a link."""
     if not isinstance(path, str) or "\0" in path:
         return True
     elsewhere = not Path(path).resolve().is_relative_to(Path(folder).resolve())

@@ -1,4 +1,4 @@
-"""Recipes as primitives, in the form that configuration files have."""
+"""Converts recipes to primitives, in the form of configuration files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hqlm.registry import Component, field_names
 
 
 def to_primitives(value: Any, where: str) -> Any:
-    """`value` made of dicts, lists, strings, numbers, booleans and None alone.
+    """Convert `value` to dicts, lists, strings, numbers, booleans and None.
 
     Numbers, strings and arrays of other libraries become Python's own.
 
@@ -22,7 +22,7 @@ def to_primitives(value: Any, where: str) -> Any:
     `functools.partial` of a class its path and keywords.
 
     Raises:
-        ConfigError: for anything a configuration file cannot hold, naming the argument.
+        ConfigError: for a value that a configuration file cannot contain, with the argument.
     """
     value = to_plain(value)
     if value is None or isinstance(value, bool | int | float | str):
@@ -52,13 +52,13 @@ def _fields(value: Any, where: str) -> dict[str, Any]:
 def _target(value: functools.partial[Any], where: str) -> Any:
     if not value.args:
         return value.func
-    if isinstance(value.args[-1], type):  # jsonargparse hands over a partial of its instantiator and the class
+    if isinstance(value.args[-1], type):  # jsonargparse passes a partial of its instantiator and the class
         return value.args[-1]
-    raise ConfigError(f"{where}: give functools.partial keywords only, not {value.args}")
+    raise ConfigError(f"{where}: functools.partial must have only keywords, got {value.args}")
 
 
 def _path(target: Any, where: str) -> str:
     name: str = getattr(target, "__qualname__", "<unknown>")
     if "<" in name:
-        raise ConfigError(f"{where}: '{name}' has no name that a configuration could store; {_ADVICE}")
+        raise ConfigError(f"{where}: '{name}' has no importable name; {_ADVICE}")
     return f"{target.__module__}.{name}"

@@ -1,4 +1,4 @@
-"""Models that TextModel and its heads have replaced: what configurations that name them must say now."""
+"""Models that TextModel and its heads replaced, with the settings to use instead."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _RENAMED: Final = {
     "backend, execution, readout, skip and ablate",
     "ClassicalClassifier": "LinearHead, or MLPHead with model.head.hidden; model.rank is model.head.rank",
     "KernelClassifier": "KernelHead: model.feature_map is model.head.feature_map, and so on for feature_encoder, kind, "
-    "gamma, C, backend, execution and ablate; model.head.align=true where there was an optimizer",
+    "gamma, C, backend, execution and ablate; model.head.align=true if there was an optimizer",
 }
 
 
 def describe_renamed(class_path: Any) -> str:
-    """Return what has become of a model, for a message; empty where it is still there."""
+    """Return what replaced a model, for a message; empty if the model still exists."""
     package, _, name = str(class_path).rpartition(".")
     if name not in _RENAMED or package.partition(".")[0] not in ("", "hqlm"):
         return ""

@@ -1,4 +1,4 @@
-"""Trained models made again from what a checkpoint holds: classes by their paths, then weights."""
+"""Recreates trained models from checkpoints: classes by their paths, then weights."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _PARTS: Final = {
 
 
 def restored(checkpoint: Mapping[str, Any], file: Path, body: Path) -> HqlmModule:
-    """Return the model that was read from a file, on the CPU and ready for `predict`.
+    """Return the model of a checkpoint, on the CPU and ready for `predict`.
 
-    Neither its optimizer nor its schedule is made: they remain settings. What is not the user's own must have passed
-    `check_model` before.
+    Its optimizer and its schedule are not created; they remain settings. Content that is not the user's own must have
+    passed `check_model` before.
 
     Args:
-        checkpoint: what the file holds.
-        file: for messages.
-        body: folder of the text encoder, where that was tuned.
+        checkpoint: content of the file.
+        file: path of the file, for messages.
+        body: folder of the text encoder, if that was tuned.
 
     Raises:
-        CheckpointError: when its settings or weights are none that this version knows.
+        CheckpointError: if this version does not know its settings or weights.
     """
     hparams = dict(checkpoint["hyper_parameters"])
     settings = model_settings(hparams)
@@ -54,7 +54,7 @@ def restored(checkpoint: Mapping[str, Any], file: Path, body: Path) -> HqlmModul
         raise
     except (SystemExit, ArgumentError, TypeError, ValueError) as err:
         raise CheckpointError(
-            f"{file} holds settings that {model_class.__name__} of this version refuses: {describe(err)}"
+            f"{file} holds settings that {model_class.__name__} of this version rejects: {describe(err)}"
         ) from err
     model.hparams.update({name: value for name, value in hparams.items() if name in ("optimizer", "schedule")})
     model.find_body(body)
@@ -66,7 +66,7 @@ def restored(checkpoint: Mapping[str, Any], file: Path, body: Path) -> HqlmModul
         raise
     except (TypeError, AttributeError, RuntimeError, LookupError) as err:
         raise CheckpointError(
-            f"{file} is corrupt, or of another version of hqlm: {model_class.__name__} cannot take its weights "
+            f"{file} is corrupt, or from another version of hqlm: {model_class.__name__} cannot take its weights "
             f"({describe(err)})"
         ) from err
     return model.eval()
@@ -79,18 +79,18 @@ def model_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_model(hparams: Mapping[str, Any], source: Path, plugins: Sequence[str] = ()) -> None:
-    """Refuse hyperparameters of a checkpoint that name anything but components the user can be held to want.
+    """Reject hyperparameters of a checkpoint that name anything but trusted components.
 
-    These are parts of hqlm, of plugins that are installed, and of modules that are imported already.
+    Trusted are parts of hqlm, of installed plugins, and of modules that are already imported.
 
     Args:
-        hparams: of the checkpoint.
-        source: file that they come from, for messages.
+        hparams: hyperparameters of the checkpoint.
+        source: file of the checkpoint, for messages.
         plugins: modules that the user named.
 
     Raises:
-        CheckpointError: naming what is unknown, and how to allow it.
-        PluginError: when an installed plugin cannot be imported.
+        CheckpointError: with the unknown name, and how to allow it.
+        PluginError: if an installed plugin cannot be imported.
     """
     renamed = describe_renamed(hparams["_class_path"])
     if renamed:
@@ -118,7 +118,7 @@ def class_paths(config: Any) -> list[str]:
 
 
 def _without_training(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stand-ins for optimizer and schedule; without one, a model may be built otherwise than with one."""
+    """Return placeholders for optimizer and schedule; whether one is set may change how a model is built."""
     stand_ins = {"optimizer": {"class_path": "torch.optim.SGD"}, "schedule": "constant"}
     return {name: value for name, value in stand_ins.items() if options.get(name) is not None}
 
@@ -130,10 +130,10 @@ def _class(path: str) -> type[HqlmModule]:
 
 
 def import_plugin(module: str) -> Any:
-    """Import a module whose components shall be known by name.
+    """Import a module whose components can then be chosen by name.
 
     Raises:
-        PluginError: when that fails.
+        PluginError: if the import fails.
     """
     try:
         with say_if_slow(f"still importing the plugin '{module}' ..."):
@@ -142,5 +142,5 @@ def import_plugin(module: str) -> Any:
         raise
     except BaseException as err:  # a plugin may fail in any way while it is imported, sys.exit included
         absent = isinstance(err, ModuleNotFoundError) and module.split(".")[0] == err.name
-        advice = ". Its folder must lie in the working directory or be installed" if absent else ""
+        advice = ". Its folder must be in the working directory or be installed" if absent else ""
         raise PluginError(f"cannot import the plugin '{module}': {describe(err)}{advice}") from err

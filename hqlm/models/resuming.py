@@ -1,4 +1,4 @@
-"""What a configuration may change when a run goes on from a checkpoint: it takes effect, or it is refused."""
+"""Checks which settings may change when a run resumes from a checkpoint; others are rejected."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from torch import Tensor
 
 from hqlm.errors import ConfigError
 
-_RATES: Final = ("lr", "initial_lr", "max_lr", "min_lr")  # of a group; schedules move all but the first along with it
-_OPTIONS: Final[dict[type[Callback], tuple[str, ...]]] = {  # that Lightning stores as if they were state
+_RATES: Final = ("lr", "initial_lr", "max_lr", "min_lr")  # of a group; schedules scale all but the first with it
+_OPTIONS: Final[dict[type[Callback], tuple[str, ...]]] = {  # that Lightning stores as state
     EarlyStopping: ("patience",),
 }
 _SHOWN: Final = 3  # names in a message
-_INSTEAD: Final = "Leave it as it was, or start a new run with --model.init_from=RUN, which takes over the weights"
+_INSTEAD: Final = "Keep the old value, or start a new run with --model.init_from=RUN, which takes over the weights"
 
 
 def check_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse another class of optimiser, whose state the checkpoint does not hold, and another schedule.
+    """Reject another class of optimiser, whose state the checkpoint does not have, and another schedule.
 
     Args:
         before: hyperparameters in the checkpoint.
         now: hyperparameters of the model.
 
     Raises:
-        ConfigError: naming what differs.
+        ConfigError: with the difference.
     """
     old, new = _class_path(before.get("optimizer")), _class_path(now.get("optimizer"))
     if old != new:
-        raise ConfigError(f"model.optimizer: a run that goes on cannot change it from {old} to {new}. {_INSTEAD}")
+        raise ConfigError(f"model.optimizer: a resumed run cannot change it from {old} to {new}. {_INSTEAD}")
     if before.get("schedule") != now.get("schedule"):
         old, new = (_show(each.get("schedule")) for each in (before, now))
-        raise ConfigError(f"model.schedule: a run that goes on cannot change it from {old} to {new}. {_INSTEAD}")
+        raise ConfigError(f"model.schedule: a resumed run cannot change it from {old} to {new}. {_INSTEAD}")
 
 
 def change_options(checkpoint: Mapping[str, Any], options: Sequence[Mapping[str, Any]]) -> None:
-    """Set options in the stored state of the optimiser that are configured otherwise than in the run so far.
+    """Update options in the stored optimiser state that were changed in the configuration.
 
-    A schedule goes on where it stands, multiplied by the ratio of the new learning rate to the old one.
+    A schedule continues from its position, multiplied by the ratio of the new learning rate to the old one.
 
     Args:
-        checkpoint: changed in place.
-        options: of each group of parameters, as configured now.
+        checkpoint: checkpoint, changed in place.
+        options: configured options of each group of parameters.
 
     Raises:
-        ConfigError: for another learning rate than zero where it was zero, and a schedule has no ratio to go by.
+        ConfigError: if a schedule's learning rate was zero and is changed, so that there is no ratio.
     """
     configured = checkpoint.get("optimizer_options")
     states = checkpoint.get("optimizer_states")
@@ -75,11 +75,11 @@ def change_options(checkpoint: Mapping[str, Any], options: Sequence[Mapping[str,
 
 
 def keep_callback_options(checkpoint: Mapping[str, Any], callbacks: Sequence[Callback]) -> None:
-    """Set options that callbacks of Lightning keep in their state, such as a patience, as they are configured.
+    """Set options that callbacks of Lightning store in their state, such as a patience, to the configured values.
 
     Args:
-        checkpoint: changed in place.
-        callbacks: of the trainer.
+        checkpoint: checkpoint, changed in place.
+        callbacks: callbacks of the trainer.
     """
     for callback in callbacks:
         state = checkpoint.get("callbacks", {}).get(callback.state_key)
@@ -89,7 +89,7 @@ def keep_callback_options(checkpoint: Mapping[str, Any], callbacks: Sequence[Cal
 
 
 def describe_misfits(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    """Describe in what weights and their shapes differ from those of a model; empty where they fit."""
+    """Describe which weights and shapes differ from those of a model; empty if they fit."""
     missing = [name for name in own if name not in given]
     foreign = [name for name in given if name not in own]
     shapes = [
@@ -110,7 +110,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _ratio(old: Any, new: Any) -> float | None:
-    """Return how many times the learning rate is what it was; None where that was zero, and it is to be set."""
+    """Return the ratio of the new learning rate to the old one; None if the old one was zero and is changed."""
     if old == new or not isinstance(old, int | float) or not isinstance(new, int | float):
         return 1.0
     return new / old if old else None

@@ -1,4 +1,4 @@
-"""Learning-rate schedules by name, advanced once a step."""
+"""Learning-rate schedules by name, advanced once per step."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hqlm.errors import ConfigError, refusal
 from hqlm.registry import suggestion
 
 Schedule = Literal["constant", "one_cycle", "cosine", "linear_warmup"]
-_WARM_UP = 0.1  # share of the steps
+_WARM_UP = 0.1  # fraction of the steps
 
 
 def check_schedule(name: object) -> None:
-    """Refuse what names no schedule.
+    """Reject an unknown schedule.
 
     Raises:
-        ConfigError: listing the names.
+        ConfigError: with the known names.
     """
     known = list(get_args(Schedule))
     if name not in known:
@@ -29,7 +29,7 @@ def check_schedule(name: object) -> None:
 
 
 def scheduler_config(schedule: Schedule | LRSchedulerCallable, optimizer: Optimizer, steps: int) -> Any:
-    """What `configure_optimizers` returns for an optimiser and a schedule over `steps` steps.
+    """Return the result of `configure_optimizers` for an optimiser and a schedule over `steps` steps.
 
     `one_cycle` rises to the optimiser's rate and falls to nearly zero (Smith and Topin (2017), arXiv:1708.07120);
     `cosine` falls to zero along half a cosine (Loshchilov and Hutter (2016), arXiv:1608.03983); `linear_warmup` rises
@@ -38,12 +38,12 @@ def scheduler_config(schedule: Schedule | LRSchedulerCallable, optimizer: Optimi
     if not isinstance(schedule, str):
         try:
             scheduler = schedule(optimizer)
-        except Exception as err:  # whatever the constructor of a class raises that the user has named
+        except Exception as err:  # a constructor that the user chose may raise anything
             mistake = refusal(err, "model.schedule")
             if mistake is None:
                 raise
             raise mistake from err
-        if isinstance(scheduler, ReduceLROnPlateau):  # it watches a metric, which is known once an epoch
+        if isinstance(scheduler, ReduceLROnPlateau):  # it watches a metric, which is known once per epoch
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": scheduler.monitor}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
     if schedule == "constant":

@@ -1,4 +1,4 @@
-"""The model of texts: a text encoder, a head and a task."""
+"""The text model: a text encoder, a head and a task."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Evaluation:
 
     Args:
         split: the split.
-        index: positions of the rows in the split `(rows,)`, ascending.
-        targets: class numbers `(rows,)`, -1 where there is none.
-        outputs: of the head `(rows, n_outputs)`, in double precision on the CPU.
+        index: indices of the rows in the split `(rows,)`, ascending.
+        targets: class indices `(rows,)`, -1 for rows without a label.
+        outputs: outputs of the head `(rows, n_outputs)`, in double precision on the CPU.
     """
 
     split: Split
@@ -56,23 +56,23 @@ class Evaluation:
 
 
 class TextModel(EmbeddingModel):
-    """A text encoder under a head, whose outputs a task makes sense of: `text -> embedding -> outputs -> prediction`.
+    """A text encoder, a head and a task: `text -> embedding -> outputs -> prediction`.
 
-    Texts are embedded once, before the first step; steps pick rows of one tensor. In the stage `end_to_end` texts go
+    Texts are embedded once, before the first step; steps take rows of one tensor. In the stage `end_to_end` texts pass
     through the text encoder in every step.
 
     Args:
         text_encoder: from a text to an embedding; frozen or trained.
         head: from an embedding to outputs.
-        task: what the outputs mean: loss, metrics, predictions.
+        task: meaning of the outputs: loss, metrics, predictions.
         optimizer: class of the optimiser.
         schedule: learning-rate schedule, per step.
-        class_names: names of the classes; written by the first fit.
-        embedding_dim: values of an embedding; written by the first fit.
-        init_from: run or checkpoint whose trained head a fit starts from, in place of random weights.
+        class_names: names of the classes; set by the first fit.
+        embedding_dim: length of an embedding; set by the first fit.
+        init_from: run or checkpoint whose trained head a fit starts from, instead of random weights.
 
     Attributes:
-        recipe: the recipe of the head, with nothing left to ablate.
+        recipe: the recipe of the head, without pending ablations.
         head: the built head.
     """
 
@@ -98,24 +98,24 @@ class TextModel(EmbeddingModel):
         self.init_from = init_from
         self._head = head
         self._embeddings: dict[Split, Tensor] = {}
-        self._targets: dict[Split, Tensor] = {}  # of the splits whose labels a fit reads
+        self._targets: dict[Split, Tensor] = {}  # targets of the splits whose labels a fit reads
         self._is_built = False
-        self._is_stale = False  # weights have moved since the head was solved
-        self._embedded: dict[Split, list[str]] = {}  # texts that the embeddings are of
+        self._is_stale = False  # whether weights have changed since the head was solved
+        self._embedded: dict[Split, list[str]] = {}  # texts of the cached embeddings
         self._start: tuple[tuple[str, ...], dict[str, Tensor]] | None = None  # classes and weights of `init_from`
-        self._is_started = False  # it has weights that a fit is to go on with where there is `init_from`
+        self._is_started = False  # whether it has weights that a fit continues from instead of `init_from`
         self._batches: list[tuple[Tensor, Tensor, Tensor]] = []  # index, targets and outputs of evaluated batches
-        self.evaluation: Evaluation | None = None  # of the last pass over validation, test or prediction rows
+        self.evaluation: Evaluation | None = None  # result of the last pass over validation, test or prediction rows
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Outputs of the head `(batch, n_outputs)` for embeddings `(batch, embedding_dim)`."""
+        """Return the outputs of the head `(batch, n_outputs)` for embeddings `(batch, embedding_dim)`."""
         outputs: Tensor = self.head(embeddings)
         return outputs
 
     def setup(self, stage: str) -> None:
-        """Agree on the classes with the data and embed its texts, rank 0 first."""
+        """Settle the classes with the data and embed its texts, rank 0 first."""
         data = self._data()
-        self._batches = []  # of a pass that was broken off
+        self._batches = []  # left over from an aborted pass
         self._settle_classes(data, stage)
         if not self.trainer.is_global_zero:
             self.trainer.strategy.barrier("embed")
@@ -141,26 +141,26 @@ class TextModel(EmbeddingModel):
             self._targets = {split: torch.tensor(data.labels(split), device=device) for split in _STAGES[stage]}
 
     def _splits(self, stage: str) -> tuple[Split, ...]:
-        """The splits that are embedded before the first step."""
+        """Return the splits that are embedded before the first step."""
         if self.stage != "end_to_end":
             return _STAGES[stage]
-        return ("train",) if stage == "fit" else ()  # what the head estimates is that of the initial embeddings
+        return ("train",) if stage == "fit" else ()  # the head's estimates use the initial embeddings
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write the trained model in the layout of the Hugging Face hub, whole or not at all.
+        """Write the trained model atomically in the layout of the Hugging Face hub.
 
-        `model.safetensors` holds its weights, `config.json` its settings, `README.md` a model card, with what was
-        measured where the model was loaded from a run, and `body/` the text encoder in sentence-transformers' format
-        where it was tuned or lies in a local folder. What is loaded from there keeps the text encoder frozen.
+        `model.safetensors` contains its weights, `config.json` its settings, `README.md` a model card, with results if
+        the model was loaded from a run, and `body/` the text encoder in sentence-transformers' format if it was tuned
+        or is in a local folder. A model that is loaded from there keeps the text encoder frozen.
 
         Args:
-            folder: a new one, an empty one, or one that was saved before.
+            folder: a new or empty folder, or one with a saved model.
 
         Raises:
-            ConfigError: for a model that was never trained.
-            CheckpointError: for a folder that holds anything else.
+            ConfigError: for an untrained model.
+            CheckpointError: for a folder with other content.
         """
-        from hqlm.models.pretrained import write_pretrained  # which makes models, and so stands above them
+        from hqlm.models.pretrained import write_pretrained  # imports models
 
         write_pretrained(self, Path(folder))
 
@@ -168,19 +168,19 @@ class TextModel(EmbeddingModel):
     def from_pretrained(
         cls, path: str | os.PathLike[str], *, plugins: Sequence[str] = (), revision: str | None = None
     ) -> Self:
-        """A model that `save_pretrained` wrote, on the CPU and ready for `predict`.
+        """Load a model that `save_pretrained` wrote, on the CPU and ready for `predict`.
 
         Nothing in the folder is run: weights come from safetensors, and classes it names must be components of hqlm, of
-        an installed plugin, or of a module that is imported already.
+        an installed plugin, or of a module that is already imported.
 
         Args:
             path: the folder, or the id of a repository on the Hugging Face hub.
-            plugins: modules to import first, where the model has components that are no part of hqlm.
+            plugins: modules to import first, if the model has components that are not part of hqlm.
             revision: branch, tag or commit of the repository.
 
         Raises:
-            CheckpointError: when it is missing, corrupt, not of hqlm or of another class, or names unknown classes.
-            PluginError: when a plugin cannot be imported.
+            CheckpointError: if it is missing, corrupt, not from hqlm or of another class, or names unknown classes.
+            PluginError: if a plugin cannot be imported.
         """
         from hqlm.models.pretrained import BODY, CONFIG, WEIGHTS, find_pretrained, read_pretrained
         from hqlm.models.restoring import check_model, restored
@@ -190,65 +190,64 @@ class TextModel(EmbeddingModel):
         check_model(checkpoint["hyper_parameters"], folder / CONFIG, plugins)
         model = restored(checkpoint, folder / WEIGHTS, folder / BODY)
         if not isinstance(model, cls):
-            raise CheckpointError(f"{folder} holds a {type(model).__name__}, which is no {cls.__name__}")
+            raise CheckpointError(f"{folder} holds a {type(model).__name__}, not an instance of {cls.__name__}")
         return model
 
     def configure_model(self) -> None:
-        """Build the head, and a body that is trained with it, once classes and embedding size are known.
+        """Build the head, and a text encoder that is trained with it, once classes and embedding size are known.
 
         Raises:
-            ConfigError: when they are not.
+            ConfigError: if they are not known.
         """
         if self._is_built:
             return
         if self.class_names is None or self.embedding_dim is None:
-            raise ConfigError("class_names and embedding_dim are known after a fit, or must be given")
+            raise ConfigError("the model is not fitted yet. Fit it, or pass class_names and embedding_dim")
         self.head = self._head.build(self.embedding_dim, self.task.n_outputs(self.class_names))
         self._build_body()
         self._is_built = True
 
     def initialize(self) -> None:
-        """Estimate what the head needs from the training embeddings, or take its weights from another run, once.
+        """Estimate what the head needs from the training embeddings, or take weights from another run, once.
 
         Raises:
-            ConfigError: when those of `init_from` do not fit, or the trainer does with a head what is not possible.
-            DataError: when the embeddings of all training texts are equal.
+            ConfigError: if the weights of `init_from` do not fit, or the trainer cannot be used with the head.
+            DataError: if the embeddings of all training texts are equal.
         """
         self._check_trainer()
         embeddings = self._embeddings["train"]
         if bool((embeddings == embeddings[0]).all()):
             raise DataError(
-                f"the embeddings of all {len(embeddings)} training texts are equal: they tell no classes apart. Choose "
-                "another model.text_encoder, or check data.text"
+                f"the embeddings of all {len(embeddings)} training texts are equal, so they cannot be classified. "
+                "Choose another model.text_encoder, or check data.text"
             )
         if self.init_from is None:
             device = self._head_device()
             self.head.fit(embeddings.to(device), self._targets["train"].to(device))
         elif self._start is not None:
             self._load_start(self._start)
-            self._start, self._is_started = None, True  # a second fit goes on from what the first one trained
+            self._start, self._is_started = None, True  # a second fit continues from the first
 
     def _check_trainer(self) -> None:
         name, trainer = type(self.recipe).__name__, self.trainer
         if not self.head.is_trained and trainer.world_size > 1:
-            raise ConfigError(f"{name} trains nothing that processes could share: set trainer.devices=1")
+            raise ConfigError(f"{name} trains nothing that processes could share. Set trainer.devices=1")
         if not self.head.solves:
             return
         if self.stage == "end_to_end":
             raise ConfigError(
-                f"{name} is solved on embeddings that stay as they are: set model.text_encoder.stage=frozen or "
-                "contrastive"
+                f"{name} is solved on fixed embeddings. Set model.text_encoder.stage=frozen or contrastive"
             )
         averaging = [each for each in trainer.callbacks if isinstance(each, WeightAveraging)]  # type: ignore[attr-defined]
         if averaging:
             raise ConfigError(
-                f"trainer.callbacks: {type(averaging[0]).__name__} is not possible with {name}, which is solved for "
-                "the weights as they are. Leave it out"
+                f"trainer.callbacks: {type(averaging[0]).__name__} is not supported with {name}, which is solved for "
+                "the current weights. Leave it out"
             )
         trainer.num_sanity_val_steps = 0  # there is nothing to validate before the first epoch
 
     def on_train_start(self) -> None:
-        """Refuse batches that teach nothing.
+        """Reject batches that cannot train the head.
 
         Raises:
             ConfigError: for batches of fewer rows than the head compares.
@@ -257,15 +256,15 @@ class TextModel(EmbeddingModel):
         size = loader.batch_size if isinstance(loader, DataLoader) else None
         if size is not None and size < self.head.smallest_batch:
             raise ConfigError(
-                f"{type(self.recipe).__name__} compares the rows of a batch: set data.batch_size to "
+                f"{type(self.recipe).__name__} compares the rows of a batch. Set data.batch_size to "
                 f"{self.head.smallest_batch} or more"
             )
 
     def on_fit_start(self) -> None:
-        """Refuse random weights where those of another run were asked for; drop embeddings that no step needs.
+        """Reject random weights if `init_from` was requested; drop embeddings that no step needs.
 
         Raises:
-            ConfigError: when those of `init_from` were not read.
+            ConfigError: if the weights of `init_from` were not read.
         """
         if self.init_from is not None and not self._is_started and self.trainer.ckpt_path is None:
             raise ConfigError(
@@ -275,10 +274,10 @@ class TextModel(EmbeddingModel):
             self._embeddings.clear()
 
     def warm_start(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take a trained head into a fit that starts from it: its weights, and what it has estimated from its data.
+        """Start a fit from a trained head: its weights, and the values that it estimated from its data.
 
         Args:
-            checkpoint: of a model with the same head and the same classes, whatever becomes of the text encoder.
+            checkpoint: checkpoint of a model with the same head and the same classes; the text encoder may differ.
 
         Raises:
             ConfigError: for other classes.
@@ -289,7 +288,7 @@ class TextModel(EmbeddingModel):
         self._start = (classes, {name: value for name, value in checkpoint["state_dict"].items() if _of_head(name)})
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As in torch; the weights take the place of those of `init_from`."""
+        """Load weights as torch does; they take precedence over those of `init_from`."""
         result = super().load_state_dict(state_dict, strict, assign)
         self._start, self._is_started = None, True
         return result
@@ -302,7 +301,7 @@ class TextModel(EmbeddingModel):
         misfits = describe_misfits(weights, own)
         if misfits:
             raise ConfigError(
-                f"init_from={self.init_from} does not fit the head as it is configured: weights are {misfits}. "
+                f"init_from={self.init_from} does not fit the head as configured: weights are {misfits}. "
                 "Configure the head as in that run"
             )
         with torch.no_grad():
@@ -313,10 +312,10 @@ class TextModel(EmbeddingModel):
         return next((each.device for each in self.parameters()), torch.device("cpu"))
 
     def check_resume(self, checkpoint: Mapping[str, Any]) -> None:
-        """Refuse what a run cannot change when it goes on.
+        """Reject settings that a resumed run cannot change.
 
         Raises:
-            ConfigError: for another optimiser, schedule, origin of the weights, or tuning of the text encoder.
+            ConfigError: for another optimiser, schedule, `init_from`, or tuning of the text encoder.
             DataError: for other classes, or another order of them.
         """
         super().check_resume(checkpoint)
@@ -326,23 +325,23 @@ class TextModel(EmbeddingModel):
             raise DataError(_other_classes("the run", classes, self.class_names or ()))
         if before.get("init_from") != self.hparams.get("init_from"):
             raise ConfigError(
-                f"model.init_from={self.init_from} is for the start of a run, not for one that goes on. Leave "
-                "--ckpt_path out, or init_from as it was"
+                f"model.init_from={self.init_from} can only be set at the start of a run, not when it resumes. Leave "
+                "--ckpt_path out, or keep init_from unchanged"
             )
         if self.stage == "contrastive":
             old, new = (each["text_encoder"].get("init_args") or {} for each in (before, self.hparams))
             changed = [name for name in ("contrastive", "lr", "lora") if old.get(name) != new.get(name)]
             if changed:
                 raise ConfigError(
-                    f"model.text_encoder.{changed[0]} is that of the tuning, which this run has behind it. Leave it as "
-                    "it was, or start a new run"
+                    f"model.text_encoder.{changed[0]} belongs to the tuning, which this run has finished. Keep the old "
+                    "value, or start a new run"
                 )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of a batch, as the head and the task have it.
+        """Return the loss of a batch, as defined by the head and the task.
 
         Raises:
-            TrainingError: when it is not finite, before it spoils the weights; so do validation and test.
+            TrainingError: if it is not finite, before it damages the weights; validation and test do the same.
         """
         self._is_stale = True
         embeddings = self._batch_embeddings("train", batch)
@@ -353,11 +352,11 @@ class TextModel(EmbeddingModel):
         return loss
 
     def on_validation_start(self) -> None:
-        """Solve a head that is solved for the weights as they are."""
+        """Solve the head, if it is solved, with the current weights."""
         self._solve()
 
     def on_train_epoch_end(self) -> None:
-        """Solve such a head also without validation; one that steps do not train is then done."""
+        """Solve the head also without validation; stop the training if optimiser steps do not train it."""
         self._solve()
         if not self.head.is_trained:
             self.trainer.should_stop = True
@@ -369,21 +368,21 @@ class TextModel(EmbeddingModel):
         was_training = self.training
         self.eval()
         train, val = ((self._embeddings[split], self._targets[split]) for split in _STAGES["fit"])
-        with torch.inference_mode(False), torch.no_grad():  # what is kept shall be ordinary tensors
+        with torch.inference_mode(False), torch.no_grad():  # stored tensors must be ordinary ones
             self.head.solve(train, val)
         self.train(was_training)
         self._is_stale = False
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Evaluate a batch; returns what `predict_step` does."""
+        """Evaluate a batch; return the same as `predict_step`."""
         return self._evaluate("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Evaluate a batch; returns what `predict_step` does."""
+        """Evaluate a batch; return the same as `predict_step`."""
         return self._evaluate("test", batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Return `index`, positions of the texts in the split `(batch,)`, and what the task predicts of them."""
+        """Return `index`, the indices of the texts in the split `(batch,)`, and the task's predictions."""
         return self._evaluate("predict", batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -399,11 +398,11 @@ class TextModel(EmbeddingModel):
         self._conclude("predict")
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
-        """Return what a trained model says of any texts, such as a `Prediction` each.
+        """Return the prediction for each text, such as a `Prediction`.
 
         Raises:
-            ConfigError: for a model that was never trained, or anything but a list of strings.
-            DataError: for an empty text, or one that holds half of a surrogate pair.
+            ConfigError: for an untrained model, or anything but a list of strings.
+            DataError: for an empty text, or one that contains half of a surrogate pair.
         """
         given = None if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
         if given is None or not all(isinstance(text, str) for text in given):
@@ -421,11 +420,11 @@ class TextModel(EmbeddingModel):
         return self.task.describe(texts, outputs, self.class_names)
 
     def circuits(self) -> dict[str, Circuit]:
-        """The circuits of the head once it is built, equal ones once, by the names of its modules."""
+        """Return the circuits of the head once it is built, equal ones once, by the names of its modules."""
         return self.head.circuits() if self._is_built else {}
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trained parameters: `body` and `lora` of the text encoder in its stage, `quantum` and `classical` ones."""
+        """Count the trained parameters: `body` and `lora` of the text encoder, and `quantum` and `classical` ones."""
         self.configure_model()
         return {**self.body_counts(), **self.head.parameter_counts()}
 
@@ -435,7 +434,7 @@ class TextModel(EmbeddingModel):
             self.hparams["class_names"] = list(self.class_names)
         elif stage == "fit" and set(data.class_names) != set(self.class_names):
             raise DataError(
-                f"the model knows the classes {list_names(self.class_names)}, the training data has "
+                f"the model has the classes {list_names(self.class_names)}, but the training data has "
                 f"{list_names(data.class_names)}"
             )
         data.use_classes(self.class_names)
@@ -459,7 +458,7 @@ class TextModel(EmbeddingModel):
         return {"index": batch[0], **self.task.predictions(outputs)}
 
     def _conclude(self, split: Split) -> None:
-        """Gather the rows of all processes, drop what a sampler repeated to fill its last batches, and log metrics."""
+        """Gather the rows of all processes, drop those that a sampler repeated to fill batches, and log metrics."""
         columns, self._batches = list(zip(*self._batches, strict=True)), []
         if not columns:
             return
@@ -472,7 +471,7 @@ class TextModel(EmbeddingModel):
             index, targets, outputs = index[order], targets[order], outputs[order]
         self.evaluation = Evaluation(split, index.cpu(), targets.cpu(), outputs.cpu().double())
         if split != "predict":
-            # NCCL, which takes their mean over processes, knows no tensors on the CPU, and MPS none in double precision
+            # NCCL, which takes their mean over processes, does not support CPU tensors, and MPS not double precision
             kind = torch.float32 if self.device.type == "mps" else torch.float64
             found = self.task.metrics(self.evaluation.outputs, self.evaluation.targets)
             metrics = {f"{split}/{name}": value.to(self.device, kind) for name, value in found.items()}
@@ -480,7 +479,7 @@ class TextModel(EmbeddingModel):
 
 
 def _of_head(name: str) -> bool:
-    return not name.startswith("body.") and not name.endswith("_extra_state")  # how often a layer has drawn shots
+    return not name.startswith("body.") and not name.endswith("_extra_state")  # counts the sampling calls of a layer
 
 
 def _other_classes(source: str, theirs: Sequence[str], ours: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""What a file from elsewhere may name, checked before anything in it is imported, made or called.
+"""Checks what a file from elsewhere may name, before anything in it is imported, created or called.
 
-Checkpoints, saved models, run folders and study folders are data. A parser takes a class path, and wherever a class
-may stand also a dotted name or the name of a file, and imports what they lead to. So here every class must be imported
-already and fit its slot, and text may stand only where text is wanted. SECURITY.md states the rule for users.
+Checkpoints, saved models, run folders and study folders are data. A parser accepts a class path, and wherever it
+accepts a class, also a dotted name or a file name, and imports what they lead to. So here every class must already be
+imported and fit its slot, and text is only allowed where text is expected. SECURITY.md states the rule for users.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hqlm.files import check_plain, parse_argument
 from hqlm.models.base import HqlmModule
 from hqlm.registry import Component
 
-# a class named where any value is allowed stays a dict: files must not choose what is called
+# a class named where any value is allowed stays a dict: files must not decide what is called
 set_parsing_settings(instantiate_subclass_spec_in_any=False)
 
 PLUGINS: Final = "hqlm.plugins"  # entry points of installed packages
@@ -43,44 +43,44 @@ NAMED: Final = (  # bases of the classes that a configuration names
     Component, HqlmModule, HqlmDataModule, Optimizer, LRScheduler, Callback, Logger, Profiler, Strategy, Accelerator,
 )  # fmt: skip
 _PLAIN: Final[tuple[Any, ...]] = (str, int, float, bool, type(None), Ellipsis, Path, os.PathLike, timedelta)
-_TEXT: Final = (str, Path, os.PathLike, timedelta)  # written as text
+_TEXT: Final = (str, Path, os.PathLike, timedelta)  # types that are written as text
 _LISTS: Final = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS: Final = (dict, collections.abc.Mapping)
 _CHECKPOINT_KEYS: Final = {"_class_path", "_instantiator"}
-_SHOWN: Final = 80  # letters of a name from a file that a message shows
+_SHOWN: Final = 80  # characters of a name from a file in a message
 
 
 def check_trusted(spec: Any, source: Path, plugins: Sequence[str] = (), slot: type = object) -> None:
-    """Refuse a class with its options that names anything but imported components of the right slots.
+    """Reject a class with its options that names anything but imported components of the right slots.
 
     Args:
         spec: `{"class_path": ..., "init_args": {...}}`.
-        source: file that it comes from, for messages.
+        source: file of the spec, for messages.
         plugins: modules that the user named in this invocation; options that are dotted paths may lead into them.
-        slot: base class of what may stand there; the default allows a component of any slot.
+        slot: expected base class; the default allows a component of any slot.
 
     Raises:
-        CheckpointError: naming what is unknown, and how to allow it.
+        CheckpointError: with the unknown name, and how to allow it.
     """
     check_plain(spec, str(source))
     _check_class(spec, NAMED if slot is object else (slot,), _Place(source, tuple(plugins)))
 
 
 def check_class_options(settings: Mapping[str, Any], owner: Any, source: Path, plugins: Sequence[str] = ()) -> None:
-    """Refuse options of a class, such as `Trainer`, that name what `check_trusted` refuses.
+    """Reject options of a class, such as `Trainer`, that name what `check_trusted` rejects.
 
     Raises:
-        CheckpointError: naming what is unknown, and how to allow it.
+        CheckpointError: with the unknown name, and how to allow it.
     """
     check_plain(settings, str(source))
     _check_options(settings, owner, _Place(source, tuple(plugins)))
 
 
 def check_run(config: Mapping[str, Any], source: Path, plugins: Sequence[str] = ()) -> None:
-    """Refuse a resolved configuration that was read because it lies beside a checkpoint, as `check_trusted` does.
+    """Reject a resolved configuration that was found beside a checkpoint, as `check_trusted` does.
 
     Raises:
-        CheckpointError: naming what is unknown, and how to allow it.
+        CheckpointError: with the unknown name, and how to allow it.
     """
     check_plain(config, str(source))
     place = _Place(source, tuple(plugins))
@@ -92,28 +92,28 @@ def check_run(config: Mapping[str, Any], source: Path, plugins: Sequence[str] = 
         elif key == "trainer" and isinstance(value, Mapping):
             _check_options(value, Trainer, place)
         elif key not in {*slots, "plugins", "seed_everything"} or (isinstance(value, str) and key != "plugins"):
-            raise CheckpointError(f"{source}: {_shown(key)} cannot be {_shown(value)} in the configuration of a run")
+            raise CheckpointError(f"{source}: {_show(key)} cannot be {_show(value)} in the configuration of a run")
 
 
 def check_plugins(named: Any, source: Path, plugins: Sequence[str]) -> None:
-    """Refuse modules that a file names as plugins and the user does not.
+    """Reject modules that a file names as plugins and the user does not.
 
-    Modules of hqlm and of installed plugins need no word.
+    Modules of hqlm and of installed plugins are always allowed.
 
     Raises:
         CheckpointError: with the flag that allows them.
     """
     modules = [named] if isinstance(named, str) else named or []
     if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
-        raise CheckpointError(f"{source}: plugins must be a list of module names, not {_shown(named)}")
+        raise CheckpointError(f"{source}: plugins must be a list of module names, not {_show(named)}")
     if set(modules) <= set(plugins):
         return
     free = {*plugins, *(entry.module for entry in entry_points(group=PLUGINS))}
     if any(module not in free and module.partition(".")[0] != "hqlm" for module in modules):
-        flag = ",".join(_shown(module) for module in modules)
+        flag = ",".join(_show(module) for module in modules)
         raise CheckpointError(
-            f"{source} names the plugins {', '.join(map(_shown, modules))}, and nothing is imported on the word of a "
-            f"file. If you trust them, add --plugins=[{flag}]"
+            f"{source} names the plugins {', '.join(map(_show, modules))}, but files may not trigger imports. If you "
+            f"trust them, add --plugins=[{flag}]"
         )
 
 
@@ -123,20 +123,19 @@ class _Place:
     plugins: tuple[str, ...]
 
     def refuse(self, path: Any) -> CheckpointError:
-        shown = _shown(path)
+        shown = _show(path)
         module = shown.rpartition(".")[0] or shown
         return CheckpointError(
-            f"{self.source} names '{shown}', which is no component that is imported and fits there, and nothing is "
-            f"imported on the word of a file. If you trust the module {module}: --plugins={module}, or "
-            f"plugins=['{module}'] in Python"
+            f"{self.source} names '{shown}', which is not an imported component that fits there, and files may not "
+            f"trigger imports. If you trust the module {module}: --plugins={module}, or plugins=['{module}'] in Python"
         )
 
     def refuse_file(self, name: str) -> CheckpointError:
-        """Return the error for a word beside which a file lies: where a class may stand, the parser would read it."""
-        name = _shown(name)
+        """Return the error for a word that is also a file name: the parser would read that file as a class."""
+        name = _show(name)
         return CheckpointError(
-            f"{self.source} holds the word '{name}', and a file called '{name}' lies in the working directory, which "
-            "would be read in its place. Rename that file, or work in another folder"
+            f"{self.source} contains the word '{name}', and a file '{name}' is in the working directory, which "
+            "would be read instead. Rename that file, or work in another folder"
         )
 
 
@@ -157,11 +156,11 @@ def _check(value: Any, hint: Any, place: _Place) -> None:
         _check_mapping(value, members, place)
     elif not (value is None or isinstance(value, bool | int | float)):
         kind = type(value).__name__
-        raise CheckpointError(f"{place.source} holds a {kind} among its settings: hqlm did not write it")
+        raise CheckpointError(f"{place.source} contains a {kind} in its settings: hqlm did not write it")
 
 
 def _check_any(value: Any, place: _Place) -> None:
-    """Refuse what the parser would import even where any value is allowed: classes, also in text that is YAML."""
+    """Reject what the parser would import even where any value is allowed: classes, also in text that is YAML."""
     if isinstance(value, str):
         parsed = parse_argument(value, str(place.source), get_loader("yaml"))
         if parsed != value:
@@ -192,15 +191,15 @@ def _check_mapping(value: Mapping[Any, Any], members: Sequence[Any], place: _Pla
 def _check_class(value: Any, bases: tuple[type, ...], place: _Place) -> None:
     if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
         raise CheckpointError(
-            f"{place.source} holds {_shown(value)} where a class with class_path and init_args belongs: it is corrupt, "
-            "or of another version of hqlm"
+            f"{place.source} contains {_show(value)} where a class with class_path and init_args is expected: it is "
+            "corrupt, or from another version of hqlm"
         )
-    found = _imported(value["class_path"])
+    found = _find_imported(value["class_path"])
     if not (isinstance(found, type) and bases and issubclass(found, bases)):
         raise place.refuse(value["class_path"])
     options = value.get("init_args") or {}
     if set(value) - {"class_path", "init_args"} or not isinstance(options, Mapping):
-        raise CheckpointError(f"{place.source}: a class has class_path and init_args, given {_shown(list(value))}")
+        raise CheckpointError(f"{place.source}: a class must have class_path and init_args, got {_show(list(value))}")
     _check_options(options, found, place)
     for option in getattr(found, "imports", ()):
         item = options.get(option)
@@ -215,19 +214,19 @@ def _check_options(options: Mapping[Any, Any], owner: Any, place: _Place) -> Non
         if option not in hints and not takes_more:
             raise CheckpointError(
                 f"{place.source} was written by another version of hqlm: {owner.__name__} of this one has no option "
-                f"'{_shown(option)}'. Load it with that version"
+                f"'{_show(option)}'. Load it with that version"
             )
         _check(item, hints.get(option), place)
 
 
-def _imported(path: str) -> Any:
-    """What a dotted path leads to, without importing anything, not even what a module imports when it is asked."""
+def _find_imported(path: str) -> Any:
+    """Return the object at a dotted path without importing anything, not even what a module imports lazily."""
     module, _, name = path.rpartition(".")
     return vars(sys.modules.get(module, object)).get(name)
 
 
 class _Unknown:
-    """Stands for a type in an annotation that only type checkers import."""
+    """Placeholder for a type in an annotation that only type checkers import."""
 
     def __class_getitem__(cls, item: Any) -> type:
         return cls
@@ -239,7 +238,7 @@ class _Names(dict[str, Any]):
 
 
 def option_types(owner: Any) -> tuple[dict[str, Any], bool]:
-    """The types of the options of a class, and whether it takes options beyond them."""
+    """Return the types of the options of a class, and whether it takes further options."""
     if dataclasses.is_dataclass(owner):
         known = get_type_hints(owner)
         return {field.name: known[field.name] for field in dataclasses.fields(owner) if field.init}, False
@@ -259,7 +258,7 @@ def option_types(owner: Any) -> tuple[dict[str, Any], bool]:
 
 
 def union_members(hint: Any) -> Iterator[Any]:
-    """The types that a union allows."""
+    """Yield the types that a union allows."""
     if get_origin(hint) in (Union, types.UnionType):
         for each in get_args(hint):
             yield from union_members(each)
@@ -270,7 +269,7 @@ def union_members(hint: Any) -> Iterator[Any]:
 
 
 def _bases(members: Sequence[Any]) -> Iterator[type]:
-    """The classes that may stand where one of these types is wanted, or a callable that makes one."""
+    """Yield the base classes that are allowed by these types, or by a callable that returns them."""
     for each in members:
         if get_origin(each) is collections.abc.Callable:
             yield from (made for made in union_members(get_args(each)[-1]) if made is not Any and _is_known(made))
@@ -283,8 +282,8 @@ def _is_known(hint: Any) -> bool:
 
 
 def _accepts_text(text: str, members: Sequence[Any]) -> bool:
-    """Whether text stays text there: beside a class the parser takes what is no word for a path to import."""
-    if members == [None]:  # an option that the class hands on, of which no type is known
+    """Return whether text stays text there: where a class is allowed, the parser imports a text that is a path."""
+    if members == [None]:  # an option of unknown type that the class passes on
         return not text  # which names nothing
     if all(map(_is_plain, members)):
         return any(each in _TEXT or get_origin(each) in (Literal, *_TEXT) for each in members)
@@ -293,13 +292,13 @@ def _accepts_text(text: str, members: Sequence[Any]) -> bool:
 
 
 def _is_plain(hint: Any) -> bool:
-    """Whether a value of this type is text, or numbers and text, and nothing that is imported."""
+    """Return whether a value of this type is text, or numbers and text, and never imported."""
     if get_origin(hint) is Literal or hint in _PLAIN or get_origin(hint) in _PLAIN:
         return True
     makes = get_origin(hint) in (Union, types.UnionType, *_LISTS, *_MAPPINGS)
     return makes and all(_is_plain(each) for each in get_args(hint))
 
 
-def _shown(value: Any) -> str:
-    """A value from a file, as far as a message shows it."""
+def _show(value: Any) -> str:
+    """Return a value from a file in short form, for messages."""
     return abbreviate(value if isinstance(value, str) else ascii(value), _SHOWN)

@@ -1,4 +1,4 @@
-"""Tasks: what the outputs of a head mean, that is loss, metrics and predictions."""
+"""Tasks: the meaning of a head's outputs, that is loss, metrics and predictions."""
 
 from hqlm.registry import Registry
 from hqlm.tasks.base import Task

@@ -1,4 +1,4 @@
-"""The slot of tasks: what the outputs of a head mean."""
+"""Base class of tasks: the meaning of a head's outputs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Task(Component):
     """Loss, metrics and predictions of the outputs `(rows, n_outputs)` of a head.
 
     Attributes:
-        score: metric that the best checkpoint is chosen by.
-        score_title: what it is called in the summary of a run.
+        score: metric by which the best checkpoint is chosen.
+        score_title: title of that metric in the summary of a run.
         score_mode: whether a good score is high or low.
-        metric_titles: of each metric its name on the Hugging Face hub, and its title.
+        metric_titles: name on the Hugging Face hub and title of each metric.
     """
 
     score: ClassVar[str]
@@ -31,32 +31,32 @@ class Task(Component):
 
     @abstractmethod
     def n_outputs(self, class_names: Sequence[str]) -> int:
-        """Outputs that a head must have for these classes."""
+        """Return the number of outputs that a head must have for these classes."""
 
     @abstractmethod
     @returns("a scalar tensor", lambda loss, *_: isinstance(loss, Tensor) and loss.ndim == 0)
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss of outputs `(batch, n_outputs)` and their targets, which training minimises."""
+        """Return the mean loss of outputs `(batch, n_outputs)` and their targets, which training minimises."""
 
     @abstractmethod
     @returns("a dict of scalar tensors", lambda found, *_: isinstance(found, dict))
     def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Metrics of all rows of a split by name, `score` and `loss` among them."""
+        """Return the metrics of all rows of a split by name, including `score` and `loss`."""
 
     @abstractmethod
     def predictions(self, outputs: Tensor) -> dict[str, Tensor]:
-        """What `trainer.predict` returns of a batch, by name: tensors with one row each."""
+        """Return the predictions of a batch for `trainer.predict`, by name: tensors with one row per text."""
 
     @abstractmethod
     def describe(self, texts: Sequence[str], outputs: Tensor, class_names: Sequence[str]) -> list[Any]:
-        """What the model says of each text, for Python."""
+        """Return the prediction for each text as a Python object."""
 
     @abstractmethod
     def header(self, class_names: Sequence[str]) -> list[str]:
-        """Columns of a table of predictions."""
+        """Return the column names of a table of predictions."""
 
     @abstractmethod
     def table(
         self, texts: Sequence[str], targets: Tensor, outputs: Tensor, class_names: Sequence[str]
     ) -> list[list[str]]:
-        """Rows of a table of predictions, under `header`."""
+        """Yield the rows of a table of predictions, under `header`."""

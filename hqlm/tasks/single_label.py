@@ -14,7 +14,7 @@ from hqlm.tasks.base import Task
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one text.
+    """Prediction of a model for one text.
 
     Args:
         text: the text.
@@ -29,7 +29,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class SingleLabel(Task):
-    """One class of several: outputs are logits, targets class numbers, the loss is the cross-entropy."""
+    """One class out of several: outputs are logits, targets class indices, the loss is the cross-entropy."""
 
     score: ClassVar[str] = "acc"
     score_title: ClassVar[str] = "validation accuracy"
@@ -40,15 +40,15 @@ class SingleLabel(Task):
     }
 
     def n_outputs(self, class_names: Sequence[str]) -> int:
-        """One a class."""
+        """Return the number of classes."""
         return len(class_names)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy."""
+        """Return the mean cross-entropy."""
         return nn.functional.cross_entropy(outputs, targets)
 
     def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, accuracy and macro-averaged F1."""
+        """Return cross-entropy, accuracy and macro-averaged F1."""
         n_classes = outputs.shape[1]
         return {
             "loss": nn.functional.cross_entropy(outputs, targets),
@@ -57,22 +57,22 @@ class SingleLabel(Task):
         }
 
     def predictions(self, outputs: Tensor) -> dict[str, Tensor]:
-        """`probabilities` `(batch, n_classes)`."""
+        """Return `probabilities` `(batch, n_classes)`."""
         return {"probabilities": outputs.softmax(1)}
 
     def describe(self, texts: Sequence[str], outputs: Tensor, class_names: Sequence[str]) -> list[Prediction]:
-        """The most probable class of each text, and the probabilities of all."""
+        """Return the most probable class of each text, and the probabilities of all."""
         rows = (dict(zip(class_names, row, strict=True)) for row in outputs.softmax(1).tolist())
         return [Prediction(text, max(row, key=row.__getitem__), row) for text, row in zip(texts, rows, strict=True)]
 
     def header(self, class_names: Sequence[str]) -> list[str]:
-        """Text, label, predicted class, and the probability of each class."""
+        """Return the columns: text, label, predicted class, and the probability of each class."""
         return ["text", "label", "predicted", *(f"p_{_flat(name)}" for name in class_names)]
 
     def table(
         self, texts: Sequence[str], targets: Tensor, outputs: Tensor, class_names: Sequence[str]
     ) -> list[list[str]]:
-        """Text, label (empty where it is negative), most probable class, probabilities."""
+        """Yield text, label (empty if negative), most probable class and probabilities of each row."""
         names = [_flat(name) for name in class_names]
         rows = []
         for text, label, row in zip(texts, targets.tolist(), outputs.softmax(1).tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Conformance suites that a plugin author subclasses; they need pytest and hypothesis."""
+"""Conformance suites for plugin authors to subclass; they need pytest and hypothesis."""
 
 from hqlm.testing.ansatz import AnsatzContract
 from hqlm.testing.backend import BackendContract

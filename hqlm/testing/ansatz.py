@@ -18,12 +18,12 @@ _SIZES = tuple(product(range(1, 7), (1, 2, 3)))
 
 
 def weight_indices(gates: tuple[Gate, ...]) -> list[int]:
-    """Indices of the weights in order of first use."""
+    """Return the indices of the weights in order of first use."""
     return list(dict.fromkeys(gate.angle.index for gate in gates if isinstance(gate.angle, Weight)))
 
 
 def _reading_inputs(circuit: Circuit) -> Circuit:
-    """The circuit with inputs in place of its weights, so that one batch runs it at many angles."""
+    """Return the circuit with inputs instead of weights, so that one batch runs it at many angles."""
     gates = [
         replace(gate, angle=Input(gate.angle.index, gate.angle.scale)) if isinstance(gate.angle, Weight) else gate
         for gate in circuit.gates
@@ -48,7 +48,7 @@ class AnsatzContract:
         raise NotImplementedError("override the fixture `ansatz` and return your ansatz")
 
     def circuits(self, ansatz: Ansatz) -> list[Circuit]:
-        """The circuits of one to six qubits and one to three layers that the ansatz does not refuse."""
+        """Return the circuits of one to six qubits and one to three layers that the ansatz does not reject."""
         found, refusals = [], {}
         for n_qubits, n_layers in _SIZES:
             try:
@@ -61,7 +61,7 @@ class AnsatzContract:
         return found
 
     def test_any_size_works_or_is_refused_by_name(self, ansatz: Ansatz) -> None:
-        """Gates fit the qubits and read weights alone; more layers never mean fewer weights."""
+        """Gates fit the qubits and read only weights; more layers never mean fewer weights."""
         for circuit in self.circuits(ansatz):
             assert circuit.n_inputs == 0
             assert circuit.gates, "a layer without gates is no layer"
@@ -114,7 +114,7 @@ class AnsatzContract:
 
     @pytest.mark.parametrize("word", ["entanglement", "long_range", "reuploading", "nonsense"])
     def test_an_ablated_ansatz_has_other_gates_or_is_equal(self, ansatz: Ansatz, word: str) -> None:
-        """So that a word which changes nothing can be told apart; ablating twice changes no more."""
+        """An ablation without effect leaves an equal ansatz; a second one changes nothing more."""
         ablated = ansatz.ablated(word)
         assert isinstance(ablated, Ansatz)
         assert (ablated == ansatz) == (ablated.gates(5, 2) == ansatz.gates(5, 2))

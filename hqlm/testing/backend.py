@@ -20,7 +20,7 @@ class BackendContract(ValueChecks, GradientChecks, SamplingChecks, NoiseChecks, 
             return MyBackend()
     ```
 
-    What the backend declares is compared with closed forms, with density matrices in plain NumPy and with the native
-    engine; what it does not declare must be refused. A backend must have the gate RY. Set the class attributes `atol`,
-    `shots` and `examples` for a backend in single precision or a slow one.
+    Declared capabilities are compared with closed forms, with density matrices in plain NumPy and with the native
+    engine; undeclared ones must be rejected. A backend must have the gate RY. Set the class attributes `atol`, `shots`
+    and `examples` for a backend in single precision or a slow one.
     """

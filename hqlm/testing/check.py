@@ -1,4 +1,4 @@
-"""The contract of one component, run outside a test suite: what holds and what does not."""
+"""Runs the contract of one component outside a test suite, and reports which checks pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from hqlm.registry import Component
 
 _SUITES: Final = Path(__file__).with_name("components.py")
-# nothing of the folder that the user happens to stand in, and nothing printed but what we print
+# ignore the user's working directory, and print only our own output
 _OPTIONS: Final = (
     f"--config-file={os.devnull}", f"--rootdir={_SUITES.parent}", "--import-mode=importlib",
     "-opython_classes=Checked_*", "-pno:cacheprovider", "-pno:terminal", "-pno:warnings", "-pno:xdist",
@@ -26,10 +26,10 @@ class Check:
     """One promise of a contract.
 
     Args:
-        name: of its test, in words.
-        promise: what it says.
-        cases: how many times it was tried.
-        failures: what went wrong, a line for each failing case.
+        name: name of its test, in words.
+        promise: description of the promise.
+        cases: number of cases that were tried.
+        failures: one line for each failing case.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Check:
 
 
 def run(component: Component, slot: str) -> list[Check]:
-    """Hold a component to the contract of its slot, with a progress bar; the checks in the order of the suite."""
+    """Test a component against the contract of its slot, with a progress bar; return the checks in order."""
     watcher = _Watcher(component)
-    settings.register_profile("check", database=None)  # failing examples are not kept in the user's folder
+    settings.register_profile("check", database=None)  # failing examples are not stored in the user's folder
     settings.load_profile("check")
     with tqdm(desc=f"checking {type(component).__name__}", unit="case", leave=False) as watcher.bar:
         code = pytest.main([*_OPTIONS, f"{_SUITES}::Checked_{slot}"], plugins=[watcher])
@@ -55,7 +55,7 @@ def run(component: Component, slot: str) -> list[Check]:
 
 
 class _Watcher:
-    """A pytest plugin that hands the component to the suite and writes down what comes out."""
+    """A pytest plugin that passes the component to the suite and records the results."""
 
     bar: Any
 
@@ -69,7 +69,7 @@ class _Watcher:
         return self._component
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Write down all promises, so that one that is never tried shows."""
+        """Record all promises, so that one that is never tried is visible."""
         for item in session.items:
             assert isinstance(item, pytest.Function)
             name = item.originalname
@@ -78,7 +78,7 @@ class _Watcher:
         self.bar.total = len(session.items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a case, and keep the last line of what went wrong."""
+        """Count a case, and store the last line of its error."""
         check = self.checks[report.location[2].rpartition(".")[2].partition("[")[0]]
         if report.when == "call":
             check.cases += report.outcome != "skipped"
@@ -88,7 +88,7 @@ class _Watcher:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """The message of the error that ended a case, on one line."""
+    """Return the message of the error that ended a case, on one line."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else report.longreprtext
     return " ".join(str(text).split())

@@ -1,4 +1,4 @@
-"""Test suites of each slot, collected by pytest over the fixture `component` of `check.py`."""
+"""Test suites of each slot, which pytest collects with the fixture `component` of `check.py`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hqlm.testing.reuploading import ReuploadingContract
 from hqlm.testing.text_encoder import TextEncoderContract
 
 
-def _checked(contract: type, argument: str) -> Any:
-    """The suite with the component at hand in place of the fixture that a plugin author writes."""
+def _bind_component(contract: type, argument: str) -> Any:
+    """Return the suite with the current component instead of the fixture that a plugin author writes."""
 
     @pytest.fixture(name=argument)
     def given(self: object, component: Component) -> Component:
@@ -24,8 +24,8 @@ def _checked(contract: type, argument: str) -> Any:
     return type(f"Checked_{argument}", (contract,), {argument: given, "__module__": __name__})
 
 
-Checked_ansatz = _checked(AnsatzContract, "ansatz")
-Checked_backend = _checked(BackendContract, "backend")
-Checked_feature_encoder = _checked(FeatureEncoderContract, "feature_encoder")
-Checked_reuploading = _checked(ReuploadingContract, "scheme")
-Checked_text_encoder = _checked(TextEncoderContract, "text_encoder")
+Checked_ansatz = _bind_component(AnsatzContract, "ansatz")
+Checked_backend = _bind_component(BackendContract, "backend")
+Checked_feature_encoder = _bind_component(FeatureEncoderContract, "feature_encoder")
+Checked_reuploading = _bind_component(ReuploadingContract, "scheme")
+Checked_text_encoder = _bind_component(TextEncoderContract, "text_encoder")

@@ -1,4 +1,4 @@
-"""Circuits and noise as density matrices in plain NumPy: the conventions once more, sharing no code with a backend."""
+"""Circuits and noise as density matrices in plain NumPy: the same conventions, without code of a backend."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PAULIS: Final[dict[str, Matrix]] = {
 
 
 def pauli(letters: str) -> Matrix:
-    """Tensor product of Pauli matrices, qubit 0 first."""
+    """Return the tensor product of Pauli matrices, qubit 0 first."""
     whole: Matrix = reduce(np.kron, [PAULIS[letter] for letter in letters])
     return whole
 
 
 def rotation(letters: str, angle: float) -> Matrix:
-    """exp(-i t P / 2) for an angle t in radians and a Pauli string P."""
+    """Return exp(-i t P / 2) for an angle t in radians and a Pauli string P."""
     generator = pauli(letters)
     exponential: Matrix = np.cos(angle / 2) * np.eye(len(generator)) - 1j * np.sin(angle / 2) * generator
     return exponential
 
 
 def controlled(matrix: Matrix) -> Matrix:
-    """|0><0| (x) 1 + |1><1| (x) U."""
+    """Return |0><0| (x) 1 + |1><1| (x) U."""
     return np.kron(np.diag([1.0, 0.0]), np.eye(2)) + np.kron(np.diag([0.0, 1.0]), matrix)
 
 
@@ -58,14 +58,14 @@ _FIXED: Final[dict[str, Matrix]] = {
 
 
 def gate_matrix(name: str, angle: float | None = None) -> Matrix:
-    """Matrix of a gate for an angle in radians; the first wire is the most significant bit."""
+    """Return the matrix of a gate for an angle in radians; the first wire is the most significant bit."""
     if angle is None:
         return _FIXED[name]
     return controlled(rotation(name[2:], angle)) if name.startswith("C") else rotation(name[1:], angle)
 
 
 def embed(matrix: Matrix, wires: tuple[int, ...], n_qubits: int) -> Matrix:
-    """A matrix on `wires` as one on all qubits."""
+    """Extend a matrix on `wires` to all qubits."""
     order = [*wires, *(wire for wire in range(n_qubits) if wire not in wires)]
     places = np.argsort(order)
     full = np.kron(matrix, np.eye(2 ** (n_qubits - len(wires)))).reshape([2] * (2 * n_qubits))
@@ -89,7 +89,7 @@ def channels(noise: Noise, wires: tuple[int, ...]) -> list[tuple[tuple[int, ...]
 
 
 def density_matrix(circuit: Circuit, weights: Matrix, inputs: Matrix, state: Matrix | None, noise: Noise) -> Matrix:
-    """Density matrix of one row after all gates and the noise that follows them."""
+    """Return the density matrix of one row after all gates and their noise."""
     psi = np.eye(2**circuit.n_qubits, dtype=complex)[0] if state is None else state
     rho: Matrix = np.outer(psi, psi.conj())
     for gate in circuit.gates:

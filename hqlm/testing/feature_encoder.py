@@ -16,7 +16,7 @@ def _embeddings(rows: int = 5) -> Tensor:
     return torch.randn(rows, _DIM, generator=torch.Generator().manual_seed(0))
 
 
-def _fitted(encoder: FeatureEncoder) -> FeatureModule:
+def _build_fitted(encoder: FeatureEncoder) -> FeatureModule:
     module = encoder.build(_DIM)
     module.fit(_embeddings())
     return module
@@ -44,19 +44,19 @@ class FeatureEncoderContract:
 
     def test_features_come_in_equal_groups_of_the_promised_size(self, feature_encoder: FeatureEncoder) -> None:
         """`(batch, n_features)`, finite, `n_groups` dividing them."""
-        features = _fitted(feature_encoder)(_embeddings())
+        features = _build_fitted(feature_encoder)(_embeddings())
         assert features.shape == (5, feature_encoder.n_features)
         assert feature_encoder.n_features % feature_encoder.n_groups == 0
         assert bool(features.isfinite().all())
 
     def test_features_lie_between_minus_one_and_one(self, feature_encoder: FeatureEncoder) -> None:
         """They are uploaded as angles, times the scale of the scheme; larger ones would wrap around."""
-        features = _fitted(feature_encoder)(10.0 * _embeddings(50)).detach()
+        features = _build_fitted(feature_encoder)(10.0 * _embeddings(50)).detach()
         assert float(features.abs().max()) <= 1.0 + 1e-6
 
     def test_every_parameter_and_the_embedding_get_a_gradient(self, feature_encoder: FeatureEncoder) -> None:
-        """Nothing trainable stands idle, and a text encoder below can be trained."""
-        module, embeddings = _fitted(feature_encoder), _embeddings().requires_grad_()
+        """No trainable parameter is unused, and a text encoder below can be trained."""
+        module, embeddings = _build_fitted(feature_encoder), _embeddings().requires_grad_()
         module(embeddings).square().sum().backward()
         for name, tensor in (("the embedding", embeddings), *module.named_parameters()):
             assert tensor.grad is not None, f"{name} gets no gradient"
@@ -64,17 +64,17 @@ class FeatureEncoderContract:
 
     def test_a_batch_equals_its_rows_one_by_one(self, feature_encoder: FeatureEncoder) -> None:
         """Features of a row do not depend on the other rows."""
-        module, embeddings = _fitted(feature_encoder), _embeddings()
+        module, embeddings = _build_fitted(feature_encoder), _embeddings()
         torch.testing.assert_close(module(embeddings), torch.cat([module(row[None]) for row in embeddings]))
 
     def test_what_is_fitted_travels_in_the_state_dict(self, feature_encoder: FeatureEncoder) -> None:
-        """A module built anew and loaded gives the same features, without being fitted."""
-        module, copied = _fitted(feature_encoder), feature_encoder.build(_DIM)
+        """A newly built module with loaded weights gives the same features, without being fitted."""
+        module, copied = _build_fitted(feature_encoder), feature_encoder.build(_DIM)
         copied.load_state_dict(module.state_dict())
         assert torch.equal(module(_embeddings()), copied(_embeddings()))
 
     def test_ablating_it_leaves_a_fixed_projection_of_the_same_size(self, feature_encoder: FeatureEncoder) -> None:
-        """`ablated("feature_encoder")` has nothing to train; ablating twice changes no more."""
+        """`ablated("feature_encoder")` has nothing to train; a second ablation changes nothing more."""
         ablated = feature_encoder.ablated("feature_encoder")
         assert (ablated.n_features, ablated.n_groups) == (feature_encoder.n_features, feature_encoder.n_groups)
         assert not list(ablated.build(_DIM).parameters())
@@ -82,7 +82,7 @@ class FeatureEncoderContract:
 
     @pytest.mark.parametrize("word", ["entanglement", "long_range", "offset", "nonsense"])
     def test_an_ablated_encoder_has_the_same_size(self, feature_encoder: FeatureEncoder, word: str) -> None:
-        """So that what stands behind it fits, whatever the word."""
+        """So that the modules after it fit, whatever the ablation."""
         ablated = feature_encoder.ablated(word)
         assert isinstance(ablated, FeatureEncoder)
         assert (ablated.n_features, ablated.n_groups) == (feature_encoder.n_features, feature_encoder.n_groups)

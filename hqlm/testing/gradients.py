@@ -1,4 +1,4 @@
-"""Gradients: each rule that a backend declares, against central differences in double precision."""
+"""Checks of gradients: each declared rule against central differences in double precision."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _GATES = (
 
 
 def _circuit(backend: QuantumBackend) -> Circuit:
-    """The gates that the backend has; RY alone leaves every parameter in use twice but the second input."""
+    """Return a circuit of the backend's gates; with RY alone every parameter but the second input is used twice."""
     gates = tuple(gate for gate in _GATES if gate.name in backend.gates)
     return Circuit(2, gates, (PauliString("ZI"), PauliString("ZZ")))
 
@@ -51,7 +51,7 @@ def _parameters(circuit: Circuit) -> tuple[Tensor, Tensor]:
 
 
 def _slopes(circuit: Circuit, noise: Noise = Noise(), step: float = _STEP) -> tuple[Tensor, Tensor]:
-    """Central differences of the loss in every weight and input, from density matrices in plain NumPy."""
+    """Return central differences of the loss in every weight and input, from density matrices in plain NumPy."""
     tensors = [tensor.detach() for tensor in _parameters(circuit)]
     found = []
     for place, tensor in enumerate(tensors):
@@ -72,7 +72,7 @@ def _squared_scales(circuit: Circuit, *kinds: type[object]) -> float:
 
 
 def _deviation(circuit: Circuit, shots: int, kind: type[object]) -> float:
-    """Bound on the standard deviation of a parameter-shift gradient: every occurrence adds its own."""
+    """Return a bound on the standard deviation of a parameter-shift gradient: every occurrence adds its own."""
     return math.sqrt(_squared_scales(circuit, kind)) * float(_FACTORS.abs().sum()) * math.sqrt(0.5 / shots)
 
 
@@ -80,14 +80,14 @@ class GradientChecks(BackendSuite):
     """Gradients of expectation values in weights, inputs and initial states."""
 
     def gradients(self, backend: QuantumBackend, circuit: Circuit, execution: Execution) -> tuple[Tensor, Tensor]:
-        """Gradients of the loss in weights and inputs."""
+        """Return the gradients of the loss in weights and inputs."""
         weights, inputs = _parameters(circuit)
         values = backend.expectations(circuit, weights, inputs, None, execution)
         found = torch.autograd.grad((values * _FACTORS).sum(), (weights, inputs))
         return found[0], found[1]
 
     def exact(self, backend: QuantumBackend, rule: Gradient) -> Execution | None:
-        """Exact execution under a rule, or None after seeing it refused."""
+        """Return an exact execution with a rule, or None after checking that it is rejected."""
         execution = Execution(gradient=rule)
         if has_exact_values(backend) and rule in backend.gradients:
             return execution
@@ -97,13 +97,13 @@ class GradientChecks(BackendSuite):
         return None
 
     def assert_slopes(self, found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:
-        """Equality of exact gradients."""
+        """Check the equality of exact gradients."""
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, atol=10 * self.atol, rtol=0.0)
 
     @pytest.mark.parametrize("rule", ["auto", "adjoint", "parameter_shift", "surrogate"])
     def test_exact_gradients_equal_central_differences(self, backend: QuantumBackend, rule: Gradient) -> None:
-        """Shared weights with scales, and inputs that several gates read; a rule not declared is refused."""
+        """Shared weights with scales, and inputs that several gates read; an undeclared rule is rejected."""
         circuit = _circuit(backend)
         if rule == "auto" and has_exact_values(backend):
             execution: Execution | None = Execution()
@@ -113,7 +113,7 @@ class GradientChecks(BackendSuite):
             self.assert_slopes(self.gradients(backend, circuit, execution), _slopes(circuit))
 
     def test_exact_gradients_of_noisy_values_equal_central_differences(self, backend: QuantumBackend) -> None:
-        """Under every declared channel and readout errors, by every rule without a bias."""
+        """Under every declared channel and readout errors, by every unbiased rule."""
         noise = Noise(**dict.fromkeys(sorted(backend.channels), 0.1), readout=0.1)
         circuit = _circuit(backend)
         unbiased: tuple[Gradient, ...] = ("adjoint", "parameter_shift")
@@ -178,7 +178,7 @@ class GradientChecks(BackendSuite):
 
     @pytest.mark.parametrize("rule", _RULES)
     def test_only_what_requires_a_gradient_gets_one(self, backend: QuantumBackend, rule: Gradient) -> None:
-        """Weights alone, inputs alone, and an empty tensor of weights."""
+        """Only weights, only inputs, and an empty tensor of weights."""
         circuit = _circuit(backend)
         execution = Execution(None if has_exact_values(backend) else 64, gradient=rule)
         weights, inputs = _parameters(circuit)
@@ -198,7 +198,7 @@ class GradientChecks(BackendSuite):
             assert not slope.numel() or bool(slope.abs().max() > 0.0)
 
     def test_gradients_of_initial_states_need_adjoint(self, backend: QuantumBackend) -> None:
-        """Under adjoint the gradient flows into the states; every other measured rule refuses them."""
+        """Under adjoint the gradient flows into the states; every other measured rule rejects them."""
         circuit = Circuit(2, (Gate("RY", (0,), 0.4),), (PauliString("ZZ"), PauliString("XI")))
         ends = random_states(2, 2, dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""Noise: each channel, their order and readout errors, against density matrices in plain NumPy."""
+"""Checks of noise: each channel, their order and readout errors, against density matrices in plain NumPy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAIR = Noise(two_qubit=0.2, amplitude_damping=0.15, phase_damping=0.1)
 
 
 def _circuit(backend: QuantumBackend) -> Circuit:
-    """Three qubits in a generic state, from the gates that the backend has; two of them are read."""
+    """Return a circuit of three qubits in a generic state from the backend's gates; two qubits are read."""
     pair = next((name for name in _ENTANGLERS if name in backend.gates), "CNOT")
     gates = [
         Gate("RY", (0,), Weight(0)),
@@ -44,10 +44,10 @@ def _pair(name: str, control: int, target: int) -> Gate:
 
 
 class NoiseChecks(BackendSuite):
-    """The one meaning of noise; a channel that is not declared must be refused."""
+    """Noise means the same on every backend; an undeclared channel must be rejected."""
 
     def assert_noisy(self, backend: QuantumBackend, circuit: Circuit, noise: Noise) -> None:
-        """Hold a noisy run to the density matrix, which must differ from the noise-free one."""
+        """Compare a noisy run with the density matrix, which must differ from the noise-free one."""
         weights = _WEIGHTS[: circuit.n_weights]
         expected = density.expectations(circuit, weights, None, None, noise)
         seen = not torch.allclose(expected, density.expectations(circuit, weights), atol=1e-3)

@@ -1,4 +1,4 @@
-"""A backend is a value: it pickles, copies and runs in another process."""
+"""Checks that a backend is a value: it pickles, copies and runs in another process."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def _run(backend: QuantumBackend, execution: Execution) -> list[list[float]]:
 
 @lru_cache(maxsize=1)
 def _other_process() -> ProcessPoolExecutor:
-    """One for all backends: starting it and importing torch takes seconds."""
+    """Return one process pool for all backends: starting it and importing torch takes seconds."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _run_elsewhere(backend: QuantumBackend, execution: Execution) -> list[list[float]]:
     try:
         return _other_process().submit(_run, backend, execution).result(timeout=120)
-    except BrokenProcessPool:  # a backend that ends the process fails alone: the next one gets a new process
+    except BrokenProcessPool:  # a backend that ends the process fails alone; the next one gets a new process
         _other_process.cache_clear()
         raise
 
 
 class ProcessChecks(BackendSuite):
-    """Copies of a backend give what the backend gives."""
+    """Copies of a backend give the same results as the backend."""
 
     def test_a_backend_is_a_recipe(self, backend: QuantumBackend) -> None:
         """A frozen dataclass, hashable; a copy made after a run holds no device and works as well."""

@@ -9,13 +9,13 @@ from hqlm.registry import Component, field_names
 
 
 def assert_is_recipe(component: Component) -> None:
-    """Hold a component to being a frozen dataclass that is hashable, and equal to its pickle and its deep copy.
+    """Check that a component is a frozen dataclass that is hashable, and equal to its pickle and its deep copy.
 
     Raises:
-        AssertionError: saying what is missing.
+        AssertionError: with the missing property.
     """
     kind = type(component)
-    settings = vars(kind).get("__dataclass_params__")  # a base class's do not count: it knows no new fields
+    settings = vars(kind).get("__dataclass_params__")  # a base class's do not count: they lack new fields
     assert settings is not None, f"{kind.__name__} must be a dataclass: write @dataclass(frozen=True) above it"
     assert settings.frozen, f"{kind.__name__} must be frozen: write @dataclass(frozen=True) above it"
     fields = {name: getattr(component, name) for name in field_names(component)}

@@ -1,4 +1,4 @@
-"""Refusals: what a backend cannot do, and tensors that do not fit, end in an error that says so."""
+"""Checks that unsupported requests, and tensors that do not fit, end in an error that says so."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _BAD_STATES: dict[str, Tensor] = {
 
 
 class RefusalChecks(BackendSuite):
-    """No silent anything."""
+    """Every unsupported request raises an error."""
 
     def test_capabilities_are_known_words(self, backend: QuantumBackend) -> None:
-        """Declared capabilities are known words; channels act on gates; readout errors belong to the base class."""
+        """Declared capabilities have known names; channels act on gates; readout errors belong to the base class."""
         assert backend.gates <= set(GATES)
         assert backend.gates, "a backend without gates runs nothing"
         assert backend.channels | backend.sampled_channels <= set(CHANNELS)

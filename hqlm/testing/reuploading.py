@@ -46,7 +46,7 @@ class ReuploadingContract:
         raise NotImplementedError("override the fixture `scheme` and return your re-uploading scheme")
 
     def circuits(self, scheme: Reuploading) -> list[tuple[int, int, Circuit]]:
-        """(n_features, n_groups, circuit) wherever the scheme does not refuse the number of groups."""
+        """Return (n_features, n_groups, circuit) wherever the scheme does not reject the number of groups."""
         found, refusals = [], []
         for (n_features, n_groups), ansatz in product(_SIZES, _ANSATZE):
             observables = _observables(n_features // n_groups)
@@ -72,7 +72,7 @@ class ReuploadingContract:
             assert read == (set(range(n_features)) if scheme.uploads else set())
 
     def test_a_group_is_uploaded_one_feature_a_qubit(self, scheme: Reuploading) -> None:
-        """Feature j of group g is input `g * n_qubits + j` and acts on one qubit, that of its place."""
+        """Feature j of group g is input `g * n_qubits + j` and acts on one qubit, number j."""
         for _, _, circuit in self.circuits(scheme):
             uploads = [gate for gate in circuit.gates if isinstance(gate.angle, Input)]
             for gate in uploads:
@@ -90,7 +90,7 @@ class ReuploadingContract:
         assert len(circuits) == len(_ANSATZE) or not any(circuit.n_weights for circuit in circuits)
 
     def test_observables_are_kept_in_order(self, scheme: Reuploading) -> None:
-        """A scheme makes gates; what is read is the caller's."""
+        """A scheme makes gates; the caller chooses the observables."""
         for _, _, circuit in self.circuits(scheme):
             assert circuit.observables == _observables(circuit.n_qubits)
 
@@ -109,7 +109,7 @@ class ReuploadingContract:
 
     @pytest.mark.parametrize("word", _WORDS)
     def test_an_ablated_scheme_has_another_circuit_or_is_equal(self, scheme: Reuploading, word: str) -> None:
-        """With one group, so that a word which changes nothing can be told apart; twice changes no more."""
+        """An ablation without effect leaves an equal scheme, with one group; a second one changes nothing more."""
         ablated = scheme.ablated(word)
         ansatz, observables = _ANSATZE[0], _observables(4)
         same = scheme.circuit(4, 1, ansatz, observables) == ablated.circuit(4, 1, ansatz, observables)

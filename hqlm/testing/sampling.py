@@ -1,4 +1,4 @@
-"""Shots: joint samples, their spread, readout errors and seeds."""
+"""Checks of shots: joint samples, their standard deviation, readout errors and seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hqlm.testing.suite import BackendSuite, has_shots, missing
 _NO_WEIGHTS = torch.zeros(0, dtype=torch.float64)
 
 
-def _flipped(backend: QuantumBackend, wire: int) -> Gate:
+def _make_flip(backend: QuantumBackend, wire: int) -> Gate:
     return Gate("X", (wire,)) if "X" in backend.gates else Gate("RY", (wire,), math.pi)
 
 
@@ -28,12 +28,12 @@ def _global_generators() -> tuple[list[int], str]:
 
 
 class SamplingChecks(BackendSuite):
-    """Samples and what is estimated from them; a backend without shots must refuse them."""
+    """Samples and estimates from them; a backend without shots must reject them."""
 
     def sample(
         self, backend: QuantumBackend, circuit: Circuit, inputs: Tensor | None = None, **settings: object
     ) -> Tensor | None:
-        """Samples of the circuit, or None after seeing that the backend refuses."""
+        """Return samples of the circuit, or None after checking that the backend rejects them."""
         execution = Execution(**{"shots": 64, "seed": 1, **settings})  # type: ignore[arg-type]
         if not has_shots(backend) or missing(backend, circuit, None, execution.noise_model):
             with pytest.raises(UnsupportedExecution):
@@ -43,7 +43,7 @@ class SamplingChecks(BackendSuite):
 
     def test_samples_are_bits_of_every_qubit_in_order(self, backend: QuantumBackend) -> None:
         """X on qubits 0 and 3 of four gives the bits 1001 in every shot: `(batch, shots, n_qubits)`, uint8."""
-        circuit = Circuit(4, (_flipped(backend, 0), _flipped(backend, 3)), ())
+        circuit = Circuit(4, (_make_flip(backend, 0), _make_flip(backend, 3)), ())
         bits = self.sample(backend, circuit, torch.zeros(3, 0, dtype=torch.float64), shots=7)
         if bits is not None:
             assert bits.dtype == torch.uint8
@@ -98,7 +98,7 @@ class SamplingChecks(BackendSuite):
 
     def test_readout_errors_flip_measured_bits(self, backend: QuantumBackend) -> None:
         """With probability 1 every bit is flipped, with 0.2 a fifth of them."""
-        circuit = Circuit(2, (_flipped(backend, 1),), ())
+        circuit = Circuit(2, (_make_flip(backend, 1),), ())
         bits = self.sample(backend, circuit, noise=Noise(readout=1.0))
         assert bits is None or bits.tolist() == [[[1, 0]] * 64]
         some = self.sample(backend, Circuit(2, (), ()), shots=self.shots, noise=Noise(readout=0.2))

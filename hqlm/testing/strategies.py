@@ -15,7 +15,7 @@ _SCALES = (1.0, -0.5, 2.0)
 
 
 def angles() -> st.SearchStrategy[Angle]:
-    """Weights and inputs of a few indices, so that gates share them, and constants in radians."""
+    """Return weights and inputs with few indices, so that gates share them, and constants in radians."""
     scale = st.sampled_from(_SCALES)
     return st.one_of(
         st.builds(Weight, st.integers(0, 3), scale),
@@ -26,7 +26,7 @@ def angles() -> st.SearchStrategy[Angle]:
 
 @st.composite
 def gates(draw: st.DrawFn, n_qubits: int, names: Collection[str] = tuple(GATES)) -> Gate:
-    """One gate on `n_qubits` qubits with a name out of `names`."""
+    """Draw one gate on `n_qubits` qubits with one of `names`."""
     name = draw(st.sampled_from(sorted(name for name in names if GATES[name].n_wires <= n_qubits)))
     wires = draw(st.permutations(range(n_qubits)))[: GATES[name].n_wires]
     return Gate(name, tuple(wires), draw(angles()) if GATES[name].parameterised else None)
@@ -40,7 +40,7 @@ def circuits(
     max_gates: int = 12,
     letters: str = "IXYZ",
 ) -> Circuit:
-    """Circuits of 1 to `max_qubits` qubits with one to four observables out of `letters`."""
+    """Draw circuits of 1 to `max_qubits` qubits with one to four observables of `letters`."""
     n_qubits = draw(st.integers(1, max_qubits))
     acting = draw(st.lists(gates(n_qubits, names), max_size=max_gates))
     strings = st.text(letters, min_size=n_qubits, max_size=n_qubits).map(PauliString)
@@ -48,12 +48,12 @@ def circuits(
 
 
 def all_observables(n_qubits: int, letters: str = "IXYZ") -> tuple[PauliString, ...]:
-    """Every Pauli string of `letters` on `n_qubits` qubits: with all four, a state is known from their values."""
+    """Return every Pauli string of `letters` on `n_qubits` qubits: with all four letters, they determine the state."""
     return tuple(PauliString("".join(string)) for string in product(letters, repeat=n_qubits))
 
 
 def random_parameters(circuit: Circuit, batch: int = 2, seed: int = 0) -> tuple[Tensor, Tensor | None]:
-    """Weights and inputs (None when the circuit reads none) in radians, float64, from -3 to 3."""
+    """Return weights and inputs (None if the circuit reads none) in radians, float64, from -3 to 3."""
     generator = torch.Generator().manual_seed(seed)
     weights = 6.0 * torch.rand(circuit.n_weights, generator=generator, dtype=torch.float64) - 3.0
     inputs = 6.0 * torch.rand(batch, circuit.n_inputs, generator=generator, dtype=torch.float64) - 3.0
@@ -61,7 +61,7 @@ def random_parameters(circuit: Circuit, batch: int = 2, seed: int = 0) -> tuple[
 
 
 def random_states(n_qubits: int, batch: int = 2, seed: int = 0, dtype: torch.dtype = torch.complex128) -> Tensor:
-    """Normalised states `(batch, 2**n_qubits)` without any symmetry."""
+    """Return normalised states `(batch, 2**n_qubits)` without any symmetry."""
     generator = torch.Generator().manual_seed(seed)
     amplitudes = torch.randn(batch, 2**n_qubits, generator=generator, dtype=dtype)
     states: Tensor = amplitudes / torch.linalg.vector_norm(amplitudes, dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Base of the backend suite: the backend under test, and the comparison of its values."""
+"""Base class of the backend suite: the backend under test, and the comparison of its values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hqlm.execution import Execution, Noise
 
 
 def has_exact_values(backend: QuantumBackend) -> bool:
-    """Whether the backend runs with `shots=None`."""
+    """Return whether the backend runs with `shots=None`."""
     assert not backend.exact or type(backend).values is not QuantumBackend.values, "exact values need `values`"
     return backend.exact
 
 
 def has_shots(backend: QuantumBackend) -> bool:
-    """Whether the backend runs with a number of shots."""
+    """Return whether the backend runs with a number of shots."""
     return type(backend).bits is not QuantumBackend.bits
 
 
 def readable_letters(backend: QuantumBackend) -> str:
-    """Letters of observables that the backend can read: under shots X needs an H, and Y an SDG as well."""
+    """Return the letters of observables that the backend can read: under shots X needs an H, and Y an SDG as well."""
     if not has_shots(backend):
         return "IXYZ"
     needs = {"X": {"H"}, "Y": {"H", "SDG"}}
@@ -37,14 +37,14 @@ def readable_letters(backend: QuantumBackend) -> str:
 
 
 def all_channels(backend: QuantumBackend) -> frozenset[str]:
-    """Noise fields that the backend has in one way of running at least."""
+    """Return the noise fields that the backend supports for exact values, for samples or for both."""
     return backend.channels | backend.sampled_channels
 
 
 def missing(
     backend: QuantumBackend, circuit: Circuit, states: Tensor | None, noise: Noise, shots: int | None = None
 ) -> bool:
-    """Whether the run needs something that the backend does not declare."""
+    """Return whether the run needs something that the backend does not declare."""
     lacks_gates = bool({gate.name for gate in circuit.gates} - backend.gates)
     lacks_channels = bool(noise.gate_channels - backend.channels_under(shots))
     lacks_readout = noise.readout > 0.0 and not backend.readout_errors
@@ -52,12 +52,12 @@ def missing(
 
 
 class BackendSuite:
-    """Base of the parts of `BackendContract`.
+    """Base class of the parts of `BackendContract`.
 
     Attributes:
         atol: largest difference of exact values in double precision.
-        shots: measurements of a row where sampled values are compared, within five standard deviations.
-        examples: random circuits of each property.
+        shots: measurements per row where sampled values are compared, within five standard deviations.
+        examples: number of random circuits for each property.
     """
 
     atol = 1e-6
@@ -79,7 +79,7 @@ class BackendSuite:
         states: Tensor | None = None,
         noise: Noise = Noise(),
     ) -> None:
-        """Hold exact and sampled values to `expected`; what the backend does not declare must be refused."""
+        """Compare exact and sampled values with `expected`; undeclared capabilities must be rejected."""
         weights = torch.zeros(0, dtype=torch.float64) if weights is None else weights
         for execution in self.executions(backend, noise):
             if missing(backend, circuit, states, noise, execution.shots):
@@ -92,13 +92,13 @@ class BackendSuite:
             assert bool(((values - expected).abs() <= bound).all()), f"{values}\nis not\n{expected}\nunder {execution}"
 
     def executions(self, backend: QuantumBackend, noise: Noise = Noise()) -> list[Execution]:
-        """The ways the backend can run: exact, sampled or both."""
+        """Return the ways in which the backend can run: exact, sampled or both."""
         ways = [None] * has_exact_values(backend) + [self.shots] * has_shots(backend)
         assert ways, "a backend overrides `values`, `bits` or both"
         return [Execution(shots=shots, noise=noise, seed=1) for shots in ways]
 
     def tolerance(self, expected: Tensor, shots: int | None) -> Tensor:
-        """Allowed difference: `atol`, or five standard deviations of a mean of `shots` values of +-1."""
+        """Return the allowed difference: `atol`, or five standard deviations of a mean of `shots` values of +-1."""
         if shots is None:
             return torch.full_like(expected, self.atol)
         return 5.0 * ((1.0 - expected.square()).clamp(min=0.0) / shots).sqrt() + 5.0 / shots
@@ -106,7 +106,7 @@ class BackendSuite:
     def for_all(
         self, *strategies: SearchStrategy[Any], always: tuple[Any, ...]
     ) -> Callable[[Callable[..., None]], None]:
-        """Run the decorated property at once: on `always`, an example without symmetry, and on random ones."""
+        """Run the decorated property at once, on `always`, an example without symmetry, and on random ones."""
 
         def run(check: Callable[..., None]) -> None:
             settings(max_examples=self.examples, deadline=None)(example(*always)(given(*strategies)(check)))()

@@ -49,7 +49,7 @@ class TextEncoderContract:
         assert not torch.equal(embeddings[0], embeddings[1])
 
     def test_a_text_is_embedded_alike_whatever_stands_beside_it(self, text_encoder: TextEncoder) -> None:
-        """In any batch and at any place of it, so that embeddings can be kept."""
+        """In any batch and at any position in it, so that embeddings can be cached."""
         module = _built(text_encoder)
         embeddings = module(_TEXTS)
         torch.testing.assert_close(embeddings[1], embeddings[3], atol=1e-6, rtol=1e-5)
@@ -62,14 +62,14 @@ class TextEncoderContract:
         assert lengths[0] < lengths[1]
 
     def test_the_content_key_is_the_same_in_another_build(self, text_encoder: TextEncoder) -> None:
-        """A word for all that an embedding depends on, the same in every process."""
+        """A key for everything that an embedding depends on, the same in every process."""
         key = _built(text_encoder).content_key
         assert key
         assert isinstance(key, str)
         assert pickle.loads(pickle.dumps(text_encoder)).build().content_key == key  # noqa: S301
 
     def test_another_build_gives_the_same_embeddings(self, text_encoder: TextEncoder) -> None:
-        """Nothing about a text encoder is drawn at random."""
+        """Nothing in a text encoder is random."""
         copied = pickle.loads(pickle.dumps(text_encoder)).build()  # noqa: S301
         torch.testing.assert_close(copied(_TEXTS), _built(text_encoder)(_TEXTS), atol=1e-6, rtol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Expectation values: signs, qubit order, batches, dtypes, initial states."""
+"""Checks of expectation values: signs, qubit order, batches, dtypes, initial states."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hqlm.testing import density
 from hqlm.testing.strategies import all_observables, circuits, random_parameters, random_states
 from hqlm.testing.suite import BackendSuite, has_exact_values, readable_letters
 
-# a product state without symmetry, from the rotations that a backend has
+# a product state without symmetry, from the rotations of a backend
 _PREPARATION = (("RY", 0.9), ("RZ", 0.4), ("RX", -1.3), ("H", None), ("SX", None))
 
 
 def _generic_circuit(backend: QuantumBackend) -> Circuit:
-    """Weights and inputs on both qubits, and a value that tells every row from the others."""
+    """Return a circuit with weights and inputs on both qubits, whose value differs for every row."""
     rotations = (Gate("RY", (0,), Weight(0)), Gate("RY", (1,), Input(0)), Gate("RY", (0,), Input(1, 2.0)))
     entangler = tuple(Gate(name, (1, 0)) for name in ("CNOT", "CZ") if name in backend.gates)[:1]
     return Circuit(2, (*rotations, *entangler, Gate("RY", (0,), 0.4)), (PauliString("ZI"), PauliString("IZ")))
@@ -64,7 +64,7 @@ class ValueChecks(BackendSuite):
         self.assert_values(backend, Circuit(3, gates, observables), expected)
 
     def test_qubit_0_is_the_first_letter_of_an_observable(self, backend: QuantumBackend) -> None:
-        """X on qubit 0 turns the sign of ZII alone."""
+        """X on qubit 0 flips only the sign of ZII."""
         name, angle = ("X", None) if "X" in backend.gates else ("RY", math.pi)
         circuit = Circuit(3, (Gate(name, (0,), angle),), tuple(PauliString.z(wire, 3) for wire in range(3)))
         self.assert_values(backend, circuit, torch.tensor([[-1.0, 1.0, 1.0]], dtype=torch.float64))
@@ -135,7 +135,7 @@ class ValueChecks(BackendSuite):
         self.assert_values(backend, fixed, torch.tensor([[math.cos(0.8), 1.0]], dtype=torch.float64))
 
     def test_circuits_that_differ_in_a_constant_are_told_apart(self, backend: QuantumBackend) -> None:
-        """An angle that is a number is part of a circuit: RY(0.3), then RY(-1.2), whatever is kept between calls."""
+        """A constant angle is part of a circuit: RY(0.3), then RY(-1.2), whatever is cached between calls."""
         for angle in (0.3, -1.2):
             circuit = Circuit(1, (Gate("RY", (0,), angle),), _some_observables(backend, "Z"))
             self.assert_values(backend, circuit, torch.tensor([[math.cos(angle)]], dtype=torch.float64))
@@ -157,8 +157,8 @@ class ValueChecks(BackendSuite):
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64, torch.complex128])
     def test_initial_states_may_be_real_or_complex(self, backend: QuantumBackend, dtype: torch.dtype) -> None:
-        """States of the weights' precision, one a row; refused by a backend that declares none."""
-        states = random_states(2, 3, dtype=dtype).conj()  # which torch does lazily, in a view
+        """States in the weights' precision, one per row; rejected by a backend that declares none."""
+        states = random_states(2, 3, dtype=dtype).conj()  # torch conjugates lazily, in a view
         observables = all_observables(2, readable_letters(backend))
         circuit = Circuit(2, (Gate("CNOT", (0, 1)), Gate("RY", (1,), Weight(0))), observables)
         weights = torch.tensor([0.3], dtype=states.abs().dtype)
@@ -174,7 +174,7 @@ class ValueChecks(BackendSuite):
             assert bool(((values - expected).abs() <= bound).all())
 
     def test_final_states_are_shown_or_refused(self, backend: QuantumBackend) -> None:
-        """`states` are complex, normalised and have the values of `expectations`; without them it refuses."""
+        """`states` are complex, normalised and have the values of `expectations`; without them the call is rejected."""
         names = {"RY", "RZ", "CNOT"} & backend.gates
         gates = [Gate("RY", (0,), Input(0)), Gate("RZ", (0,), Weight(0)), Gate("CNOT", (0, 1))]
         circuit = Circuit(2, tuple(gate for gate in gates if gate.name in names), all_observables(2))

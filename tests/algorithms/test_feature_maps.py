@@ -58,7 +58,7 @@ def test_the_upload_map_has_weights_to_train():
 
 
 def test_what_no_state_holds_is_refused():
-    with pytest.raises(DataError, match="row 1 is a vector of zeros"):
+    with pytest.raises(DataError, match="row 1 is a zero vector"):
         QuantumKernel(AmplitudeMap(offset=0.0))([[1.0, 2.0], [0.0, 0.0]])
     assert QuantumKernel(AmplitudeMap(offset=1.0))([[0.0, 0.0]]) == 1.0
     with pytest.raises(ConfigError, match="offset must be 0 or more"):

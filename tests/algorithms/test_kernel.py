@@ -74,7 +74,7 @@ def test_a_sampled_symmetric_matrix_is_unbiased():
 def test_noise_lowers_the_fidelity_of_a_vector_with_itself():
     noisy = QuantumKernel(ZZFeatureMap(), execution=Execution(shots=500, noise=Noise(two_qubit=0.1)))
     assert (noisy(X[:1], X[:1] + 1e-9) < 0.8).all()
-    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+    with pytest.raises(UnsupportedExecution, match=r"Set execution\.shots, or kind=projected"):
         QuantumKernel(ZZFeatureMap(), execution=Execution(noise=Noise(two_qubit=0.1)))(X)
     projected = QuantumKernel(ZZFeatureMap(), kind="projected", execution=Execution(noise=Noise(one_qubit=0.75)))
     np.testing.assert_allclose(projected(X), 1.0)  # every qubit is fully mixed
@@ -140,7 +140,7 @@ def test_bad_vectors_and_weights_are_refused():
         (np.empty((0, 3)), "given \\(0, 3\\)"),
         ([["a", "b"]], "vectors of numbers"),
         ([[1.0], [2.0, 3.0]], "vectors of numbers"),
-        ([[1e200, 1.0]], "too large to be squared"),
+        ([[1e200, 1.0]], "squares of some values overflow"),
     ):
         with pytest.raises(DataError, match=message):
             quantum(bad)
@@ -148,7 +148,7 @@ def test_bad_vectors_and_weights_are_refused():
         quantum(X, Y[:, :2])
     with pytest.raises(DataError, match="weights for vectors of 3 values, given 1"):
         replace(quantum, weights=(0.1,))(X)
-    with pytest.raises(UnsupportedExecution, match="AmplitudeMap gives a simulator its amplitudes"):
+    with pytest.raises(UnsupportedExecution, match="AmplitudeMap prepares amplitudes in a simulator"):
         QuantumKernel(AmplitudeMap(), execution=Execution(shots=10))(X)
     with pytest.raises(UnsupportedExecution, match="Use StatevectorBackend"):
         QuantumKernel(UploadMap(), backend=PennyLaneBackend())(X)

@@ -100,9 +100,9 @@ def test_the_eigensolver_takes_a_file_from_the_command_line(run):  # noqa: F811
         (openfermion.FermionOperator("2^ 0", 1.0), None, "not Hermitian"),
         (WORDS * 1j, None, "not Hermitian"),
         (WORDS, 2, "acts on 3 qubits, given n_qubits=2"),
-        (openfermion.BosonOperator("0^ 0"), None, "a BosonOperator is not transformed"),
+        (openfermion.BosonOperator("0^ 0"), None, "cannot transform a BosonOperator"),
         (openfermion.MolecularData([("H", (0, 0, 0))], "sto-3g", 2, filename="none"), None, "has no integrals"),
-        (7, None, "a int is not transformed"),
+        (7, None, "cannot transform a int"),
     ],
 )
 def test_what_is_no_hamiltonian_is_refused(operator, n_qubits, message):
@@ -114,15 +114,15 @@ def test_what_is_no_hamiltonian_is_refused(operator, n_qubits, message):
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
-        (OpenFermionMolecule(basis="none"), "PySCF cannot make"),
-        (OpenFermionMolecule(charge=1), "PySCF cannot make"),  # one electron is no singlet
-        (OpenFermionMolecule((("Xx", 0.0, 0.0, 0.0),)), "PySCF cannot make"),
-        (OpenFermionMolecule(()), "PySCF cannot make"),
-        (OpenFermionMolecule(active_electrons=1), "an even number freezes"),
-        (OpenFermionMolecule(active_electrons=4), "an even number freezes"),
-        (OpenFermionMolecule(active_orbitals=3), "an even number freezes"),
-        (MolecularDataFile("absent.hdf5"), r"absent\.hdf5 is no file"),
-        (MolecularDataFile(str(ROOT / "README.md")), "README.md is no file"),
+        (OpenFermionMolecule(basis="none"), "PySCF cannot compute"),
+        (OpenFermionMolecule(charge=1), "PySCF cannot compute"),  # one electron is no singlet
+        (OpenFermionMolecule((("Xx", 0.0, 0.0, 0.0),)), "PySCF cannot compute"),
+        (OpenFermionMolecule(()), "PySCF cannot compute"),
+        (OpenFermionMolecule(active_electrons=1), "an even number must be frozen"),
+        (OpenFermionMolecule(active_electrons=4), "an even number must be frozen"),
+        (OpenFermionMolecule(active_orbitals=3), "an even number must be frozen"),
+        (MolecularDataFile("absent.hdf5"), r"absent\.hdf5 is not a file"),
+        (MolecularDataFile(str(ROOT / "README.md")), "README.md is not a file"),
     ],
     ids=str,
 )
@@ -133,7 +133,7 @@ def test_an_impossible_molecule_is_refused(problem, message):
 
 def test_a_field_that_does_not_settle_is_refused(monkeypatch):
     monkeypatch.setattr("pyscf.scf.hf.SCF.max_cycle", 1)
-    with pytest.raises(DataError, match="does not settle"):
+    with pytest.raises(DataError, match="does not converge"):
         OpenFermionMolecule((("Li", 0.0, 0.0, 0.0), ("H", 0.0, 0.0, 1.6))).hamiltonian()
 
 

@@ -162,7 +162,7 @@ def test_rotosolve_leaves_a_weight_that_turns_nothing():
 
 def test_rotosolve_refuses_frequencies_without_a_common_unit():
     circuit = at_two_frequencies(2.0**0.5)
-    with pytest.raises(ConfigError, match=r"weight 0 .* no common unit"):
+    with pytest.raises(ConfigError, match=r"weight 0 .* without a common unit"):
         Rotosolve([weights_of(circuit)]).attach(circuit)
 
 

@@ -145,9 +145,9 @@ def test_shots_measure_the_energy_and_every_step_anew():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"initial_bits": "11"}, ConfigError, "has 2 bits, the Hamiltonian 4 qubits"),
+        ({"initial_bits": "11"}, ConfigError, "has 2 bits, but the Hamiltonian has 4 qubits"),
         ({"problem": PauliTerms({"II": 1.0}), "initial_bits": ""}, ConfigError, "other than the identity"),
-        ({"n_layers": 0}, ConfigError, "raise model.n_layers"),
+        ({"n_layers": 0}, ConfigError, "Raise model.n_layers"),
         ({"problem": IsingChain(60), "ansatz": RingAnsatz(), "initial_bits": ""}, UnsupportedExecution, "60 qubits"),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_schedule_moves_the_learning_rate_and_needs_one():
 
 def test_a_data_set_is_refused():
     trainer = Trainer(max_steps=1, logger=False, accelerator="cpu", enable_checkpointing=False)
-    with pytest.raises(ConfigError, match="leave --data=ReviewsData out"):
+    with pytest.raises(ConfigError, match="Leave --data=ReviewsData out"):
         trainer.fit(PAIRS(), datamodule=ReviewsData(limit_train=8, limit_val=8))
 
 

@@ -114,7 +114,7 @@ def test_a_dry_run_is_the_default_and_says_how_to_go_on():
 
 def test_the_limit_that_a_refusal_names_is_enough():
     with pytest.raises(
-        NotSubmitted, match=r"max_cost_usd is 4\.49, of which 0\.00 may be spent already\. Set it to 4\.50 or more"
+        NotSubmitted, match=r"max_cost_usd is 4\.49, of which 0\.00 are committed so far\. Set it to 4\.50 or more"
     ):
         run(_Paid(dry_run=False, max_cost_usd=4.49))
     assert SUBMITTED == []
@@ -125,7 +125,7 @@ def test_the_limit_is_that_of_all_calls_and_copies_together():
     backend = _Paid(dry_run=False, max_cost_usd=1.4)
     for twin in (backend, pickle.loads(pickle.dumps(backend))):
         run(twin, weights=False, inputs=False)
-    with pytest.raises(NotSubmitted, match=r"1\.00 may be spent already\. Set it to 1\.50"):
+    with pytest.raises(NotSubmitted, match=r"1\.00 are committed so far\. Set it to 1\.50"):
         run(copy.deepcopy(backend), weights=False, inputs=False)
     assert sum(SUBMITTED) == 10
 
@@ -133,7 +133,7 @@ def test_the_limit_is_that_of_all_calls_and_copies_together():
 def test_a_budget_is_that_of_a_class_whatever_its_options_and_its_limit():
     run(_Paid("one", dry_run=False, max_cost_usd=0.6), weights=False, inputs=False)
     with pytest.raises(
-        NotSubmitted, match=r"0\.50 may be spent already\. Set it to 1\.00.*Deleting .*/budgets/_Paid.json"
+        NotSubmitted, match=r"0\.50 are committed so far\. Set it to 1\.00.*Deleting .*/budgets/_Paid.json"
     ):
         run(_Paid("other", dry_run=False, max_cost_usd=0.7), weights=False, inputs=False)
     budget = _Paid(dry_run=False, max_cost_usd=0.5).budget

@@ -71,7 +71,7 @@ class _TwoQubits(qml.devices.Device):
 @pytest.fixture
 def plugin(monkeypatch):
     monkeypatch.setitem(qml.plugin_devices, "two.qubits", SimpleNamespace(load=lambda: _TwoQubits))
-    for kept in (pennylane._takes_seed, pennylane._kept_device, notices.say_once):
+    for kept in (pennylane._takes_seed, pennylane._cached_device, notices.say_once):
         kept.cache_clear()
     return PennyLaneBackend(device="two.qubits")
 
@@ -169,7 +169,7 @@ def test_backpropagated_and_adjoint_gradients_need_exact_values(device):
 
 
 def test_a_device_that_only_runs_has_no_adjoint_gradient():
-    with pytest.raises(UnsupportedExecution, match="It has: parameter_shift, spsa, surrogate"):
+    with pytest.raises(UnsupportedExecution, match="It supports: parameter_shift, spsa, surrogate"):
         PennyLaneBackend(device="reference.qubit").gradient_rule(Execution(gradient="adjoint"))
 
 
@@ -179,7 +179,7 @@ def test_an_unknown_device_is_answered_with_those_that_there_are():
 
 
 def test_more_qubits_than_a_device_has_are_refused_before_anything_runs(plugin):
-    with pytest.raises(UnsupportedExecution, match=r"default\.mixed cannot be made for 24 qubits.*23 wires"):
+    with pytest.raises(UnsupportedExecution, match=r"default\.mixed cannot be created for 24 qubits.*23 wires"):
         PennyLaneBackend().check(z(24), Execution(noise=NOISE))
     with pytest.raises(UnsupportedExecution, match="for 3 qubits: the device in here has 2 qubits"):
         plugin.check(z(3), Execution(shots=8))
@@ -189,7 +189,7 @@ def test_options_reach_the_device(plugin):
     there = PennyLaneBackend(device="two.qubits", device_options=(("region", "there"),))
     with pytest.raises(UnsupportedExecution, match="the device in there has 2 qubits"):
         there.check(z(3), Execution(shots=8))
-    with pytest.raises(UnsupportedExecution, match=r"cannot be made.*colour.*device_options"):
+    with pytest.raises(UnsupportedExecution, match=r"cannot be created.*colour.*device_options"):
         PennyLaneBackend(device="two.qubits", device_options=(("colour", "red"),)).check(z(1), Execution(shots=8))
 
 
@@ -201,7 +201,7 @@ def test_options_that_are_set_elsewhere_are_refused(name):
 
 def test_a_gate_that_a_device_lacks_is_refused(plugin):
     assert plugin.sample(z(2, Gate("CNOT", (0, 1))), NONE, execution=Execution(shots=3)).shape == (1, 3, 2)
-    with pytest.raises(UnsupportedExecution, match=r"two\.qubits refuses the circuit: .*RX"):
+    with pytest.raises(UnsupportedExecution, match=r"two\.qubits rejects the circuit: .*RX"):
         plugin.sample(z(2, Gate("RX", (0,), 0.4)), NONE, execution=Execution(shots=3))
 
 
@@ -212,7 +212,7 @@ def test_exact_values_of_a_device_that_has_shots_alone_are_refused(plugin):
 
 def test_a_device_that_loses_shots_is_refused(plugin, monkeypatch):
     monkeypatch.setattr(_TwoQubits, "lost", 3)
-    with pytest.raises(UnsupportedExecution, match=r"shape \(1, 5, 2\), asked for \(1, 8, 2\)"):
+    with pytest.raises(UnsupportedExecution, match=r"shape \(1, 5, 2\), expected \(1, 8, 2\)"):
         plugin.expectations(z(2, Gate("RY", (0,), 0.1)), NONE, execution=Execution(shots=8))
 
 

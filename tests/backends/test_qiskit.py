@@ -100,7 +100,7 @@ class TestDevices:
         device = qiskit_devices.device(f"{FAKES}.quiet")
         edges = {frozenset(edge) for edge in device.coupling_map.get_edges()}
         for level in (0, 1, 2, 3):
-            whole = qiskit_devices.fitted(f"{FAKES}.quiet", level, RING).circuit
+            whole = qiskit_devices.transpile(f"{FAKES}.quiet", level, RING).circuit
             pairs = [
                 frozenset(whole.find_bit(qubit).index for qubit in step.qubits)
                 for step in whole.data
@@ -136,7 +136,7 @@ class TestDevices:
         values = backend.expectations(RING, weights, execution=Execution(shots=shots, seed=3))[0]
         ideal = StatevectorBackend().expectations(RING, weights)[0]
         assert 0.03 < float((values - ideal).abs().max()) < 0.8
-        program = qiskit_devices.fitted(path, backend.optimization_level, RING)
+        program = qiskit_devices.transpile(path, backend.optimization_level, RING)
         angles = torch.stack([weights[gate.angle.index] for gate in RING.rotations])[None].numpy()
         bound = program.circuit.assign_parameters(program.parameters(angles)[0])
         simulator = AerSimulator.from_backend(qiskit_devices.device(path), method="density_matrix")
@@ -177,7 +177,7 @@ MISTAKES = {
     f"{FAKES}.CONSTANT": "is a int; it must be a class or a function",
     f"{FAKES}.something_else": "returned a int; it must return a Qiskit BackendV2",
     f"{FAKES}.wants_a_name": "is called without arguments: missing a required argument: 'name'",
-    f"{FAKES}.broken": "cannot be reached: PermissionError: no such account",
+    f"{FAKES}.broken": "failed: PermissionError: no such account",
 }
 
 
@@ -217,5 +217,5 @@ class TestMistakes:
                 return self.whole.run(pubs, shots=shots - 1)
 
         monkeypatch.setattr(qiskit_devices, "_sampler", Short)
-        with pytest.raises(RemoteError, match=r"samples of shape \(1, 9, 4\), asked for \(1, 10, 4\)"):
+        with pytest.raises(RemoteError, match=r"samples of shape \(1, 9, 4\), expected \(1, 10, 4\)"):
             QiskitBackend(f"{FAKES}.quiet").sample(RING, random_parameters(RING)[0], None, None, Execution(shots=10))

@@ -147,7 +147,7 @@ def test_what_an_evaluation_keeps_serves_training():
     noise = Noise(one_qubit=0.0123, two_qubit=0.0321)  # found nowhere else, so not kept yet
     angles = torch.tensor([[0.3, 0.8]], dtype=F64, requires_grad=True)
     matrices._rotation.cache_clear()
-    matrices._fixed.cache_clear()
+    matrices._fixed_matrix.cache_clear()
     with torch.inference_mode():
         reference.final_density_matrices(circuit, angles, None, noise)
     values = reference.density_expectations(

@@ -56,7 +56,7 @@ class _Flat(QuantumBackend):
 
 
 def test_values_of_another_shape_are_refused():
-    with pytest.raises(UnsupportedExecution, match=r"_Flat returned values of shape \(1,\), asked for \(1, 1\)"):
+    with pytest.raises(UnsupportedExecution, match=r"_Flat returned values of shape \(1,\), expected \(1, 1\)"):
         _Flat().expectations(circuit(1), WEIGHTS)
 
 

@@ -185,7 +185,7 @@ def test_a_file_of_rubbish_is_refused_by_name(folder):
     with pytest.raises(CacheError, match=f"{path.name} cannot be read"):
         run(Device())
     np.save(path, np.zeros((2, 3, 1), dtype=np.uint8))
-    with pytest.raises(CacheError, match=f"{path.name} holds other measurements"):
+    with pytest.raises(CacheError, match=f"{path.name} does not hold the measurements"):
         run(Device())
     np.save(path, np.array([{}]), allow_pickle=True)
     with pytest.raises(CacheError, match="cannot be read"):
@@ -222,7 +222,7 @@ class TestQiskit:
     def device(self, monkeypatch):
         monkeypatch.setattr(remote, "DELAYS", (0.0,) * 4)
         qiskit_devices.device.cache_clear()
-        qiskit_devices.fitted.cache_clear()
+        qiskit_devices.transpile.cache_clear()
         return qiskit_devices.device("tests.backends.qiskit_fakes.remote")
 
     def values(self, seed=1):

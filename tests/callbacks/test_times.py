@@ -157,7 +157,7 @@ def test_all_rows_must_be_paid_for_before_the_first_is_submitted(run, trained): 
     assert "at most 40.00 USD" in dry.err
     few = run(*words, "--model.head.backend.dry_run=false", "--model.head.backend.max_cost_usd=35")
     assert few.code == 2
-    assert "0.00 may be spent already. Set it to 40.00 or more" in few.err
+    assert "0.00 are committed so far. Set it to 40.00 or more" in few.err
     assert run(*words, "--model.head.backend.dry_run=false", "--model.head.backend.max_cost_usd=40").code == 0
 
 

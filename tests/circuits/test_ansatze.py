@@ -91,7 +91,7 @@ def test_a_ring_whose_stride_comes_back_to_its_qubit_is_refused(n_qubits, connec
 
 
 def test_a_ring_without_strides_is_refused():
-    with pytest.raises(CircuitError, match="connectivity starts at 1"):
+    with pytest.raises(CircuitError, match="connectivity must be 1 or more"):
         RingAnsatz(connectivity=0)
 
 

@@ -117,7 +117,7 @@ def test_a_circuit_is_real_when_all_its_gates_are():
     ("arguments", "message"),
     [
         ((0, (), ()), "at least one qubit"),
-        ((2.0, (), ()), r"n_qubits is a whole number, given 2\.0"),
+        ((2.0, (), ()), r"n_qubits must be a whole number, given 2\.0"),
         ((2, (Gate("X", (2,)),), ()), "does not fit 2 qubits"),
         ((2, (), (PauliString("Z"),)), "one letter for each of 2"),
     ],

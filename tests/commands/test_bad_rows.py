@@ -34,7 +34,7 @@ def rows():
         (GOOD, "--data.seed=0", "all rows of train.tsv have the label 'positive'; two classes are needed"),
         (GOOD + BAD, "--data.limit_train=1", "of 16 rows of train.tsv 1 are left to train on, all of one class"),
         ([*GOOD, *BAD, "\tpositive"], "--data.seed=0", "train.tsv has rows without text: row 18. Remove or fill them"),
-        ([*GOOD, *BAD, "fine\t"], "--data.seed=0", "train.tsv has rows without label: row 18. Remove or fill them"),
+        ([*GOOD, *BAD, "fine\t"], "--data.seed=0", "train.tsv has rows without a label: row 18. Remove or fill them"),
         (["same\tpositive", "same\tnegative"] * 8, "--data.seed=0", "all 16 texts of train.tsv to train on are 'same'"),
         (
             [*GOOD, *BAD, "so so\tpositive "],
@@ -55,7 +55,7 @@ def test_rows_that_teach_nothing_are_refused_before_a_run(run, rows, command, tr
 
 def test_labels_that_appear_in_test_alone_are_named(run, rows):
     flags = rows(train=GOOD + BAD, dev=GOOD + BAD, test=[*GOOD, "so so\tneutral"])
-    said = "test.tsv has labels that the training data has not: 'neutral' (row 10). Known classes: negative, positive"
+    said = "test.tsv contains labels not seen in training: 'neutral' (row 10). Known classes: negative, positive"
     assert run("fit", *flags).code == 0
     tested, compared = run("test", "--ckpt_path=bad"), run("compare", *flags[:-1], "--name=compared")
     for result in (tested, compared):

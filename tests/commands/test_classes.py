@@ -80,7 +80,7 @@ def test_a_preset_of_noise_and_single_probabilities(run, fit):
     for args in ([preset, single], [single, preset], ["--config=preset.yaml", single]):
         result = fit(DRY, *args)
         assert result.code == 2
-        assert "model.head.execution.noise.readout is given beside the preset" in result.err
+        assert "model.head.execution.noise.readout is set in addition to the preset" in result.err
     model = "--model=TextModel"
     assert configured(run, model, preset)["execution"]["noise"] == "ionq_forte"
     assert configured(run, model, single)["execution"]["noise"]["readout"] == 0.1

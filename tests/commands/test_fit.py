@@ -159,7 +159,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_folder(fit):
 def test_an_optimizer_beyond_the_type_of_the_weights_is_refused(fit, option):
     result = fit("--model.optimizer=SGD", "--model.schedule=constant", f"--model.optimizer.{option}=1e39")
     assert result.code == 2
-    assert result.err.endswith(f"model.optimizer.{option}=1e+39 is too large: weights hold 3.4e+38 at most\n")
+    assert result.err.endswith(f"model.optimizer.{option}=1e+39 is too large. Weights can be at most 3.4e+38\n")
 
 
 def test_a_run_that_fails_in_its_first_step_leaves_its_name_free(fit, monkeypatch, tmp_path):

@@ -84,7 +84,7 @@ def test_an_interrupted_run_goes_on_to_the_same_machine(run):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--model.head.align=true"], "AmplitudeMap has no weights to align"),
+        (["--model.head.align=true"], "neither AmplitudeMap nor what is before it has trainable"),
         (["--model.head.ablate=[alignment]"], "'alignment' changes nothing here"),
         (["--model.head.feature_map=UploadMp"], "Did you mean 'UploadMap'?"),
         (["--model.head.kind=fidelty"], "fidelty"),

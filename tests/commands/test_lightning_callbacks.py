@@ -26,7 +26,7 @@ def callback(name, **options):
 def test_callbacks_whose_effect_no_run_would_hold_are_refused(fit, tmp_path, name, options, words):
     result = fit("--name=a", callback(name, **options))
     assert result.code == 2
-    assert f"{name} is not possible" in result.err
+    assert f"{name} is not supported" in result.err
     assert words in result.err
     assert not (tmp_path / "runs/a").exists()
 
@@ -57,7 +57,7 @@ def test_the_average_is_what_a_run_keeps_and_measures(fit, run):
 def test_weights_that_a_machine_was_solved_for_are_not_averaged(run):
     result = run("fit", *ALIGNED, "--name=a", callback("EMAWeightAveraging"))
     assert result.code == 2
-    assert "EMAWeightAveraging is not possible with KernelHead" in result.err
+    assert "EMAWeightAveraging is not supported with KernelHead" in result.err
     assert not Path("runs/a").exists()
 
 

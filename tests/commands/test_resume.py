@@ -94,7 +94,7 @@ def test_a_schedule_made_for_other_steps_is_refused(fit):
     assert fit("--name=tiny").code == 0
     result = fit("--name=tiny", "--ckpt_path=last", "--trainer.max_epochs=5")
     assert result.code == 2
-    assert "schedule=one_cycle was made for the 4 steps of the run" in result.err
+    assert "schedule=one_cycle was made for 4 steps" in result.err
     flags = ["--name=flat", "--model.schedule=constant"]
     assert fit(*flags).code == 0
     assert fit(*flags, "--ckpt_path=last", "--trainer.max_epochs=5").code == 0
@@ -197,7 +197,7 @@ class Rates(Callback):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--model.schedule=cosine"], "model.schedule: a run that goes on cannot change it from constant to cosine"),
+        (["--model.schedule=cosine"], "model.schedule: a resumed run cannot change it from constant to cosine"),
         (["--model.optimizer=torch.optim.SGD", "--model.optimizer.momentum=0.9"], "cannot change it from torch.optim"),
     ],
     ids=["schedule", "optimizer"],

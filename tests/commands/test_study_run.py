@@ -204,7 +204,7 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
         ({"factors": {"model.head.feature_encoder.n_qbits": [4, 5]}}, "Did you mean 'n_qubits'"),
         ({"factors": {"modl.ablate": [["offset"], []]}}, "modl.ablate"),
         ({"factors": {"model.head.reuploading": ["RepeatedUpload", "SinglUpload"]}}, "Did you mean 'SingleUpload'"),
-        ({"factors": {"model.head.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is not possible"),
+        ({"factors": {"model.head.feature_encoder.n_qubits": [4, "many"]}}, "n_qubits=many is invalid"),
         (
             {"overrides": {"model.head.reuploading": "NoUpload"}},
             "model.head.reuploading is both a factor and an override",

@@ -268,7 +268,7 @@ def test_a_silent_server_is_waited_for_once_in_a_study(study, monkeypatch):
 
     def wait(server, seconds):
         waits.append(seconds)
-        return TimeoutError("nothing came")
+        return TimeoutError("no answer")
 
     monkeypatch.setattr(wandb_logger, "_request", wait)
     monkeypatch.setenv("HQLM_WANDB_UNREACHABLE", "")  # so that it is put back
@@ -287,6 +287,6 @@ def test_settings_that_wandb_refuses_are_told_before_anything_is_trained(tmp_pat
         text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "W&B refuses its settings" in done.stderr
+    assert "W&B rejects its settings" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()

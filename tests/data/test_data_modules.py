@@ -157,7 +157,7 @@ class TestEveryDataSet:
 
     def test_more_folds_than_rows_of_a_class_are_refused(self, make):
         data = make(folds=5000)
-        with pytest.raises(DataError, match="rows only"):
+        with pytest.raises(DataError, match=r"Set data\.folds to"):
             data.setup("fit")
 
     def test_a_model_may_bring_its_own_order_of_classes(self, make):
@@ -306,8 +306,8 @@ class TestFileData:
             ("", "is empty"),
             ("text\tlabel\n", "has no rows"),
             ("text\tlabel\ngood\t1\n\t0\n", "without text: row 3"),
-            ("text\tlabel\ngood\t1\nbad\t\n", "without label: row 3"),
-            ("text\tlabel\ngood\t1\nbad\n", "without label: row 3"),
+            ("text\tlabel\ngood\t1\nbad\t\n", "without a label: row 3"),
+            ("text\tlabel\ngood\t1\nbad\n", "without a label: row 3"),
             ("text\tlabel\ngood\t1\nbad\t0\tmore\n", "row 3: 3 fields"),
             ("text\tlabel\ngood\t1\nfine\t1\n", "two classes are needed"),
             ("text\ttext\tlabel\ngood\tbad\t1\n", "names a column twice"),
@@ -358,7 +358,7 @@ class TestFileData:
         [
             ("rubbish", "row 2 is not valid JSON"),
             ("", "row 2 is not valid JSON"),
-            ('{"text": ' + "[" * 100_000, "row 2 is nested too deep"),
+            ('{"text": ' + "[" * 100_000, "row 2 is nested too deeply"),
             ('{"text": "x", "label": ' + "9" * 5_000 + "}", "row 2 contains an integer of more than 4,300 digits"),
             (
                 r'{"text": "ok \ud83d x", "label": 1}',
@@ -372,7 +372,7 @@ class TestFileData:
             ('{"text": false, "label": 1}', "row 2: the text in 'text' is true or false"),
             ('{"text": "x", "label": ["a", "b"]}', r"row 2: the label in 'label' is a list \(\['a', 'b'\]\)"),
             ('{"text": "x", "label": {"a": 1}}', "row 2: the label in 'label' is an object"),
-            ('{"text": "x", "label": NaN}', "without label: row 2"),
+            ('{"text": "x", "label": NaN}', "without a label: row 2"),
             ('{"text": null, "label": 1}', "without text: row 2"),
         ],
         ids=lambda value: value[:40],

@@ -48,7 +48,7 @@ def test_rows_are_named_as_the_source_counts_them_also_after_draws():
 def test_empty_texts_and_labels_are_named_by_row():
     with pytest.raises(DataError, match=r"rows\.tsv has rows without text: row 3"):
         Table(("a", "  ", "c"), ("x", "y", "x"), "rows.tsv", 2).checked(labelled=True)
-    with pytest.raises(DataError, match="rows without label: row 2"):
+    with pytest.raises(DataError, match="rows without a label: row 2"):
         Table(("a", "b"), ("", "y"), "rows.tsv", 2).checked(labelled=True)
     Table(("a", "b"), ("", "y"), "rows.tsv", 2).checked(labelled=False)
     with pytest.raises(DataError, match="no label column"):

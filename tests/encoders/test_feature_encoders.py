@@ -77,7 +77,7 @@ def test_correlators_of_an_odd_number_of_qubits_reach_every_pair_once():
 
 @pytest.mark.parametrize(("n_qubits", "correlators"), [(4, 2), (5, 3), (9, -1)])
 def test_correlators_that_repeat_a_pair_are_refused_with_the_largest(n_qubits, correlators):
-    with pytest.raises(ConfigError, match=f"correlators={correlators}.*from 0 to {(n_qubits - 1) // 2}"):
+    with pytest.raises(ConfigError, match=f"correlators={correlators}.*between 0 and {(n_qubits - 1) // 2}"):
         QuantumFeatureEncoder(n_qubits=n_qubits, correlators=correlators)
 
 

@@ -208,13 +208,13 @@ def test_words_remove_what_they_name():
         ({"ablate": ["main_circuit"]}, "'main_circuit' changes nothing"),
         ({"ablate": ["quantum", "alignment"]}, "'alignment' changes nothing"),
         ({"align": False, "ablate": ["alignment"]}, "'alignment' changes nothing"),
-        ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "AmplitudeMap has no weights to align"),
+        ({"feature_encoder": None, "feature_map": AmplitudeMap()}, "neither AmplitudeMap nor what is before it has"),
         (
             {"feature_encoder": None, "feature_map": AmplitudeMap(), "ablate": ["offset"]},
-            "AmplitudeMap has no weights to align",
+            "neither AmplitudeMap nor what is before it has",
         ),
         ({"feature_encoder": QuantumFeatureEncoder(4, n_encoders=2)}, "2 groups.*merge=concat"),
-        ({"feature_encoder": None, "dim": 384}, "a qubit for each of the 384 values.*LinearFeatureEncoder"),
+        ({"feature_encoder": None, "dim": 384}, "one qubit for each of the 384 values.*LinearFeatureEncoder"),
         ({"C": 0.0}, "C must be a number above 0"),
         ({"gamma": float("nan")}, r"head\.gamma must be a number above 0"),
     ],
@@ -229,9 +229,9 @@ def test_mistakes_are_told(options, message):
 def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
     with pytest.raises(UnsupportedExecution, match="50 qubits"):
         built(feature_encoder=LinearFeatureEncoder(50))
-    with pytest.raises(UnsupportedExecution, match="no circuit undoes"):
+    with pytest.raises(UnsupportedExecution, match="no circuit can undo"):
         fitted(tmp_path, execution=Execution(shots=10))
-    with pytest.raises(UnsupportedExecution, match=r"set execution\.shots, or kind=projected"):
+    with pytest.raises(UnsupportedExecution, match=r"Set execution\.shots, or kind=projected"):
         fitted(tmp_path, execution=Execution(noise=Noise(one_qubit=0.1)))
     classes = {"class_names": ["a", "b"], "embedding_dim": 15}
     alone = TextModel(HashingEncoder(dim=15), KernelHead(**{**WHOLE, "align": False}), **classes)
@@ -239,7 +239,7 @@ def test_what_backend_and_map_cannot_do_is_refused(tmp_path):
     alone.trainer = SimpleNamespace(world_size=2, callbacks=[])
     with pytest.raises(ConfigError, match=r"trainer\.devices=1"):
         alone.initialize()
-    with pytest.raises(ConfigError, match="there was none yet: it has nothing to predict with"):
+    with pytest.raises(ConfigError, match="was not fitted yet"):
         alone.predict(["a film"])
     trained = TextModel(SentenceTransformerEncoder(stage="end_to_end"), KernelHead(**WHOLE), **classes)
     trained.head = built()

@@ -60,7 +60,7 @@ def test_readout_says_how_many_qubits_are_measured_from_the_first(readout, n_cla
 
 @pytest.mark.parametrize("readout", [0, 5])
 def test_more_readout_than_qubits_is_refused(readout):
-    with pytest.raises(ConfigError, match=f"head.readout={readout}: the second module has 4 qubits"):
+    with pytest.raises(ConfigError, match=f"head.readout={readout}: the second module has only 4 qubits"):
         replace(WHOLE, readout=readout).circuit(2)
 
 

@@ -62,7 +62,7 @@ def test_the_strength_that_serves_best_on_validation_rows_is_chosen(head):
 def test_what_was_solved_is_in_the_state_dict(head):
     module, _, val = built(head, 3)
     twin = head.build(4, 3)
-    with pytest.raises(ConfigError, match="there was none yet"):
+    with pytest.raises(ConfigError, match="was not fitted yet"):
         twin(val[0])
     twin.load_state_dict(module.state_dict())
     assert torch.equal(twin(val[0]), module(val[0]))

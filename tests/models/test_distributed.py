@@ -123,7 +123,7 @@ def test_two_processes_do_not_replace_the_test_of_an_algorithm(tmp_path):
     hqlm(tmp_path, "fit", *flags, "--model.steps_per_epoch=2", "--trainer.max_epochs=1", "--name=a")
     refused = call(tmp_path, "fit", *flags, "--name=b", *TWO)
     assert refused.returncode == 2
-    assert "VQE has no rows that processes could share: set trainer.devices=1" in refused.stderr
+    assert "VQE has no rows that processes could share. Set trainer.devices=1" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "runs/b").exists()
     hqlm(tmp_path, "test", "--ckpt_path=a")
@@ -139,7 +139,7 @@ def test_two_processes_do_not_replace_the_test_of_an_algorithm(tmp_path):
 )
 def test_processes_do_not_share_out_the_steps_of_an_algorithm(model):
     model.trainer = Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False)
-    with pytest.raises(ConfigError, match=r"set trainer\.devices=1"):
+    with pytest.raises(ConfigError, match=r"Set trainer\.devices=1"):
         model.setup("fit")
     model.setup("test")
 

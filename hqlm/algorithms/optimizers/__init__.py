@@ -1,4 +1,4 @@
-"""Optimisers beside those of torch, with their interface: `step(closure)`, one a file."""
+"""Optimisers besides those of torch, with their interface `step(closure)`, one per file."""
 
 from hqlm.algorithms.optimizers.base import CircuitOptimizer
 from hqlm.algorithms.optimizers.natural_gradient import QuantumNaturalGradient, metric_tensor

@@ -1,4 +1,4 @@
-"""An optimiser that must know the circuit whose weights it moves."""
+"""Base class of optimisers that need the circuit whose weights they optimise."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hqlm.errors import ConfigError
 
 
 class CircuitOptimizer(Optimizer, ABC):
-    """Moves the weights of one circuit, which `attach` names before the first step.
+    """Optimises the weights of one circuit, which `attach` sets before the first step.
 
     Args:
-        params: the weights, one tensor `(n_weights,)`.
+        params: weights, one tensor `(n_weights,)`.
         defaults: settings of its parameter group.
 
     Raises:
@@ -27,18 +27,20 @@ class CircuitOptimizer(Optimizer, ABC):
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
         if len(self.param_groups) != 1 or len(self.param_groups[0]["params"]) != 1:
-            raise ConfigError(f"{type(self).__name__} moves the weights of one circuit alone: use torch's")
+            raise ConfigError(
+                f"{type(self).__name__} optimises the weights of only one circuit. Use an optimiser of torch"
+            )
 
     @abstractmethod
     def attach(self, circuit: Circuit) -> None:
-        """Name the circuit.
+        """Set the circuit.
 
         Raises:
-            ConfigError: for one that it cannot optimise.
+            ConfigError: for a circuit that it cannot optimise.
         """
 
     @property
     def weights(self) -> Tensor:
-        """The weights that it moves."""
+        """The weights that it optimises."""
         weights: Tensor = self.param_groups[0]["params"][0]
         return weights

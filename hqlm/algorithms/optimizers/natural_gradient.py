@@ -19,15 +19,15 @@ from hqlm.errors import ConfigError
 class QuantumNaturalGradient(CircuitOptimizer):
     """`w <- w - lr (g + damping)^-1 grad E`, with the Fubini-Study metric g of the noise-free state.
 
-    The gradient is measured as the execution says; g comes from states of the native engine, whatever backend runs.
+    The gradient is measured with the execution; g comes from states of the native engine, whatever the backend.
 
     Source: Stokes et al. (2020), Quantum natural gradient, arXiv:1909.02108.
 
     Args:
-        params: the weights of one circuit.
+        params: weights of one circuit.
         lr: learning rate.
         metric: `full`, or `block_diagonal` over weights whose gates can act at the same time.
-        damping: added to the diagonal, since g is singular where weights repeat each other.
+        damping: constant added to the diagonal, since g is singular if weights are redundant.
     """
 
     def __init__(
@@ -38,14 +38,16 @@ class QuantumNaturalGradient(CircuitOptimizer):
         damping: float = 1e-3,
     ) -> None:
         if not (0.0 < lr < math.inf and 0.0 <= damping < math.inf):
-            raise ConfigError(f"QuantumNaturalGradient: lr above 0 and damping from 0, given {lr} and {damping}")
+            raise ConfigError(
+                f"QuantumNaturalGradient: lr must be above 0 and damping 0 or more, given {lr} and {damping}"
+            )
         super().__init__(params, {"lr": lr, "damping": damping})
         self.metric = metric
         self._circuit: Circuit | None = None
         self._blocks: Tensor | None = None
 
     def attach(self, circuit: Circuit) -> None:
-        """Work out which weights share a block."""
+        """Compute which weights share a block."""
         self._circuit = circuit
         if self.metric == "block_diagonal":
             layers = torch.tensor(weight_layers(circuit))
@@ -53,7 +55,7 @@ class QuantumNaturalGradient(CircuitOptimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
-        """One step; returns the energy before it."""
+        """Take one step; return the energy before it."""
         assert closure is not None
         assert self._circuit is not None
         with torch.enable_grad():
@@ -70,13 +72,13 @@ class QuantumNaturalGradient(CircuitOptimizer):
 
 @torch.no_grad()
 def metric_tensor(circuit: Circuit, weights: Tensor) -> Tensor:
-    """The Fubini-Study metric `g_ij = Re(<d_i|d_j> - <d_i|psi><psi|d_j>)`, `(n_weights, n_weights)`.
+    """Return the Fubini-Study metric `g_ij = Re(<d_i|d_j> - <d_i|psi><psi|d_j>)`, `(n_weights, n_weights)`.
 
-    The derivative of a gate is a quarter of the difference of its values at angles that are pi more and pi less, of
-    controlled rotations too, so that all derivatives are one batch of states.
+    The derivative of a gate is a quarter of the difference of its values at angles shifted by pi and -pi, also for
+    controlled rotations, so that all derivatives are one batch of states.
 
     Args:
-        circuit: without inputs.
+        circuit: circuit without inputs.
         weights: `(n_weights,)`, radians.
     """
     gates = [(column, gate.angle) for column, gate in enumerate(circuit.rotations) if isinstance(gate.angle, Weight)]
@@ -96,12 +98,12 @@ def metric_tensor(circuit: Circuit, weights: Tensor) -> Tensor:
 
 
 def weight_layers(circuit: Circuit) -> list[int]:
-    """A number for each weight, equal for weights whose gates stand side by side.
+    """Return a layer number for each weight; weights whose gates can act at the same time have equal numbers.
 
-    A rotation stands one layer after the last one that it depends on, through gates in between as well. A weight
-    belongs to the layer of its first gate.
+    A rotation is one layer after the last one that it depends on, also through gates in between. A weight belongs to
+    the layer of its first gate.
     """
-    layers = [0] * circuit.n_qubits  # of the last weight that each qubit depends on
+    layers = [0] * circuit.n_qubits  # layer of the last weight that each qubit depends on
     found: dict[int, int] = {}
     for gate in circuit.gates:
         layer = max(layers[wire] for wire in gate.wires)

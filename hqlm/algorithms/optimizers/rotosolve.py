@@ -1,4 +1,4 @@
-"""One weight at a time, each set to its minimum at once."""
+"""Coordinate descent: one weight at a time is set to its exact minimum."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from hqlm.algorithms.optimizers.base import CircuitOptimizer
 from hqlm.circuits import Circuit, Gate, Weight
 from hqlm.errors import ConfigError
 
-_FINEST = 20  # times a unit may go into the smallest frequency; beyond that a sweep would take very many energies
-_WHOLE = 1e-9  # how far the ratio of two frequencies may lie from a fraction, relative to it
+_FINEST = 20  # largest ratio of the smallest frequency to the unit; beyond it a sweep would need too many energies
+_WHOLE = 1e-9  # relative tolerance for a ratio of two frequencies to be a fraction
 
 
 class Rotosolve(CircuitOptimizer):
-    """Sets every weight in turn to the angle of the lowest energy; one step is a sweep over all of them.
+    """Sets each weight in turn to the angle of the lowest energy; one step is a sweep over all weights.
 
-    As a function of a weight with R gates the energy is a trigonometric polynomial of degree R, known from 2 R + 1
-    values: 3 for a weight of its own gate, where the minimum is a formula. No gradient, no learning rate.
+    As a function of a weight with R gates, the energy is a trigonometric polynomial of degree R, determined by 2 R + 1
+    values: 3 for a weight with its own gate, for which the minimum is a formula. No gradient, no learning rate.
 
     Sources: Ostaszewski et al. (2021), Structure optimization for parameterized quantum circuits, arXiv:1905.09692;
     for shared weights Vidal and Theis (2018), arXiv:1812.06323.
 
     Args:
-        params: the weights of one circuit.
+        params: weights of one circuit.
     """
 
     def __init__(self, params: Iterable[Any]) -> None:
@@ -38,10 +38,10 @@ class Rotosolve(CircuitOptimizer):
         self._waves: list[tuple[float, int]] = []
 
     def attach(self, circuit: Circuit) -> None:
-        """Work out frequency and degree of the energy in each weight.
+        """Compute frequency and degree of the energy in each weight.
 
         Raises:
-            ConfigError: for a weight whose gates have frequencies of no common unit.
+            ConfigError: for a weight whose gates have frequencies without a common unit.
         """
         gates: dict[int, list[Gate]] = defaultdict(list)
         for gate in circuit.rotations:
@@ -51,7 +51,7 @@ class Rotosolve(CircuitOptimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
-        """One sweep; returns the energy at its end, as the last polynomial has it."""
+        """Sweep once; return the energy at its end, from the last polynomial."""
         assert closure is not None
         weights, lowest = self.weights, float("nan")
         for place, (unit, degree) in enumerate(self._waves):
@@ -67,8 +67,8 @@ class Rotosolve(CircuitOptimizer):
 
 
 def _wave(index: int, gates: list[Gate]) -> tuple[float, int]:
-    """Smallest frequency of the energy in a weight, and the degree of the polynomial in it."""
-    # a controlled rotation leaves half of the space alone, which brings half the frequency in
+    """Return the smallest frequency of the energy in a weight, and the degree of the polynomial in it."""
+    # a controlled rotation leaves half of the space unchanged, which adds half the frequency
     units = [abs(gate.angle.scale) / (1 + gate.kind.controlled) for gate in gates]  # type: ignore[union-attr]
     units = [unit for unit in units if unit]
     if not units:
@@ -79,7 +79,7 @@ def _wave(index: int, gates: list[Gate]) -> tuple[float, int]:
     exact = [each / smallest for each in units]
     if finer > _FINEST or any(abs(ratio - each) > _WHOLE * each for ratio, each in zip(ratios, exact, strict=True)):
         raise ConfigError(
-            f"Rotosolve: the gates of weight {index} have frequencies of no common unit. Use another optimiser"
+            f"Rotosolve: the gates of weight {index} have frequencies without a common unit. Use another optimiser"
         )
     unit = smallest / finer
     return unit, sum(round(abs(gate.angle.scale) / unit) for gate in gates)  # type: ignore[union-attr]
@@ -90,12 +90,12 @@ def _grid(degree: int) -> Any:
 
 
 def _minimum(values: Any) -> tuple[float, float]:
-    """Angle and value of the minimum of the trigonometric polynomial that has `values` on the grid."""
+    """Return angle and value of the minimum of the trigonometric polynomial with `values` on the grid."""
     degree = len(values) // 2
     half = np.fft.rfft(values) / len(values)
-    waves = np.concatenate((half[:0:-1].conj(), half))  # of frequencies -degree..degree
+    waves = np.concatenate((half[:0:-1].conj(), half))  # frequencies -degree..degree
     frequencies = np.arange(-degree, degree + 1)
-    roots = np.roots((1j * frequencies * waves)[::-1])  # of the derivative, as a polynomial in exp(i angle)
+    roots = np.roots((1j * frequencies * waves)[::-1])  # roots of the derivative, as a polynomial in exp(i angle)
     angles = np.concatenate((np.angle(roots[np.abs(roots) > 0.0]), _grid(degree)))
     heights = (np.exp(1j * np.outer(angles, frequencies)) @ waves).real
     best = int(heights.argmin())

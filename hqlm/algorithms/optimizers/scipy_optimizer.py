@@ -1,4 +1,4 @@
-"""Minimisers of SciPy as an optimiser of torch."""
+"""Minimisers of SciPy as a torch optimiser."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hqlm.errors import ConfigError
 
 
 class SciPyOptimizer(Optimizer):
-    """One step is one whole minimisation by `scipy.optimize.minimize`, from where the last one ended.
+    """One step is a whole minimisation by `scipy.optimize.minimize`, from where the last one ended.
 
     Set `model.steps_per_epoch` and `trainer.max_epochs` to 1, or to the number of restarts.
 
     Args:
-        params: what it moves.
-        method: `COBYLA` asks for values alone, `L-BFGS-B` for gradients too.
-        max_iterations: of a step.
-        tolerance: SciPy's `tol`, at which it ends before.
+        params: parameters to optimise.
+        method: `COBYLA` uses only values, `L-BFGS-B` also gradients.
+        max_iterations: largest number of iterations in a step.
+        tolerance: SciPy's `tol`, at which a step ends earlier.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class SciPyOptimizer(Optimizer):
     ) -> None:
         if not (1 <= max_iterations < 2**31 and 0.0 < tolerance < math.inf):
             raise ConfigError(
-                f"SciPyOptimizer: max_iterations from 1 and tolerance above 0, given {max_iterations} and {tolerance}"
+                f"SciPyOptimizer: max_iterations must be 1 or more and tolerance above 0, given {max_iterations} "
+                f"and {tolerance}"
             )
         super().__init__(params, {"tolerance": tolerance})
         self.method = method
@@ -44,7 +45,7 @@ class SciPyOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
-        """One minimisation; returns the lowest energy found."""
+        """Run one minimisation; return the lowest energy found."""
         from scipy.optimize import minimize
 
         assert closure is not None

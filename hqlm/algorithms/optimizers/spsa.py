@@ -1,4 +1,4 @@
-"""Descent along a random direction, from two values however many weights there are."""
+"""Descent along a random direction, from two values per step for any number of weights."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class SPSA(Optimizer):
     Transactions on Aerospace and Electronic Systems 34, 817.
 
     Args:
-        params: what it moves.
+        params: parameters to optimise.
         lr: size of the first steps.
-        perturbation: how far to either side it looks, in radians.
-        stability: steps until the learning rate starts to fall.
-        seed: of the directions.
+        perturbation: size of the perturbation in both directions, in radians.
+        stability: number of steps until the learning rate starts to fall.
+        seed: seed of the directions.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class SPSA(Optimizer):
         positive = all(0.0 < value < math.inf for value in (lr, perturbation))
         if not (positive and 0.0 <= stability < math.inf and seed >= 0):
             raise ConfigError(
-                f"SPSA: lr and perturbation above 0, stability and seed from 0, given {lr}, {perturbation}, "
-                f"{stability} and {seed}"
+                f"SPSA: lr and perturbation must be above 0, stability and seed 0 or more; given {lr}, "
+                f"{perturbation}, {stability} and {seed}"
             )
         defaults = {"lr": lr, "perturbation": perturbation, "stability": stability, "seed": seed, "steps": 0}
         super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
-        """One step; returns the mean of the two energies."""
+        """Take one step; return the mean of the two energies."""
         assert closure is not None
         group = self.param_groups[0]
         group["steps"] += 1

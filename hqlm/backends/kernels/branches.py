@@ -1,8 +1,8 @@
-"""Trajectories on ranges of tasks. Each leaves the circuit without errors, the stem, where its first error strikes.
+"""Trajectories on ranges of tasks. Each branches off the error-free circuit, the stem, at its first error.
 
-Forward, the state of the stem is moved on from branch to branch. Backward, the states before a branch are those of the
-stem, whose bra is the sum of the bras that come back from all branches; so only the part after its first error is run
-for each trajectory. A task is a chunk of rows and every `groups`-th trajectory.
+Forward, the state of the stem advances from branch to branch. Backward, the states before a branch are those of the
+stem, whose bra is the sum of the bras that come back from all branches; so for each trajectory only the part after its
+first error is run. A task is a chunk of rows and every `groups`-th trajectory.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Branches(NamedTuple):
     """Trajectories in the order of their first errors.
 
     Attributes:
-        groups: number of groups that they are in.
-        starts: for each the row of the stem that its first error is before, ascending.
-        ends: for each one after the last of its rows, which follow those of the one before.
-        rows: of each from its first error on, see `passes.py`; a trajectory without errors has none.
-        shares: weight of each in the mean.
+        groups: number of groups of trajectories.
+        starts: for each trajectory the row of the stem before which its first error occurs, ascending.
+        ends: for each trajectory one past the last of its rows, which follow those of the one before.
+        rows: rows of each trajectory from its first error on, see `passes.py`; none for a trajectory without errors.
+        shares: weight of each trajectory in the mean.
     """
 
     groups: int
@@ -50,12 +50,12 @@ def branches_forward(first: int, last: int, stem: Any, branches: Any, given: Any
 
     Args:
         first: first task.
-        last: one after the last task.
+        last: one past the last task.
         stem: table without errors, see `program.py`.
         branches: trajectories.
         given: weights, inputs and initial states, see `chunks.forward`.
-        room: for two chunks.
-        values: receives each group's part of the expectation values `(groups, batch, n_observables)`.
+        room: workspace for two chunks.
+        values: output, each group's part of the expectation values `(groups, batch, n_observables)`.
     """
     mode = flush_denormals()
     weights, inputs, states = given
@@ -84,14 +84,14 @@ def branches_forward(first: int, last: int, stem: Any, branches: Any, given: Any
 def branches_backward(
     first: int, last: int, stem: Any, branches: Any, given: Any, room: Any, slopes: Any, gradient: Any
 ) -> None:
-    """Gradients of tasks `first` to `last - 1`.
+    """Add the gradients of tasks `first` to `last - 1`.
 
     Args as for `branches_forward`, and:
-        room: for four chunks.
+        room: workspace for four chunks.
         slopes: derivative by each value, `(batch, n_observables)`.
-        gradient: receives the derivatives by weights `(tasks, n_weights + 1)`, the last one by fixed angles, and each
+        gradient: output, the derivatives by weights `(tasks, n_weights + 1)`, the last one by fixed angles, and each
             group's part of those by inputs `(groups, batch, n_inputs)` and by initial amplitudes `(groups, batch, 2**n,
-            1 or 2)`; no rows of what is not wanted.
+            1 or 2)`; no rows for those that are not needed.
     """
     mode = flush_denormals()
     weights, inputs, states = given

@@ -1,7 +1,7 @@
 """Compiled kernels on disk, under a name that changes with any line of the kernel sources.
 
-Numba's own cache looks at the one file a function stands in and misses edits in what it calls. It also holds pickles,
-which run code when they are read: so nothing is read from a folder or file that another user could have written.
+Numba's own cache checks only the file that defines a function and misses edits in what it calls. It also holds
+pickles, which run code when they are loaded: so nothing is read from a folder or file that another user could write.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _UNREADABLE: Final = (pickle.UnpicklingError, EOFError, ValueError, AttributeErr
 
 
 def cached(dispatcher: Any) -> Any:
-    """A decorator above `njit` that keeps what is compiled on disk."""
-    dispatcher._cache = _KernelCache(dispatcher.py_func)  # what `njit(cache=True)` does, with a cache of our own
+    """Keep what `njit` compiles on disk; a decorator above `njit`."""
+    dispatcher._cache = _KernelCache(dispatcher.py_func)  # as `njit(cache=True)` does, with our own cache
     return dispatcher
 
 
@@ -48,7 +48,7 @@ def _source_hash() -> str:
 
 
 class _Damaged(Exception):
-    """A file that is not as it was written."""
+    """A file whose content does not match its checksum."""
 
 
 class _Locator(_CacheLocator):
@@ -76,7 +76,7 @@ class _KernelCacheImpl(CompileResultCacheImpl):
 
 
 class _Files(IndexDataCacheFile):
-    """Index and kernels, each behind its SHA-256 and for this user alone."""
+    """Index and kernels, each preceded by its SHA-256 and readable only by this user."""
 
     def _load_index(self) -> Any:
         try:
@@ -108,7 +108,7 @@ class _Files(IndexDataCacheFile):
 
 
 class _KernelCache(FunctionCache):
-    """Numba's cache with a word on the terminal; without a folder it can write to, kernels live in memory only."""
+    """Numba's cache with messages on the terminal; without a writable folder, kernels live in memory only."""
 
     _impl_class = _KernelCacheImpl
 
@@ -124,9 +124,9 @@ class _KernelCache(FunctionCache):
                 found = super().load_overload(signature, target_context)
             else:
                 _say_open(self._cache_path)
-        except OSError:  # no folder to read is an empty cache; saving will say so
+        except OSError:  # a folder that cannot be read is an empty cache; saving reports it
             pass
-        except _Damaged as err:  # what is compiled anew is the same
+        except _Damaged as err:  # recompiling gives the same kernel
             _say(f"the kept {kernel} kernel is damaged ({err})")
             self._forget()
         if found is None:
@@ -146,7 +146,7 @@ class _KernelCache(FunctionCache):
                 return
             try:
                 super().save_overload(signature, data)
-            except _Damaged:  # an index that was damaged since
+            except _Damaged:  # an index that was damaged meanwhile
                 self._cache_file.forget()
                 super().save_overload(signature, data)
         except OSError as err:
@@ -160,9 +160,9 @@ def _sealed(data: bytes) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    """Return what `_sealed` made, checked before anything is unpickled."""
+    """Return the content that `_sealed` wrote, checked before anything is unpickled."""
     with path.open("rb") as file:
-        if not is_private(file.fileno()):  # the file that is read, whatever the path now leads to
+        if not is_private(file.fileno()):  # the file that is read, wherever the path leads by now
             raise _Damaged(f"{path} can be written by other users")
         digest, data = file.read(32), file.read()
     if hashlib.sha256(data).digest() != digest:

@@ -1,8 +1,8 @@
-"""Whole circuits on ranges of chunks: forward, and the adjoint method backwards.
+"""Whole circuits on ranges of chunks: forward, and backward by the adjoint method.
 
-A chunk is what 16 lanes hold: 16 rows of the batch, or one row whose last four qubits are the lanes. It stays in cache
-through the whole circuit. What differs between rows has 16 numbers an entry in the first case, one in the second;
-angles that all rows share have one.
+A chunk holds 16 lanes: 16 rows of the batch, or one row whose last four qubits are the lanes. It stays in cache
+through the whole circuit. Values that differ between rows have 16 numbers per entry in the first case, one in the
+second; angles that all rows share have one.
 
 Adjoint method: Jones and Gacon (2020), arXiv:2009.02823. The bra is half the derivative by the state: P|ket> for
 <ket| P |ket>, whose derivative is 2 P|ket>. A gate exp(-i t P / 2) has half of -i P for its derivative by t, so a slope
@@ -45,7 +45,7 @@ def _factor(patterns: Any, first: int, cosine: Any, sine: Any) -> Any:
 
 @njit(inline="always")
 def _factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
-    """D and F of a vector and of its partner."""
+    """Return D and F of a vector and of its partner."""
     first = pattern * PATTERN_ROWS
     cosine, sine = turn(turns, column)
     return (
@@ -58,14 +58,14 @@ def _factors_of(patterns: Any, pattern: int, turns: Any, column: int) -> Any:
 
 @njit(inline="always")
 def _slope_of(patterns: Any, pattern: int, overlaps: Any) -> Any:
-    """Derivative by the angle, 16 lanes, from the overlaps that `backward_pass` returns."""
+    """Return the derivative by the angle, 16 lanes, from the overlaps that `backward_pass` returns."""
     generator = (pattern + 1) * PATTERN_ROWS - 2
     return load(patterns, generator) * real_part(overlaps[0]) + load(patterns, generator + 1) * real_part(overlaps[1])
 
 
 @njit
 def run(ket: Any, rows: Any, patterns: Any, turns: Any) -> None:
-    """Rows of a table on a state."""
+    """Apply rows of a table to a state."""
     for g in range(len(rows)):
         row = rows[g]
         forward_pass(ket, row, _factors_of(patterns, row[PATTERN], turns, row[COLUMN]))
@@ -73,7 +73,7 @@ def run(ket: Any, rows: Any, patterns: Any, turns: Any) -> None:
 
 @njit
 def undo(ket: Any, bra: Any, rows: Any, table: Any, turns: Any, of_weights: Any, of_columns: Any) -> None:
-    """Rows of a table, which has their patterns, backwards on ket and bra; `add_slope` adds up the slopes."""
+    """Undo rows of a table on ket and bra, with their patterns from `table`; `add_slope` accumulates the slopes."""
     patterns, parameters = table.patterns, table.parameters
     for g in range(len(rows) - 1, -1, -1):
         row = rows[g]
@@ -84,7 +84,7 @@ def undo(ket: Any, bra: Any, rows: Any, table: Any, turns: Any, of_weights: Any,
 
 @njit
 def run_all(ket: Any, table: Any, turns: Any) -> None:
-    """All rows of a table on a state, whose length is put back after each stretch of a long one."""
+    """Apply all rows of a table to a state; the norm is restored after each stretch of a long table."""
     rows = table.rows
     if len(rows) <= STRETCH:
         run(ket, rows, table.patterns, turns)
@@ -97,7 +97,7 @@ def run_all(ket: Any, table: Any, turns: Any) -> None:
 
 @njit
 def undo_all(ket: Any, bra: Any, table: Any, turns: Any, of_weights: Any, of_columns: Any) -> None:
-    """All rows of a table backwards; what rounding does to the length of the ket is put right on both."""
+    """Undo all rows of a table; the rounding error in the norm of the ket is corrected on both ket and bra."""
     rows = table.rows
     if len(rows) <= STRETCH:
         undo(ket, bra, rows, table, turns, of_weights, of_columns)
@@ -110,14 +110,14 @@ def undo_all(ket: Any, bra: Any, table: Any, turns: Any, of_weights: Any, of_col
 
 @njit
 def _place(index: int, part: int, row: int, parts: int, lane_qubits: int) -> int:
-    """Position in a flat chunk of a basis index of one of its rows (the row is a lane when no qubit is)."""
+    """Return the position in a flat chunk of a basis index of one of its rows (a lane if lanes are not qubits)."""
     vector, lane = index >> lane_qubits, (index & ((1 << lane_qubits) - 1)) | row
     return (vector * parts + part) * LANES + lane
 
 
 @njit
 def fill(chunk: int, lane_qubits: int, rows: Any, state: Any) -> None:
-    """Rows `(batch, 2**n, 1 or 2)` of real and imaginary parts into a chunk; |0...0> when there are none."""
+    """Copy rows `(batch, 2**n, 1 or 2)` of real and imaginary parts into a chunk; |0...0> if there are none."""
     flat = state.reshape(-1)
     flat[:] = 0
     parts = flat.size // (len(state) * LANES)
@@ -134,7 +134,7 @@ def fill(chunk: int, lane_qubits: int, rows: Any, state: Any) -> None:
 
 @njit
 def empty(chunk: int, lane_qubits: int, state: Any, scale: float, rows: Any) -> None:
-    """`scale` times a chunk into rows `(batch, 2**n, 1 or 2)`; imaginary parts that rows have no room for are left."""
+    """Copy `scale` times a chunk to rows `(batch, 2**n, 1 or 2)`; imaginary parts are dropped if the rows are real."""
     flat = state.reshape(-1)
     parts = flat.size // (len(state) * LANES)
     in_chunk = LANES >> lane_qubits
@@ -147,7 +147,7 @@ def empty(chunk: int, lane_qubits: int, state: Any, scale: float, rows: Any) -> 
 
 @njit
 def lanes_of(rows: Any, chunk: int, lanes: int) -> Any:
-    """Rows `(batch, columns)` of a chunk as `(columns, lanes)`, zeros beyond the last."""
+    """Return rows `(batch, columns)` of a chunk as `(columns, lanes)`, with zeros beyond the last row."""
     table = np.zeros((rows.shape[1], lanes), rows.dtype)
     for lane in range(min(lanes, len(rows) - chunk * lanes)):
         table[:, lane] = rows[chunk * lanes + lane]
@@ -156,7 +156,7 @@ def lanes_of(rows: Any, chunk: int, lanes: int) -> Any:
 
 @njit
 def rows_of(table: Any, chunk: int, rows: Any) -> None:
-    """The way back from lanes to rows."""
+    """Inverse of `lanes_of`: copy lanes back into batch rows."""
     lanes = table.shape[1]
     for lane in range(min(lanes, len(rows) - chunk * lanes)):
         rows[chunk * lanes + lane] = table[:, lane]
@@ -169,13 +169,13 @@ def forward(first: int, last: int, table: Any, given: Any, kets: Any, finals: An
 
     Args:
         first: first chunk.
-        last: one after the last chunk.
+        last: one past the last chunk.
         table: see `program.py`.
         given: weights `(n_weights,)`, inputs `(batch, n_inputs)`, initial states `(batch, 2**n, 1 or 2)`; no rows of
-            inputs and states that are not there.
-        kets: receives the final chunks `(chunks, 2**n / lanes of a row, [2,] 16)`, or room for one of them.
-        finals: receives the final states `(batch, 2**n, 1 or 2)`, or no rows.
-        values: receives expectation values `(batch, n_observables)`.
+            inputs and states that are absent.
+        kets: output, the final chunks `(chunks, 2**n / lanes of a row, [2,] 16)`, or a workspace for one of them.
+        finals: output, the final states `(batch, 2**n, 1 or 2)`, or no rows.
+        values: output, expectation values `(batch, n_observables)`.
     """
     mode = flush_denormals()
     weights, inputs, states = given
@@ -198,15 +198,15 @@ def forward(first: int, last: int, table: Any, given: Any, kets: Any, finals: An
 @cached
 @njit(nogil=True)
 def backward(first: int, last: int, table: Any, given: Any, kets: Any, room: Any, slopes: Any, gradient: Any) -> None:
-    """Gradients of chunks `first` to `last - 1`.
+    """Add the gradients of chunks `first` to `last - 1`.
 
     Args as for `forward`, and:
         kets: final chunks; not changed.
-        room: for two chunks.
+        room: workspace for two chunks.
         slopes: derivative by each value `(batch, n_observables)`, and half of that by each final amplitude
             `(batch, 2**n, 1 or 2)`, or no rows.
-        gradient: receives the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
-            `(batch, n_inputs)`, and by initial amplitudes `(batch, 2**n, 1 or 2)`; no rows of what is not wanted.
+        gradient: output, the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
+            `(batch, n_inputs)`, and by initial amplitudes `(batch, 2**n, 1 or 2)`; no rows for those not needed.
     """
     mode = flush_denormals()
     weights, inputs, _ = given

@@ -1,7 +1,7 @@
-"""Numbers that one thread adds to and another watches, both without the interpreter lock.
+"""Counters that one thread adds to and another watches, both without the interpreter lock.
 
-A thread that sleeps takes some 50 microseconds to wake, as long as a small kernel runs; one that watches is there at
-once. It watches for a fifth of a millisecond only, so that an idle program leaves the cores to others.
+A sleeping thread takes some 50 microseconds to wake, as long as a small kernel runs; a watching thread reacts at once.
+It watches for only a fifth of a millisecond, so that an idle program leaves the cores to others.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from numba.extending import intrinsic
 
 from hqlm.backends.kernels.cache import cached
 
-_LOOKS: Final = 8_000  # of some 25 nanoseconds
+_LOOKS: Final = 8_000  # polls of some 25 nanoseconds each
 
 
 class Counter:
-    """A number that only grows, from 0."""
+    """A counter that only grows, from 0."""
 
     def __init__(self) -> None:
         self._number = np.zeros(1, dtype=np.int64)
         self._address = self._number.ctypes.data
 
     def add(self, amount: int) -> None:
-        """Add to the number."""
+        """Add to the counter."""
         count(self._address, amount, self._address, 0)
 
     def watch(self, target: int) -> None:
-        """Return when the number is `target` or more, or after a fifth of a millisecond."""
+        """Return when the counter is at least `target`, or after a fifth of a millisecond."""
         count(self._address, 0, self._address, target)
 
     def add_and_watch(self, amount: int, other: Counter, target: int) -> None:
-        """Add to the number and watch another.
+        """Add to the counter and watch another.
 
-        Who watches this one finds the interpreter lock free: it is let go before the addition.
+        The interpreter lock is released before the addition, so that the thread that watches this one finds it free.
         """
         count(self._address, amount, other._address, target)
 
@@ -55,7 +55,7 @@ def count(address: int, amount: int, other: int, target: int) -> None:
 
 @intrinsic
 def _fetch_and_add(typing_context: Any, address: Any, amount: Any) -> Any:
-    """Add to the number at an address, atomically; returns what it was."""
+    """Add to the number at an address atomically; return the previous value."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
@@ -65,10 +65,10 @@ def _fetch_and_add(typing_context: Any, address: Any, amount: Any) -> Any:
 
 @intrinsic
 def _look(typing_context: Any, address: Any) -> Any:
-    """The number at an address as other threads left it."""
+    """Return the number at an address, as last written by other threads."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if platform.machine() in ("x86_64", "AMD64"):  # tells the processor that this loop waits
+        if platform.machine() in ("x86_64", "AMD64"):  # tells the processor that this is a wait loop
             pause = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, pause, "llvm.x86.sse2.pause"), [])
         return builder.load_atomic(_pointer(builder, arguments[0]), "seq_cst", 8)

@@ -1,8 +1,8 @@
 """Noisy circuits on ranges of chunks of density matrices: forward, and backward with checkpoints.
 
 A density matrix is a vector of Pauli coefficients, see `pauli_program.py`; lanes are rows of the batch. Noise cannot be
-undone, so the way back takes the coefficients before an operation with an angle from memory: those at the start of
-each block of about sqrt(operations) operations, and within one block those before each of them.
+undone, so the backward pass needs the stored coefficients before each operation with an angle: those at the start of
+each block of about sqrt(operations) operations, and within one block those before each operation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hqlm.backends.kernels.simd import LANES, broadcast, flush_denormals, load, 
 
 @njit(inline="always")
 def _block(fields: Any, place: int) -> int:
-    """The number of the `place`-th coefficient whose bits of the operation are all 0."""
+    """Return the index of the `place`-th coefficient whose bits of the operation are all 0."""
     for i in range(2 if fields[SIZE] == 4 else 4):
         bit = fields[FIRST_BIT + i]
         place = ((place >> bit) << (bit + 1)) | (place & ((1 << bit) - 1))
@@ -30,7 +30,7 @@ def _block(fields: Any, place: int) -> int:
 
 @njit(inline="always")
 def _cosine_and_sine(fields: Any, fixed: Any, rate: Any, turns: Any) -> Any:
-    """Of the angle by which pairs turn, the operation's or half of it."""
+    """Return cosine and sine of the rotation angle of pairs: the operation's angle or half of it."""
     if fields[COLUMN]:
         cosine, sine = turn(turns, fields[COLUMN])
     else:
@@ -42,7 +42,7 @@ def _cosine_and_sine(fields: Any, fixed: Any, rate: Any, turns: Any) -> Any:
 
 @njit
 def _forward(before: Any, after: Any, g: int, table: Any, turns: Any, block: Any) -> None:
-    """Operation `g`; both states may be one."""
+    """Apply operation `g`; `before` and `after` may be the same state."""
     fields, sources, targets, pairs = table.fields[g], table.sources[g], table.targets[g], table.pairs[g]
     signs, scales, gains = table.signs[g], table.scales[g], table.gains[g]
     cosine, sine = _cosine_and_sine(fields, table.fixed[g], table.rates[g], turns)
@@ -61,9 +61,9 @@ def _forward(before: Any, after: Any, g: int, table: Any, turns: Any, block: Any
 
 @njit
 def _backward(before: Any, bra: Any, g: int, table: Any, turns: Any, block: Any) -> Any:
-    """Operation `g` back on the bra; returns the derivative by its angle, 16 lanes.
+    """Propagate the bra back through operation `g`; return the derivative by its angle, 16 lanes.
 
-    `before`, the state before it, is not looked at when it has no angle.
+    `before`, the state before it, is not read if it has no angle.
     """
     fields, sources, targets, pairs = table.fields[g], table.sources[g], table.targets[g], table.pairs[g]
     signs, scales, gains = table.signs[g], table.scales[g], table.gains[g]
@@ -84,7 +84,7 @@ def _backward(before: Any, bra: Any, g: int, table: Any, turns: Any, block: Any)
         for a in range(fields[SIZE]):
             store(block, a, broadcast(signs[a]) * load(block, a))
             store(bra, k ^ sources[a], load(block, a))
-        if fields[COLUMN]:  # the rotation commutes with its derivative, which may as well act before it
+        if fields[COLUMN]:  # the rotation commutes with its derivative, which may therefore act before it
             for p in range(fields[PAIRS]):
                 a, b = pairs[p, 0], pairs[p, 1]
                 turned = load(block, a) * load(before, k ^ sources[b]) - load(block, b) * load(before, k ^ sources[a])
@@ -94,7 +94,7 @@ def _backward(before: Any, bra: Any, g: int, table: Any, turns: Any, block: Any)
 
 @njit
 def _fill(chunk: int, n_qubits: int, states: Any, state: Any) -> None:
-    """The coefficients of a chunk's rows; those of |0...0> when there are no rows."""
+    """Set the coefficients of a chunk's rows; those of |0...0> if there are no rows."""
     if len(states):
         state[:] = lanes_of(states[:, :, 0], chunk, LANES)
     else:
@@ -111,15 +111,15 @@ def density_forward(
 
     Args:
         first: first chunk.
-        last: one after the last chunk.
+        last: one past the last chunk.
         n_qubits: number of qubits.
         table: see `pauli_program.py`.
         parameters: see `parameters.py`.
         given: weights `(n_weights,)`, inputs `(batch, n_inputs)` or no rows, initial coefficients `(batch, 4**n, 1)` or
             no rows for |0...0>.
-        places: of the coefficients that are values.
-        state: room for one chunk.
-        values: receives them, `(batch, places)`.
+        places: indices of the coefficients that are returned as values.
+        state: workspace for one chunk.
+        values: output, `(batch, places)`.
     """
     mode = flush_denormals()
     weights, inputs, states = given
@@ -150,14 +150,14 @@ def density_backward(
     slopes: Any,
     gradient: Any,
 ) -> None:
-    """Gradients of chunks `first` to `last - 1`.
+    """Add the gradients of chunks `first` to `last - 1`.
 
     Args as for `density_forward`, and:
-        room: for a bra, for a chunk at the start of each block, and for a chunk before each operation of a block and
-            one more.
+        room: workspace for a bra, for a chunk at the start of each block, and for a chunk before each operation of a
+            block and one more.
         slopes: derivative by each value, `(batch, places)`.
-        gradient: receives the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
-            `(batch, n_inputs)`, and by initial coefficients `(batch, 4**n, 1)`; no rows of what is not wanted.
+        gradient: output, the derivatives by weights `(chunks, n_weights + 1)`, the last one by fixed angles, by inputs
+            `(batch, n_inputs)`, and by initial coefficients `(batch, 4**n, 1)`; no rows for those not needed.
     """
     mode = flush_denormals()
     weights, inputs, states = given

@@ -22,13 +22,13 @@ from hqlm.circuits import Circuit
 from hqlm.execution import Noise
 from hqlm.memory import check_fits
 
-_SPLIT: Final = 2**24  # coefficients of initial states that are worked out at a time
+_SPLIT: Final = 2**24  # coefficients of initial states computed at a time
 
 
 def expectations(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise
 ) -> Tensor:
-    """Expectation values `(rows, n_observables)` after all gates and the noise that follows them."""
+    """Return expectation values `(rows, n_observables)` after all gates and their noise."""
     places = np.array([place_of(observable) for observable in circuit.observables], dtype=np.int64)
     return _run(circuit, weights, inputs, states, noise, places)
 
@@ -36,7 +36,7 @@ def expectations(
 def probabilities(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, noise: Noise
 ) -> Tensor:
-    """Of each basis state, `(rows, 2**n)`."""
+    """Return the probability of each basis state, `(rows, 2**n)`."""
     size = 2**circuit.n_qubits
     diagonal = _run(circuit, weights, inputs, states, noise, np.arange(size))  # the strings of I and Z come first
     found: Tensor = diagonal @ _signs(circuit.n_qubits, weights.dtype) / size
@@ -73,7 +73,7 @@ def _run(
 
 
 def _coefficients(states: Tensor) -> Tensor:
-    """<psi| Q |psi> of each Pauli string Q for states `(rows, 2**n)`; `(rows, 4**n)`, real."""
+    """Return <psi| Q |psi> of each Pauli string Q for states `(rows, 2**n)`; `(rows, 4**n)`, real."""
     n_qubits = states.shape[1].bit_length() - 1
     basis = torch.arange(2**n_qubits)
     # Q = i^y X^x Z^z for y letters Y, so <Q> = i^y sum_l (-1)^(z.l) psi_l conj(psi_(l ^ x))
@@ -86,20 +86,20 @@ def _coefficients(states: Tensor) -> Tensor:
 
 
 def _ones(numbers: Tensor, n_bits: int) -> Tensor:
-    """How many bits are set."""
+    """Count the set bits."""
     return sum(((numbers >> bit) & 1 for bit in range(n_bits)), torch.zeros_like(numbers))
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept for training too
+@torch.inference_mode(False)  # cached for training too
 def _signs(n_qubits: int, dtype: torch.dtype) -> Tensor:
-    """(-1)^(z.l) for numbers z and l of n bits."""
+    """Return (-1)^(z.l) for numbers z and l of n bits."""
     basis = torch.arange(2**n_qubits)
     return (1 - 2 * (_ones(basis[:, None] & basis, n_qubits) % 2)).to(dtype)
 
 
 class _Density(torch.autograd.Function):
-    """A noisy run, which is done again on the way back."""
+    """A noisy run, which is recomputed in the backward pass."""
 
     @staticmethod
     def forward(
@@ -147,7 +147,7 @@ class _Density(torch.autograd.Function):
 
 
 def _stretches(program: PauliProgram) -> tuple[int, int]:
-    """Return the length of a stretch of steps that the way back keeps whole, and how many stretches there are."""
+    """Return the number of steps per block that the backward pass stores whole, and the number of blocks."""
     length = max(1, math.isqrt(len(program.table.fields)))
     return length, -(-len(program.table.fields) // length)
 

@@ -26,12 +26,12 @@ from hqlm.circuits import Circuit
 
 
 def expectations(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Tensor:
-    """Expectation values `(rows, n_observables)`."""
+    """Return expectation values `(rows, n_observables)`."""
     return _run(job_of(circuit, weights, inputs, states), weights, inputs, states, wants_states=False)
 
 
 def final_states(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Tensor:
-    """States `(rows, 2**n)` after all gates; real when circuit and initial states are."""
+    """Return states `(rows, 2**n)` after all gates; real if circuit and initial states are."""
     job = job_of(circuit, weights, inputs, states)
     finals = _run(job, weights, inputs, states, wants_states=True)
     if not job.is_complex:
@@ -42,7 +42,7 @@ def final_states(circuit: Circuit, weights: Tensor, inputs: Tensor | None, state
 def trajectory_states(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: Errors
 ) -> Tensor:
-    """Final states of one trajectory but for a global phase, without gradient."""
+    """Return the final states of one trajectory up to a global phase, without gradient."""
     job = job_of(circuit, weights, inputs, states)
     noisy = noisy_program(circuit, job.program.table.lane_qubits, DTYPES[job.dtype])
     job = replace(job, program=noisy.with_errors(errors))
@@ -53,7 +53,7 @@ def trajectory_states(
 def _needs_gradient(*tensors: Tensor | None) -> bool:
     given = [tensor for tensor in tensors if tensor is not None]
     if any(unpack_dual(each).tangent is not None for each in given):  # type: ignore[no-untyped-call]
-        return True  # a forward-mode derivative, which torch refuses instead of losing it
+        return True  # a forward-mode derivative, which torch then rejects instead of losing it
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
 
@@ -65,7 +65,7 @@ def _run(job: Job, weights: Tensor, inputs: Tensor | None, states: Tensor | None
 
 
 def job_of(circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None) -> Job:
-    """What a run of a circuit needs to know."""
+    """Return the job of a run of a circuit: its program and batch size."""
     is_complex = not circuit.is_real or (states is not None and states.is_complex())
     return _made(circuit, row_count(inputs, states), weights.dtype, is_complex)
 
@@ -77,16 +77,16 @@ def _made(circuit: Circuit, batch: int, dtype: torch.dtype, is_complex: bool) ->
 
 
 def _lane_qubits(n_qubits: int, batch: int) -> int:
-    """Lanes are rows of the batch while a chunk of them stays in cache and is full enough."""
+    """Return the number of lane qubits: lanes are batch rows if a chunk of them fits the cache and is full enough."""
     if n_qubits <= LANE_QUBITS:
         return 0
     return LANE_QUBITS if n_qubits > 12 or batch < LANES // 2 else 0
 
 
 def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -> Tensor:
-    """Expectation values or final states of weights, inputs and initial states.
+    """Compute expectation values or final states from weights, inputs and initial states.
 
-    The final chunks stay in `kets` when there is room for them.
+    The final chunks are kept in `kets` if it has room for them.
     """
     table = job.program.table.first_observables(0) if wants_states else job.program.table
     values = np.zeros((job.batch, len(table.observables)), dtype=table.patterns.dtype)
@@ -110,7 +110,7 @@ def _forward(job: Job, given: Arrays, kets: Tensor | None, wants_states: bool) -
 
 
 class _Adjoint(torch.autograd.Function):
-    """A run that keeps its final states, and the way back from them."""
+    """A run that keeps its final states, and its backward pass."""
 
     @staticmethod
     def forward(

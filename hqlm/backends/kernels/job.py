@@ -1,4 +1,4 @@
-"""What a run needs to know of its batch, and how rows of tensors become chunks of lanes."""
+"""The parameters of a run for its batch, and the conversion of tensor rows to chunks of lanes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hqlm.backends.kernels.simd import LANES
 DTYPES: Final = {torch.float32: np.float32, torch.float64: np.float64}
 _SMALL: Final = 120_000  # pairs of vectors; about a fifth of a millisecond
 
-Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # of weights, inputs and parts of initial states
+Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # weights, inputs and parts of initial states
 
 
 @dataclass(frozen=True)
 class Job:
-    """A program on `batch` rows of a precision, with or without imaginary parts."""
+    """A program on `batch` rows in one precision, with or without imaginary parts."""
 
     program: Program
     batch: int
@@ -32,7 +32,7 @@ class Job:
 
     @cached_property
     def lanes(self) -> int:
-        """Rows in a chunk."""
+        """Number of rows in a chunk."""
         return LANES >> self.program.table.lane_qubits
 
     @cached_property
@@ -46,14 +46,14 @@ class Job:
         return self.chunks * self.program.pairs < _SMALL
 
     def room(self, *leading: int) -> Tensor:
-        """Chunks `(*leading, vectors, [2,] 16)`, not initialised."""
+        """Allocate chunks `(*leading, vectors, [2,] 16)`, not initialised."""
         vectors = 2 ** (self.program.n_qubits - self.program.table.lane_qubits)
         parts = (2,) if self.is_complex else ()
         return torch.empty(*leading, vectors, *parts, LANES, dtype=self.dtype)
 
 
 def arrays(weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Arrays:
-    """Weights, inputs and the parts of initial states as the kernels take them."""
+    """Return weights, inputs and the parts of initial states as the arrays that the kernels take."""
     of_weights = np.ascontiguousarray(weights.numpy(force=True))
     nothing = no_rows(of_weights.dtype)
     return (
@@ -64,7 +64,7 @@ def arrays(weights: Tensor, inputs: Tensor | None, rows: Tensor | None) -> Array
 
 
 def no_gradient(given: Arrays, chunks: int, wanted: Sequence[bool]) -> Arrays:
-    """Room for the derivatives, those by weights in a row for each chunk; no rows of others unless wanted."""
+    """Allocate the derivatives, those by weights in one row per chunk; others have no rows unless wanted."""
     weights, inputs, rows = given
     nothing = no_rows(weights.dtype)
     return (
@@ -76,17 +76,17 @@ def no_gradient(given: Arrays, chunks: int, wanted: Sequence[bool]) -> Arrays:
 
 @lru_cache(maxsize=2)
 def no_rows(dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A stand-in for rows of states that are not there."""
+    """Return a placeholder for absent rows of states."""
     return np.empty((0, 0, 1), dtype=dtype)
 
 
 def parts(states: Tensor) -> Tensor:
-    """`(batch, 2**n)` as `(batch, 2**n, 1 or 2)` real and imaginary parts."""
+    """Return `(batch, 2**n)` as `(batch, 2**n, 1 or 2)` real and imaginary parts."""
     return torch.view_as_real(states.resolve_conj()) if states.is_complex() else states[:, :, None]
 
 
 def totals(gradient: Arrays, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
-    """What the backward of a torch function of weights, inputs and states returns for them."""
+    """Return the gradients by weights, inputs and states, as the backward of a torch function must return them."""
     of_weights, of_inputs, of_rows = gradient
     found = of_weights.sum(0)[:-1], of_inputs, of_rows
     return tuple(torch.from_numpy(each) if needed else None for each, needed in zip(found, wanted, strict=False))

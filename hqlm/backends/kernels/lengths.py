@@ -1,8 +1,8 @@
-"""Lengths of states, which gates keep and rounding does not.
+"""Renormalisation: unitary gates preserve the norm, float32 rounding does not.
 
-A rounded cosine and sine have squares whose sum is not quite 1, and the same angle errs the same way each time. In
-float32, over thousands of gates of many kinds, that is most of the error; so lengths are put back now and then.
-Trajectories and density matrices, in which noise is larger than this, go without.
+The squares of a rounded cosine and sine do not quite add up to 1, and the same angle errs the same way each time. In
+float32, over thousands of gates of many kinds, that is most of the error; so norms are restored at intervals.
+Trajectories and density matrices, whose noise is larger than this error, are not renormalised.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numba import njit
 from hqlm.backends.kernels.observables import expectation
 from hqlm.backends.kernels.simd import LANES, like, load, store, zeros
 
-STRETCH: Final = 256  # rows of a table between two times; their rounding is about that of measuring a length
-_BLOCK: Final = 64  # vectors whose squares are added up before they go to float64
+STRETCH: Final = 256  # rows of a table between renormalisations; their rounding is about that of computing a norm
+_BLOCK: Final = 64  # vectors whose squares are summed before conversion to float64
 
 
 @njit
 def squared_lengths(state: Any, lane_qubits: int) -> Any:
-    """Of the row in each lane, or of the one row in all lanes, `(16,)` in float64."""
+    """Return the squared norm of the row in each lane, or of the one row in all lanes, `(16,)` in float64."""
     found, part, identity = np.zeros(LANES), np.ones((2, LANES), state.dtype), np.zeros(4, np.int64)
     for first in range(0, len(state), _BLOCK):
         store(part, 1, expectation(state, identity, load(part, 0), first, min(first + _BLOCK, len(state))))
@@ -34,14 +34,14 @@ def squared_lengths(state: Any, lane_qubits: int) -> Any:
 
 @njit
 def put_back(lengths: Any, lane_qubits: int, ket: Any, bra: Any) -> None:
-    """Scale a ket to squared lengths `(16,)` and a bra by the same factors.
+    """Scale a ket to squared norms `(16,)`, and a bra by the same factors.
 
-    Rounding has moved the bra alike: exactly so by rotations, on average by controlled ones, which act on parts of
-    both.
+    Rounding has changed the bra in the same way: exactly so for rotations, on average for controlled ones, which act on
+    parts of both.
     """
     found, factors = squared_lengths(ket, lane_qubits), np.ones((1, LANES), ket.dtype)
     for lane in range(LANES):
-        if found[lane] > 0:  # lanes beyond the last of given states are empty
+        if found[lane] > 0:  # lanes beyond the last row are empty
             factors[0, lane] = math.sqrt(lengths[lane] / found[lane])
     _scale(ket, factors)
     _scale(bra, factors)

@@ -1,4 +1,4 @@
-"""Operation tables of trajectories: the table of a circuit with the rows of errors put in between."""
+"""Operation tables of trajectories: the table of a circuit with rows of errors inserted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAULIS = ("X", "Y", "Z")
 
 
 class NoisyProgram:
-    """The rows of every gate of a circuit and of every error, worked out once, from which tables are put together.
+    """The rows of every gate of a circuit and of every error, computed once, from which tables are assembled.
 
     Args:
         circuit: the circuit.
@@ -34,7 +34,7 @@ class NoisyProgram:
         patterns = Patterns(lane_qubits)
         by_gate = operations_by_gate(circuit)
         self._rows = [_table([row for each in group for row in patterns.rows(each, circuit)]) for group in by_gate]
-        self._joined: dict[int, NDArray[np.int64]] = {}  # rows of gate g and the next one together
+        self._joined: dict[int, NDArray[np.int64]] = {}  # rows of gate g fused with the next one
         for g, (first, second) in enumerate(pairwise(by_gate)):
             both = joined(first, second)
             if both is not None:
@@ -50,7 +50,7 @@ class NoisyProgram:
         self.program = assemble(circuit, self._base.tolist(), patterns, dtype)
 
     def _without_errors(self) -> tuple[list[NDArray[np.int64]], dict[int, int]]:
-        """Tables in order, and where in them each gate ends that is not taken together with the next."""
+        """Return the tables in order, and the end in them of each gate that is not fused with the next."""
         pieces, ends, length, g = [], {}, 0, 0
         while g < len(self._rows):
             together = g in self._joined
@@ -61,13 +61,13 @@ class NoisyProgram:
         return pieces, ends
 
     def with_errors(self, errors: Errors) -> Program:
-        """The program of one trajectory."""
+        """Return the program of one trajectory."""
         start, rows = self.branch(errors)
         table = self.program.table
         return replace(self.program, table=table._replace(rows=np.concatenate((table.rows[:start], rows))))
 
     def branch(self, errors: Errors) -> tuple[int, NDArray[np.int64]]:
-        """The row of the program that the first error is before, and the rows of a trajectory from there on."""
+        """Return the program row before which the first error occurs, and the rows of a trajectory from there on."""
         after = defaultdict(list)
         for gate, letter, wire in errors:
             after[gate].append(self._errors[letter, wire])
@@ -77,7 +77,7 @@ class NoisyProgram:
             if gate in self._ends:
                 begin = end = self._ends[gate]
                 pieces += [self._base[done:begin], *tables]
-            else:  # an error between a CNOT and the rotation it is taken together with
+            else:  # an error between a CNOT and the rotation it is fused with
                 end = self._ends[gate + 1]
                 begin = end - len(self._joined[gate])
                 pieces += [self._base[done:begin], self._rows[gate], *tables, self._rows[gate + 1]]
@@ -91,5 +91,5 @@ def _table(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=32)
 def noisy_program(circuit: Circuit, lane_qubits: int, dtype: type[np.floating[Any]]) -> NoisyProgram:
-    """The noisy program of a circuit."""
+    """Return the noisy program of a circuit."""
     return NoisyProgram(circuit, lane_qubits, dtype)

@@ -9,19 +9,19 @@ from numba import njit
 from hqlm.backends.kernels.passes import crossed
 from hqlm.backends.kernels.simd import count_ones, like, load, real_part, store, zeros
 
-_BLOCK: Final = 1024  # sums of sums keep float32 exact enough over millions of amplitudes
+_BLOCK: Final = 1024  # nested sums keep float32 exact enough over millions of amplitudes
 
 
 @njit(inline="always")
 def _applied(ket: Any, k: int, observable: Any) -> tuple[Any, bool]:
-    """Vector k of P|ket> but for the signs of lanes, and whether its sign changes."""
+    """Return amplitude vector k of P|ket>, before the per-lane signs, and whether to negate it."""
     partner, lane_bits, parity, twist = observable
     return crossed(load(ket, k ^ partner), lane_bits, twist), count_ones(k & parity) & 1 == 1
 
 
 @njit
 def expectation(ket: Any, observable: Any, signs: Any, start: int, end: int) -> Any:
-    """The part of <ket| P |ket> of vectors `start` to `end - 1`, 16 lanes; `signs` are those that P gives to lanes."""
+    """Return the part of <ket| P |ket> of vectors `start` to `end - 1`, 16 lanes; `signs` are the lane signs of P."""
     fields = (observable[0], observable[1], observable[2], observable[3])
     total = zeros(ket)
     for first in range(start, end, _BLOCK):

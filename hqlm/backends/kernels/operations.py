@@ -1,11 +1,11 @@
-"""Gates as the kernels see them.
+"""Gates as rotations, the form that the kernels use.
 
 Every gate is a rotation `exp(-i t P / 2)` about a Pauli string P, or a phase, on the amplitudes whose control bits are
-set, with or without an X on the target before it (a CNOT just before an RY is taken into it). On amplitude K that is
+set, optionally with an X on the target before it (a CNOT just before an RY is fused with it). On amplitude K that is
 
     v'[K] = D[K] v[K] + F[K] i^w v[K ^ x],        D[K] = cos(t/2),  F[K] = +-sin(t/2)
 
-and with the X before it D and F change places.
+and with the X before it D and F are exchanged.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Operation:
         flips: bits x by which the two amplitudes of a pair differ.
         parity: bits whose parity gives the sign of F.
         sign: sign of F where the parity is even.
-        twist: power w of i that F comes with.
-        controls: bits that must be set for the operation to do anything.
-        flip_first: bits that must be set for an X on the target to come first; None for no X.
-        column: of the angle, None for a fixed angle.
+        twist: power w of i that multiplies F.
+        controls: bits that must be set for the operation to have an effect.
+        flip_first: bits that must be set for an X on the target to act first; None for no X.
+        column: column of the angle, None for a fixed angle.
         fixed: cos(t/2) and sin(t/2) of a fixed angle.
     """
 
@@ -48,17 +48,17 @@ class Operation:
 
     @property
     def is_flip(self) -> bool:
-        """Whether this is an X or a CNOT and nothing else."""
+        """Whether this is just an X or a CNOT."""
         return self.flip_first is not None and self.column is None and self.fixed == (1.0, 0.0)
 
     def generator(self, index: int) -> float:
-        """F[index] / sin(t/2) of the rotation alone: twice the derivative by the angle, once the gate has acted."""
+        """Return F[index] / sin(t/2) of the rotation alone: twice the derivative by the angle after the gate acted."""
         if index & self.controls != self.controls:
             return 0.0
         return float(-self.sign if (index & self.parity).bit_count() % 2 else self.sign)
 
     def coefficients(self, index: int) -> tuple[_Terms, _Terms]:
-        """D and F at a basis index."""
+        """Return D and F at a basis index."""
         if index & self.controls != self.controls:
             return _ONE, _ZERO
         direct, crossed = _COS, (0.0, 0.0, self.generator(index))
@@ -67,7 +67,7 @@ class Operation:
         return self._settled(direct), self._settled(crossed)
 
     def undone(self, index: int) -> tuple[_Terms, _Terms]:
-        """D and F of the inverse operation, the conjugate transpose, which has the same x and w."""
+        """Return D and F of the inverse operation, the conjugate transpose, which has the same x and w."""
         direct, _ = self.coefficients(index)
         _, crossed = self.coefficients(index ^ self.flips)
         return direct, tuple(-term for term in crossed) if self.twist else crossed  # type: ignore[return-value]
@@ -79,7 +79,7 @@ class Operation:
 
 
 def rotation(letters: str, bits: Sequence[int], **others: Any) -> Operation:
-    """exp(-i t P / 2) for the Pauli letters P on the given bits."""
+    """Return exp(-i t P / 2) for the Pauli letters P on the given bits."""
     flips = sum(bit for letter, bit in zip(letters, bits, strict=True) if letter in "XY")
     parity = sum(bit for letter, bit in zip(letters, bits, strict=True) if letter in "YZ")
     # (P v)[K] = (-i)^y (-1)^parity(K) v[K ^ x] for y letters Y; a rotation has one more factor -i
@@ -88,7 +88,7 @@ def rotation(letters: str, bits: Sequence[int], **others: Any) -> Operation:
 
 
 def _phase(bits: int, angle: float) -> Operation:
-    """exp(i angle) where all bits are set."""
+    """Return exp(i angle) where all bits are set."""
     if angle == math.pi:
         return Operation(0, 0, 1, 0, bits, fixed=(-1.0, 0.0))
     return Operation(0, 0, 1, 1, bits, fixed=(math.cos(angle), math.sin(angle)))
@@ -127,7 +127,7 @@ GLOBAL_PHASES: Final = {"Y": math.pi / 2, "SX": math.pi / 4, "SXDG": -math.pi / 
 
 
 def gate_operations(gate: Gate, n_qubits: int, column: int) -> list[Operation]:
-    """The operations of a gate, up to a global phase; `column` is that of its angle, if it has one."""
+    """Return the operations of a gate, up to a global phase; `column` is that of its angle, if it has one."""
     bits = [1 << (n_qubits - 1 - wire) for wire in gate.wires]
     if gate.angle is None:
         return _fixed_gate(gate.name, bits)
@@ -137,13 +137,13 @@ def gate_operations(gate: Gate, n_qubits: int, column: int) -> list[Operation]:
 
 
 def operations_by_gate(circuit: Circuit) -> list[list[Operation]]:
-    """The operations of each gate."""
+    """Return the operations of each gate."""
     columns = column_numbers(circuit)
     return [gate_operations(gate, circuit.n_qubits, columns[gate.angle or 0.0]) for gate in circuit.gates]
 
 
 def joined(first: Sequence[Operation], second: Sequence[Operation]) -> Operation | None:
-    """The one operation that an X or CNOT and a rotation RY of its target, or a Y there, amount to; or None."""
+    """Fuse an X or CNOT with an RY or Y on its target into one operation; return None for other pairs."""
     if len(first) != 1 or len(second) != 1 or not first[0].is_flip or first[0].flips != second[0].flips:
         return None
     turn = second[0]

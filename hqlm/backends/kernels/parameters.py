@@ -1,7 +1,7 @@
-"""From weights and inputs to the angles of a circuit, and from slopes of angles back.
+"""Converts weights and inputs to the angles of a circuit, and derivatives by angles back.
 
-Each distinct angle has a column. Those of weights are the same for all rows: they are worked out once, and their
-slopes are added up over the lanes.
+Each distinct angle has a column. Angles from weights are the same for all rows: they are computed once, and their
+slopes are summed over the lanes.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from hqlm.backends.kernels.simd import LANES, broadcast, load, store, total
 from hqlm.circuits import Circuit, Input, Weight
 from hqlm.circuits.gates import Angle
 
-NO_ANGLE: Final = 0  # the column of operations that have none
+NO_ANGLE: Final = 0  # column of operations without an angle
 
 
 class Parameters(NamedTuple):
-    """What the columns read: half an angle is factor * parameter.
+    """The parameters that the columns read: half an angle is factor * parameter.
 
     Attributes:
-        weights: the weight that each of the first columns reads, one past the last for a constant 1.
-        weight_factors: its factors.
-        inputs: the input that each of the other columns reads.
-        input_factors: its factors.
+        weights: index of the weight that each of the first columns reads, one past the last for a constant 1.
+        weight_factors: factors of these columns.
+        inputs: index of the input that each of the other columns reads.
+        input_factors: factors of these columns.
     """
 
     weights: NDArray[np.int64]
@@ -38,15 +38,15 @@ class Parameters(NamedTuple):
 
 
 def column_numbers(circuit: Circuit) -> dict[Angle, int]:
-    """The column of each angle: first constants and weights, then inputs."""
+    """Return the column of each angle: first constants and weights, then inputs."""
     angles = dict.fromkeys([0.0, *(gate.angle for gate in circuit.rotations if gate.angle is not None)])
     ordered = sorted(angles, key=lambda angle: isinstance(angle, Input))
     return {angle: column for column, angle in enumerate(ordered)}
 
 
 def parameters_of(circuit: Circuit, dtype: type[np.floating[Any]]) -> Parameters:
-    """The parameters of a circuit, for kernels of a precision."""
-    angles = [  # a fixed angle is a multiple of a weight that is not there, for which kernels take 1
+    """Return the parameters of a circuit, for kernels of a precision."""
+    angles = [  # a fixed angle is a multiple of an absent weight, which kernels take as 1
         angle if isinstance(angle, Weight | Input) else Weight(circuit.n_weights, angle)
         for angle in column_numbers(circuit)
     ]
@@ -62,7 +62,7 @@ def _columns(angles: Sequence[Weight | Input], dtype: type[np.floating[Any]]) ->
 
 @njit
 def weight_turns(parameters: Any, weights: Any) -> Any:
-    """Cosine and sine of half of each angle that all rows share, `(columns, 2)`."""
+    """Return cosine and sine of half of each angle that all rows share, `(columns, 2)`."""
     turns = np.empty((len(parameters.weights), 2), weights.dtype)
     for column in range(len(turns)):
         half, place = parameters.weight_factors[column], parameters.weights[column]
@@ -74,7 +74,7 @@ def weight_turns(parameters: Any, weights: Any) -> Any:
 
 @njit
 def input_turns(parameters: Any, inputs: Any, chunk: int, lanes: int) -> Any:
-    """Cosines and sines of the other half angles of the rows of a chunk, `(2 columns, lanes)`."""
+    """Return cosines and sines of the other half angles of the rows of a chunk, `(2 columns, lanes)`."""
     turns = np.empty((2 * len(parameters.inputs), lanes), inputs.dtype)
     for column in range(len(parameters.inputs)):
         place, factor = parameters.inputs[column], parameters.input_factors[column]
@@ -86,7 +86,7 @@ def input_turns(parameters: Any, inputs: Any, chunk: int, lanes: int) -> Any:
 
 @njit(inline="always")
 def turn(turns: Any, column: int) -> Any:
-    """Cosine and sine of half the angle of a column, 16 lanes each."""
+    """Return cosine and sine of half the angle of a column, 16 lanes each."""
     shared, own = turns
     if column < len(shared):
         return broadcast(shared[column, 0]), broadcast(shared[column, 1])
@@ -96,7 +96,7 @@ def turn(turns: Any, column: int) -> Any:
 
 @njit(inline="always")
 def read(table: Any, entry: int) -> Any:
-    """16 lanes of a table that has a number for each lane or for all."""
+    """Return 16 lanes of a table that has one number per lane or one for all."""
     return load(table, entry) if table.shape[1] == LANES else broadcast(table[entry, 0])
 
 
@@ -122,7 +122,7 @@ def add_slope(parameters: Any, of_weights: Any, of_columns: Any, column: int, sl
 
 @njit
 def add_input_slopes(parameters: Any, of_columns: Any, chunk: int, of_inputs: Any) -> None:
-    """Add slopes of columns `(columns, lanes)` to those of the inputs of a chunk's rows; none when it has no rows."""
+    """Add slopes of columns `(columns, lanes)` to those of the inputs of a chunk's rows; skip it without rows."""
     lanes = of_columns.shape[1]
     for row in range(chunk * lanes, min((chunk + 1) * lanes, len(of_inputs))):
         for column in range(len(of_columns)):

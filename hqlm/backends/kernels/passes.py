@@ -1,8 +1,8 @@
 """One operation on one chunk: a pass over the state, and the same pass backwards over ket and bra.
 
-Every operation sends amplitude K to `v'[K] = D[K] v[K] + F[K] i^w v[K ^ x]` with real D and F (see `operations.py`).
-The upper bits of K number the vector, the lowest ones may number the lane. A row of the table is about all vectors k
-that have given values at up to two bits, so that D and F depend on the lane alone; vector k and its partner form a
+Every operation maps amplitude K to `v'[K] = D[K] v[K] + F[K] i^w v[K ^ x]` with real D and F (see `operations.py`).
+The upper bits of K are the index of the vector, the lowest may be the index of the lane. A row of the table covers all
+vectors k with fixed values at up to two bits, so that D and F depend only on the lane; vector k and its partner form a
 pair.
 """
 
@@ -24,16 +24,16 @@ from hqlm.backends.kernels.simd import (
     zeros,
 )
 
-# Fields of a row: number of vectors; the two bits with given values (low before high) and these values; what the number
-# of the partner and of its lanes differs in; power of i; column of the angle; pattern of the coefficients and of those
-# of the inverse.
+# Fields of a row. COUNT: vectors it touches; LOW, HIGH: fixed bits of the vector index, and VALUE: their values;
+# PARTNER, LANE_PARTNER: bits in which the partner vector and its lanes differ; TWIST: power of i; COLUMN: column of the
+# angle; PATTERN, INVERSE: patterns of the coefficients of the operation and of its inverse.
 COUNT, LOW, HIGH, VALUE, PARTNER, LANE_PARTNER, TWIST, COLUMN, PATTERN, INVERSE = range(10)
 PATTERN_ROWS: Final = 14  # three terms each of D and F of a vector and D and F of its partner; generator of both
 
 
 @njit(inline="always")
 def exchange(amplitude: Any, bits: int) -> Any:
-    """Lane l takes the value of lane l ^ bits."""
+    """Exchange lanes: lane l takes the value of lane l ^ bits."""
     if bits & 1:
         amplitude = exchange_1(amplitude)
     if bits & 2:
@@ -47,7 +47,7 @@ def exchange(amplitude: Any, bits: int) -> Any:
 
 @njit(inline="always")
 def crossed(amplitude: Any, lane_bits: int, twist: int) -> Any:
-    """i^w times the amplitude, each lane from its partner lane."""
+    """Return i^w times the amplitude, each lane from its partner lane."""
     if lane_bits:
         amplitude = exchange(amplitude, lane_bits)
     return times_i(amplitude) if twist else amplitude
@@ -60,7 +60,7 @@ def _insert_zero(number: int, bit: int) -> int:
 
 @njit(inline="always")
 def _vector(place: int, low: int, high: int, value: int) -> Any:
-    """The `place`-th vector whose bits `low` and `high` have the given value."""
+    """Return the `place`-th vector whose bits `low` and `high` have the given value."""
     return _insert_zero(_insert_zero(place, low), high) | value
 
 
@@ -143,7 +143,7 @@ def backward_pass(ket: Any, bra: Any, row: Any, factors: Any) -> Any:
     """Undo a row of the table on ket and bra; `factors` are those of the inverse.
 
     Returns:
-        The products `conj(bra[K]) i^w ket[K ^ x]` before that, elementwise, summed over vectors and over partners.
+        The products `conj(bra[K]) i^w ket[K ^ x]` before the undo, elementwise, summed over vectors and over partners.
     """
     wide = _widened(factors, ket)
     if row[PARTNER] == 0:

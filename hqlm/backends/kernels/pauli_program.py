@@ -1,8 +1,8 @@
 """Noisy circuits for the density-matrix kernels, which work on Pauli coefficients `r_Q = tr(Q rho)`.
 
-In this basis everything is real, a gate that is no rotation moves coefficients and changes signs, a rotation about P
-turns `(r_Q, r_R)` for each pair of strings with `R = -i Q P`, and noise scales coefficients. Source: Greenbaum (2015),
-Introduction to quantum gate set tomography, arXiv:1509.02921, section 2.
+In this basis everything is real, a gate other than a rotation permutes coefficients and flips signs, a rotation about
+P rotates `(r_Q, r_R)` for each pair of strings with `R = -i Q P`, and noise scales coefficients. Source: Greenbaum
+(2015), Introduction to quantum gate set tomography, arXiv:1509.02921, section 2.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from hqlm.backends.matrices import gate_matrix, pauli_matrix
 from hqlm.circuits import Circuit, Gate, PauliString
 from hqlm.execution import Noise
 
-_LETTERS: Final = "IZXY"  # number 2 x + z of the Pauli operator that flips (x) and changes signs (z)
-_QUARTER_TURNS: Final = {"T": math.pi / 4, "TDG": -math.pi / 4}  # the gates that are no Clifford gates, about Z
+_LETTERS: Final = "IZXY"  # index 2 x + z of the Pauli operator that flips (x) and changes signs (z)
+_QUARTER_TURNS: Final = {"T": math.pi / 4, "TDG": -math.pi / 4}  # the non-Clifford fixed gates, rotations about Z
 SIZE, PAIRS, COLUMN, FIRST_BIT = range(4)  # fields of an operation
 
 
 class PauliTable(NamedTuple):
-    """Operations on blocks of 4 or 16 coefficients: they are fetched, turned in pairs, scaled and put back.
+    """Operations on blocks of 4 or 16 coefficients: gather, rotate pairs, scale and scatter.
 
     Attributes:
-        fields: `(operations, 7)`: size of a block, number of pairs, column of the angle, and the bits that number the
+        fields: `(operations, 7)`: size of a block, number of pairs, column of the angle, and the bits that index the
             coefficients in a block, ascending, two for a block of 4.
-        sources: `(operations, 16)`, bits that lead from the block's number to each coefficient as it is fetched.
-        targets: the same to where it is put.
-        pairs: `(operations, 8, 2)`, the places in the block of each pair.
-        fixed: `(operations, 2)`, cosine and sine of half an angle that no column has.
-        rates: `(operations,)`, what pairs turn by as a share of the angle: 1 or 1/2.
-        signs: `(operations, 16)`, factors of the coefficients as they are fetched.
-        scales: `(operations, 16)`, factors as they are put.
-        gains: `(operations, 16)`, how much of the block's first coefficient each gets.
+        sources: `(operations, 16)`, bits from the block's index to each coefficient to gather.
+        targets: `(operations, 16)`, the same for each coefficient to scatter.
+        pairs: `(operations, 8, 2)`, the indices in the block of each pair.
+        fixed: `(operations, 2)`, cosine and sine of half an angle without a column.
+        rates: `(operations,)`, rotation of pairs as a fraction of the angle: 1 or 1/2.
+        signs: `(operations, 16)`, factors of the gathered coefficients.
+        scales: `(operations, 16)`, factors of the scattered coefficients.
+        gains: `(operations, 16)`, multiple of the block's first coefficient that each coefficient receives.
     """
 
     fields: NDArray[np.int64]
@@ -58,7 +58,7 @@ class PauliTable(NamedTuple):
 
 @dataclass(frozen=True)
 class PauliProgram:
-    """A noisy circuit: its operations, and what the columns of their angles read."""
+    """A noisy circuit: its operations, and the parameters of their angles."""
 
     n_qubits: int
     table: PauliTable
@@ -67,7 +67,7 @@ class PauliProgram:
 
 @lru_cache(maxsize=64)
 def pauli_program(circuit: Circuit, noise: Noise, dtype: type[np.floating[Any]]) -> PauliProgram:
-    """The program of a noisy circuit."""
+    """Return the program of a noisy circuit."""
     operations = list(_circuit_operations(circuit, noise))
     count = len(operations)
     fields = zip(*operations, strict=True) if operations else ([] for _ in range(9))
@@ -81,7 +81,7 @@ def pauli_program(circuit: Circuit, noise: Noise, dtype: type[np.floating[Any]])
 
 
 def place_of(observable: PauliString) -> int:
-    """Where the coefficient of a Pauli string stands: flips above signs, qubit 0 the most significant bit of each."""
+    """Return the index of the coefficient of a Pauli string: flips above signs, qubit 0 the most significant bit."""
     numbers = [_LETTERS.index(letter) for letter in observable.letters]
     bits = [number >> 1 for number in numbers] + [number & 1 for number in numbers]
     return sum(bit << place for place, bit in enumerate(reversed(bits)))
@@ -102,9 +102,9 @@ def _circuit_operations(circuit: Circuit, noise: Noise) -> Iterator[tuple[Any, .
 
 
 def _joins(gate: Gate, after: Gate, noise: Noise) -> bool:
-    """Whether a rotation of one qubit can be done together with the gate before it, which only moves coefficients.
+    """Return whether a one-qubit rotation can be fused with the gate before it, which only moves coefficients.
 
-    Pauli errors of the first do not stand between them: they scale all that the rotation mixes by one factor.
+    Pauli errors of the first gate do not prevent it: they scale all that the rotation mixes by one factor.
     """
     moves = len(gate.wires) == 2 and not gate.kind.parameterised
     turns = len(after.wires) == 1 and after.kind.parameterised and after.wires[0] in gate.wires
@@ -112,7 +112,7 @@ def _joins(gate: Gate, after: Gate, noise: Noise) -> bool:
 
 
 def _scales(gate: Gate, wires: Sequence[int], noise: Noise) -> NDArray[Any]:
-    """What Pauli errors after a gate leave of the coefficients of a block; its wires hold those of the gate."""
+    """Return the factors of Pauli errors after a gate on a block's coefficients; its wires include the gate's."""
     error = (noise.one_qubit if len(gate.wires) == 1 else noise.two_qubit) if gate.noisy else 0.0
     strings = 4 ** len(gate.wires)
     touched = [any(s[wires.index(wire)] for wire in gate.wires) for s in product(range(4), repeat=len(wires))]
@@ -168,7 +168,7 @@ def _operation(
 
 
 def _moves(gate: Gate) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Where each coefficient comes from, and the sign it comes with; rotations leave them."""
+    """Return the source of each coefficient and its sign; rotations leave both unchanged."""
     strings = 4 ** len(gate.wires)
     if gate.kind.parameterised or gate.name in _QUARTER_TURNS:
         return np.arange(strings), np.ones(strings)
@@ -187,7 +187,7 @@ def _clifford(name: str, n_wires: int, controlled: bool) -> tuple[NDArray[Any], 
 
 
 def _turn(gate: Gate, columns: dict[Any, int], place: int | None = None) -> _Turn:
-    """The rotation that a gate is; for a gate of one qubit in a block of two, its place there."""
+    """Return a gate as a rotation; for a one-qubit gate in a block of two qubits, at its position `place`."""
     if gate.name in _QUARTER_TURNS:
         return _Turn(_pairs("Z"), NO_ANGLE, 1.0, _QUARTER_TURNS[gate.name])
     if not gate.kind.parameterised:
@@ -203,7 +203,7 @@ def _turn(gate: Gate, columns: dict[Any, int], place: int | None = None) -> _Tur
 
 @lru_cache(maxsize=64)
 def _pairs(letters: str) -> list[tuple[int, int]]:
-    """Numbers of the strings Q and R = -i Q P, for those Q that do not commute with P."""
+    """Return the indices of the strings Q and R = -i Q P, for those Q that do not commute with P."""
     paulis = _paulis(len(letters))
     images = np.einsum("bij,ajk,ki->ab", paulis, -1j * paulis, pauli_matrix(letters).numpy()).real / 2 ** len(letters)
     anticommute = np.round(images - images.T) / 2

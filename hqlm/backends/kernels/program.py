@@ -1,4 +1,4 @@
-"""From a circuit to the integer table that drives the kernels, once for each circuit and kept."""
+"""Compiles a circuit to the integer table that drives the kernels, once per circuit and cached."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from hqlm.circuits import Circuit, PauliString
 
 LANE_QUBITS: Final = 4  # 2**4 lanes
 _PIECE_BITS: Final = 3
-PIECES: Final = 2**_PIECE_BITS  # that a large state is cut into
-NO_BIT: Final = 62  # above every bit of a vector number
+PIECES: Final = 2**_PIECE_BITS  # number of pieces of a large state
+NO_BIT: Final = 62  # above every bit of a vector index
 
 
 class Table(NamedTuple):
-    """What the kernels read.
+    """The tables that the kernels read.
 
     Attributes:
-        lane_qubits: 0 when the 16 lanes are rows of the batch, 4 when they are the last qubits of one row.
+        lane_qubits: 0 if the 16 lanes are rows of the batch, 4 when they are the last qubits of one row.
         rows: `(operations, fields)`, see `passes.py`.
-        patterns: `(patterns * 14, 16)`, what the coefficients of an operation are made of.
-        parameters: what the columns of angles read.
+        patterns: `(patterns * 14, 16)`, the terms of the coefficients of operations.
+        parameters: parameters of the columns of angles.
         observables: `(n_observables, 4)`: vector bits flipped, lane bits flipped, vector bits that give signs, twist.
         signs: `(n_observables, 16)`, sign of each lane.
     """
@@ -44,18 +44,18 @@ class Table(NamedTuple):
     signs: NDArray[Any]
 
     def first_observables(self, count: int) -> Table:
-        """The same with no more than `count` observables."""
+        """Return the same table with at most `count` observables."""
         return self._replace(observables=self.observables[:count])
 
 
 @dataclass(frozen=True)
 class Program:
-    """A circuit for the kernels.
+    """A circuit compiled for the kernels.
 
     Args:
         n_qubits: number of qubits.
         phase: global phase in radians that the table leaves out.
-        table: all the rest.
+        table: everything else.
     """
 
     n_qubits: int
@@ -64,14 +64,14 @@ class Program:
 
     @cached_property
     def pairs(self) -> int:
-        """Number of pairs of vectors that all operations together work on."""
+        """Number of vector pairs that all operations together work on."""
         return int(self.table.rows[:, COUNT].sum())
 
     @cached_property
     def runs(self) -> list[NDArray[np.int64]]:
-        """Rows that keep pieces apart, no more than a stretch, those of each piece: `(PIECES, operations, fields)`.
+        """Rows that do not mix pieces, at most a stretch at a time, per piece: `(PIECES, operations, fields)`.
 
-        A piece is what the highest bits that a row leaves open number; see `wide.py`.
+        A piece is indexed by the highest bits that a row leaves open; see `wide.py`.
         """
         rows = self.table.rows
         of_pieces = np.repeat(rows[None], PIECES, axis=0)
@@ -82,7 +82,7 @@ class Program:
             bits = [1 << bit for bit in vector_bits if bit not in (row[LOW], row[HIGH])][-_PIECE_BITS:]
             for piece in range(PIECES):
                 of_pieces[piece, g, VALUE] |= sum(bit for place, bit in enumerate(bits) if piece >> place & 1)
-            mixes = row[PARTNER] & sum(bits)  # pieces may share out this row, but not it together with others
+            mixes = row[PARTNER] & sum(bits)  # pieces may share out this row alone, but not together with others
             if mixes or bits != before or g - starts[-1] >= STRETCH:
                 starts.append(g)
             before = None if mixes else bits
@@ -101,7 +101,7 @@ def _circuit_operations(circuit: Circuit) -> Iterator[Operation]:
 
 @lru_cache(maxsize=128)
 def compile_circuit(circuit: Circuit, lane_qubits: int, dtype: type[np.floating[Any]]) -> Program:
-    """The program of a circuit for kernels of a precision."""
+    """Compile a circuit for kernels of a precision."""
     patterns = Patterns(lane_qubits)
     rows = [row for operation in _circuit_operations(circuit) for row in patterns.rows(operation, circuit)]
     return assemble(circuit, rows, patterns, dtype)
@@ -110,7 +110,7 @@ def compile_circuit(circuit: Circuit, lane_qubits: int, dtype: type[np.floating[
 def assemble(
     circuit: Circuit, rows: Sequence[Sequence[int]], patterns: Patterns, dtype: type[np.floating[Any]]
 ) -> Program:
-    """The program of table rows, reading the observables of `circuit`."""
+    """Return the program of table rows, with the observables of `circuit`."""
     observables = [_observable(observable, patterns.lane_qubits) for observable in circuit.observables]
     table = Table(
         patterns.lane_qubits,
@@ -124,9 +124,9 @@ def assemble(
 
 
 def _parts(operation: Operation, lane_qubits: int) -> Iterator[tuple[list[int], int]]:
-    """Bits of the vector number that an operation distinguishes (at most two), with each set of their values.
+    """Yield the bits of the vector index that an operation distinguishes (at most two), with each set of their values.
 
-    The first vector of a pair has a 0 at the highest bit flipped. Values for which a control is not set are left out.
+    The first vector of a pair has a 0 at the highest flipped bit. Values for which a control is not set are omitted.
     """
     high = (operation.parity | operation.controls | (operation.flip_first or 0)) >> lane_qubits
     pair_bit = (operation.flips >> lane_qubits).bit_length() - 1
@@ -152,7 +152,7 @@ class Patterns:
         self._blocks: list[NDArray[np.float64]] = []
 
     def rows(self, operation: Operation, circuit: Circuit) -> list[list[int]]:
-        """The table rows of an operation (see `passes.py`)."""
+        """Return the table rows of an operation (see `passes.py`)."""
         vector_bits = circuit.n_qubits - self.lane_qubits
         return [
             [
@@ -190,7 +190,7 @@ class Patterns:
         return np.repeat(block, LANES // 2**self.lane_qubits, axis=1)
 
     def table(self) -> NDArray[np.float64]:
-        """All patterns, one below the other."""
+        """Return all patterns, stacked."""
         return np.concatenate(self._blocks) if self._blocks else np.zeros((0, LANES))
 
 

@@ -1,4 +1,4 @@
-"""Vectors of lanes as values inside numba functions: what LLVM's vectoriser does not find in loops over rows.
+"""Vectors of lanes as values inside numba functions, where LLVM does not vectorise loops over rows.
 
 An amplitude of a real state is one vector of 16 lanes. An amplitude of a complex state is one vector of 32: the real
 parts of the 16 lanes, then their imaginary parts. Kernels are written once for both; the number of dimensions of the
@@ -21,7 +21,7 @@ LANES: Final = 16
 
 
 class Vector(types.Type):
-    """The numba type of `width` floats held in vector registers."""
+    """Numba type of `width` floats in vector registers."""
 
     def __init__(self, dtype: Any, width: int) -> None:
         self.dtype = dtype
@@ -31,7 +31,7 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
-    """A vector is an LLVM vector."""
+    """Represents a vector as an LLVM vector."""
 
     def __init__(self, manager: Any, vector: Vector) -> None:
         element = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
@@ -53,7 +53,7 @@ def _address(context: Any, builder: Any, array_type: Any, arguments: Any, vector
 
 @intrinsic
 def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """`array[index]` as a vector."""
+    """Return `array[index]` as a vector."""
     vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -65,7 +65,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """`array[index] = value`."""
+    """Set `array[index] = value`."""
     vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -78,7 +78,7 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def zeros(typing_context: Any, array: Any) -> Any:
-    """A vector of zeros, of the width of the amplitudes in `array`."""
+    """Return a vector of zeros, of the width of the amplitudes in `array`."""
     vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -89,7 +89,7 @@ def zeros(typing_context: Any, array: Any) -> Any:
 
 @intrinsic
 def broadcast(typing_context: Any, value: Any) -> Any:
-    """A float on all 16 lanes."""
+    """Return a float on all 16 lanes."""
     vector = Vector(value, LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -139,7 +139,7 @@ def _vector_multiply(left: Any, right: Any) -> Any:
 
 @intrinsic
 def like(typing_context: Any, lanes: Any, amplitude: Any) -> Any:
-    """16 real numbers as factors of an amplitude: once for real parts and, in a complex state, once for imaginary."""
+    """Return 16 real numbers as factors of an amplitude: for real parts and, in a complex state, imaginary parts."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _shuffle(builder, arguments[0], arguments[0], list(range(LANES)) * (amplitude.width // LANES))
@@ -149,7 +149,7 @@ def like(typing_context: Any, lanes: Any, amplitude: Any) -> Any:
 
 @intrinsic
 def times_i(typing_context: Any, amplitude: Any) -> Any:
-    """`i` times an amplitude; in real arithmetic, which keeps real parts, that is 0."""
+    """Return `i` times an amplitude; 0 in real arithmetic, which keeps only real parts."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (value,) = arguments
@@ -163,7 +163,7 @@ def times_i(typing_context: Any, amplitude: Any) -> Any:
 
 @intrinsic
 def real_part(typing_context: Any, product: Any) -> Any:
-    """16 lanes of re + im: of `conj(a) b` given the elementwise product of the vectors a and b."""
+    """Return 16 lanes of re + im: of `conj(a) b` from the elementwise product of the vectors a and b."""
     vector = Vector(product.dtype, LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -188,13 +188,13 @@ def _exchange(bit: int) -> Any:
     return operation
 
 
-# the value of each lane comes from the lane whose number differs in one bit
+# the value of each lane comes from the lane whose index differs in one bit
 exchange_1, exchange_2, exchange_4, exchange_8 = (_exchange(bit) for bit in (1, 2, 4, 8))
 
 
 @intrinsic
 def total(typing_context: Any, lanes: Any) -> Any:
-    """The sum over 16 lanes, a float."""
+    """Return the sum over 16 lanes, a float."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (value,) = arguments
@@ -207,7 +207,7 @@ def total(typing_context: Any, lanes: Any) -> Any:
 
 @intrinsic
 def count_ones(typing_context: Any, number: Any) -> Any:
-    """The number of bits set in an integer."""
+    """Return the number of bits set in an integer."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(*arguments)
@@ -217,9 +217,9 @@ def count_ones(typing_context: Any, number: Any) -> Any:
 
 @intrinsic
 def flush_denormals(typing_context: Any) -> Any:
-    """Make the processor take numbers below the smallest normal one for 0, which it is many times slower at otherwise.
+    """Make the processor treat denormal numbers, at which it is many times slower, as 0.
 
-    Returns what it did before, for `restore_denormals`. Products of many small amplitudes come down there.
+    Returns the previous mode, for `restore_denormals`. Products of many small amplitudes become denormal.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,8 +1,8 @@
 """A few threads for kernels that release the interpreter lock.
 
-Not `prange`: its OpenMP layer dies after a fork, its own one aborts when two Python threads use it, and both fight
-with torch's threads for the cores. Not an executor: its threads go to sleep between two kernels of one training step,
-and waking them takes as long as the kernel does.
+Not `prange`: its OpenMP layer dies after a fork, its own layer aborts when two Python threads use it, and both compete
+with torch's threads for the cores. Not an executor: its threads sleep between two kernels of one training step, and
+waking them takes as long as the kernel.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 from hqlm.backends.kernels.counter import Counter
 
-_RANGES: Final = 4  # for each thread, so that a thread the machine holds up does not hold up the others
+_RANGES: Final = 4  # ranges per thread, so that a delayed thread does not delay the others
 _lock = threading.Lock()
 _workers: list[_Worker] = []
 
@@ -27,8 +27,8 @@ _workers: list[_Worker] = []
 def share_out(task: Callable[[int, int], None], count: int, small: bool = False) -> None:
     """Call `task(first, last)` on ranges that cover `count`, in `torch.get_num_threads()` threads.
 
-    The calling thread takes ranges too, and all of those no other thread has begun. An exception in any of them is
-    raised here. `small` work is not worth calling a thread for.
+    The calling thread also runs ranges, including all that no other thread has begun. An exception in any of them is
+    raised here. `small` work runs in the calling thread alone.
     """
     threads = min(torch.get_num_threads(), count)
     if small or threads <= 1:
@@ -42,7 +42,7 @@ def share_out(task: Callable[[int, int], None], count: int, small: bool = False)
 
 
 class _Ranges:
-    """A task in ranges, and how many of them are finished."""
+    """A task in ranges, and the number of finished ones."""
 
     def __init__(self, task: Callable[[int, int], None], count: int, ranges: int) -> None:
         self.finished = Counter()
@@ -52,7 +52,7 @@ class _Ranges:
         self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def take(self) -> int:
-        """Do what no other thread has begun; the number of ranges done, not yet counted as finished."""
+        """Run unclaimed ranges. Return how many were run; the caller reports them as finished."""
         done = 0
         while self._left:
             try:
@@ -69,7 +69,7 @@ class _Ranges:
         return done
 
     def wait(self) -> None:
-        """Until all ranges are done; a thread that the machine wakes too late has nothing left to do."""
+        """Wait until all ranges are done; a thread that wakes too late has nothing left to do."""
         self.finished.watch(self._number)
         for outcome in [self._outcomes.get() for _ in range(self._number)]:
             if outcome is not None:
@@ -77,7 +77,7 @@ class _Ranges:
 
 
 class _Worker(threading.Thread):
-    """Takes what it is given, and watches out for more a little before it sleeps."""
+    """Runs the tasks that it gets, and watches for more for a moment before it sleeps."""
 
     def __init__(self, number: int) -> None:
         super().__init__(name=f"hqlm-{number}", daemon=True)
@@ -86,12 +86,12 @@ class _Worker(threading.Thread):
         self.start()
 
     def give(self, task: _Ranges | None) -> None:
-        """Something to take ranges of; None is the end."""
+        """Hand over ranges to run; None ends the thread."""
         self._tasks.put(task)
         self._given.add(1)
 
     def run(self) -> None:
-        """Work until the end is given."""
+        """Work until the thread is ended."""
         taken = 0
         while (task := self._tasks.get()) is not None:
             taken += 1
@@ -108,8 +108,8 @@ def _first(count: int) -> list[_Worker]:
 
 
 def _end() -> None:
-    """Let no thread be inside a kernel when the interpreter goes."""
-    workers = list(_workers)  # a daemon thread may call for more of them meanwhile
+    """Make sure that no thread is inside a kernel when the interpreter exits."""
+    workers = list(_workers)  # a daemon thread may start more of them meanwhile
     for worker in workers:
         worker.give(None)
     for worker in workers:
@@ -117,7 +117,7 @@ def _end() -> None:
 
 
 def _forget() -> None:
-    """Threads do not survive a fork; the child starts its own."""
+    """Forget the threads, which do not survive a fork; the child starts its own."""
     global _lock, _workers
     _lock, _workers = threading.Lock(), []
 

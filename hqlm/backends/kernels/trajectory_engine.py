@@ -18,13 +18,13 @@ from hqlm.backends.kernels.threads import share_out
 from hqlm.backends.trajectories import Errors
 from hqlm.circuits import Circuit
 
-_TASKS: Final = 8  # that work is cut into where there are fewer chunks, so that more cores than chunks can share it
+_TASKS: Final = 8  # minimum number of tasks, so that more cores than chunks can share the work
 
 
 def expectations(
     circuit: Circuit, weights: Tensor, inputs: Tensor | None, states: Tensor | None, errors: dict[Errors, float]
 ) -> Tensor:
-    """Mean of the expectation values of trajectories `(rows, n_observables)`, given the share of each."""
+    """Return the weighted mean of the expectation values of trajectories, `(rows, n_observables)`."""
     job = job_of(circuit, weights, inputs, states)
     noisy = noisy_program(circuit, job.program.table.lane_qubits, DTYPES[job.dtype])
     job = replace(job, program=noisy.program)
@@ -46,7 +46,7 @@ def _branches(noisy: NoisyProgram, errors: dict[Errors, float], job: Job) -> Bra
 
 
 class _Trajectories(torch.autograd.Function):
-    """A run of all trajectories, which is done again on the way back, so that few states are kept."""
+    """A run of all trajectories, recomputed in the backward pass so that few states are kept."""
 
     @staticmethod
     def forward(

@@ -1,8 +1,8 @@
-"""One large state over several cores: pieces of it go through runs of gates that do not mix them.
+"""One large state on several cores: its pieces go through runs of gates that do not mix them.
 
-Splitting the places of a row's vectors into equal ranges splits the state by the values of the highest bits that the
-row leaves open. As long as the next rows leave the same bits open and do not flip them, a piece needs no other piece.
-The pieces are the same whatever the number of threads, and so is the order in which their sums are added.
+Splitting a row's vectors into equal ranges splits the state by the values of the highest bits that the row leaves
+open. As long as the next rows leave the same bits open and do not flip them, a piece needs no other piece. The pieces
+are the same whatever the number of threads, and so is the order in which their sums are added.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hqlm.backends.kernels.program import PIECES, Table
 from hqlm.backends.kernels.simd import broadcast, flush_denormals, load, restore_denormals
 from hqlm.backends.kernels.threads import share_out
 
-_SMALL: Final = 60_000  # pairs of vectors in a run that is not worth waking a thread for
+_SMALL: Final = 60_000  # pairs of vectors in a run that is too small to wake a thread for
 
 Runs = list[NDArray[np.int64]]
 
@@ -40,25 +40,25 @@ chunk_slopes = cached(njit(nogil=True)(add_input_slopes.py_func))
 @cached
 @njit(nogil=True)
 def chunk_turns(parameters: Any, weights: Any, inputs: Any, chunk: int) -> Any:
-    """Cosines and sines for a chunk that is one row."""
+    """Return cosines and sines for a chunk that is one row."""
     return weight_turns(parameters, weights), input_turns(parameters, inputs, chunk, 1)
 
 
 def is_wide(job: Job) -> bool:
-    """Whether there are too few rows to share out, and each is large enough to share out instead."""
+    """Return whether there are too few rows to share out, and each is large enough to be split instead."""
     program = job.program
     return program.table.lane_qubits > 0 and job.chunks < min(PIECES, 2 ** (program.n_qubits - 17))
 
 
 def forward_wide(runs: Runs, table: Table, chunk: int, given: Arrays, ket: NDArray[Any]) -> NDArray[Any]:
-    """Run one chunk into `ket`; returns its values `(n_observables,)`.
+    """Run one chunk into `ket`; return its values `(n_observables,)`.
 
     Args:
-        runs: of the program, see `Program.runs`.
-        table: of the program, with the observables that are wanted.
-        chunk: which row.
+        runs: runs of the program, see `Program.runs`.
+        table: table of the program, with the observables to compute.
+        chunk: index of the row.
         given: weights, inputs and initial states, see `chunks.forward`.
-        ket: receives the final state.
+        ket: output, the final state.
     """
     weights, inputs, states = given
     turns = chunk_turns(table.parameters, weights, inputs, chunk)
@@ -98,7 +98,7 @@ def backward_wide(
         ket: final state.
         bra: derivative by the final state, or zeros.
         slopes: derivative by each value, `(n_observables,)`.
-        gradient: receives the derivatives by weights and inputs, see `chunks.backward`.
+        gradient: output, the derivatives by weights and inputs, see `chunks.backward`.
     """
     weights, inputs, _ = given
 
@@ -131,7 +131,7 @@ def _is_small(rows: NDArray[np.int64]) -> bool:
 @cached
 @njit(nogil=True)
 def forward_run(first: int, last: int, rows: Any, patterns: Any, turns: Any, ket: Any) -> None:
-    """Rows `(PIECES, operations, fields)` on pieces `first` to `last - 1` of a chunk."""
+    """Apply rows `(PIECES, operations, fields)` to pieces `first` to `last - 1` of a chunk."""
     mode = flush_denormals()
     for piece in range(first, last):
         run(ket, rows[piece], patterns, turns)
@@ -143,7 +143,7 @@ def forward_run(first: int, last: int, rows: Any, patterns: Any, turns: Any, ket
 def backward_run(
     first: int, last: int, rows: Any, table: Any, turns: Any, ket: Any, bra: Any, of_weights: Any, of_columns: Any
 ) -> None:
-    """Undo rows on pieces of ket and bra; each has slopes of its own."""
+    """Undo rows on pieces of ket and bra; each piece has its own slopes."""
     mode = flush_denormals()
     for piece in range(first, last):
         undo(ket, bra, rows[piece], table, turns, of_weights[piece], of_columns[piece])
@@ -153,7 +153,7 @@ def backward_run(
 @cached
 @njit(nogil=True)
 def measure_pieces(first: int, last: int, ket: Any, table: Any, values: Any) -> None:
-    """Each piece's part of each value, entry `piece * n_observables + observable`."""
+    """Compute each piece's part of each value, entry `piece * n_observables + observable`."""
     mode = flush_denormals()
     size, count = len(ket) // PIECES, len(table.observables)
     for piece in range(first, last):

@@ -1,4 +1,4 @@
-"""Trainable circuits, one a file."""
+"""Trainable circuits, one per file."""
 
 from hqlm.circuits.ansatze.base import Ansatz, Weights, check_size
 from hqlm.circuits.ansatze.brick_wall import BrickWallAnsatz

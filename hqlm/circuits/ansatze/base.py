@@ -1,4 +1,4 @@
-"""The slot of trainable circuits (parameterised quantum circuits, PQCs)."""
+"""Base class of trainable circuits (parameterised quantum circuits, PQCs)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hqlm.registry import Component
 
 @dataclass(frozen=True)
 class Ansatz(Component):
-    """A family of trainable circuits: any number of qubits and layers."""
+    """A family of trainable circuits for any number of qubits and layers."""
 
     @abstractmethod
     @returns(
@@ -42,12 +42,12 @@ class Weights:
         self._indices: Iterator[int] = count()
 
     def rotation(self, name: str, *wires: int) -> Gate:
-        """A rotation with a weight of its own."""
+        """Return a rotation with its own weight."""
         return Gate(name, wires, Weight(next(self._indices)))
 
 
 def n_weights(gates: Iterable[Gate]) -> int:
-    """One more than the largest weight index used."""
+    """Return the number of weights: one more than the largest weight index used."""
     return 1 + max((gate.angle.index for gate in gates if isinstance(gate.angle, Weight)), default=-1)
 
 
@@ -60,15 +60,15 @@ def shift_weights(gates: Iterable[Gate], k: int) -> tuple[Gate, ...]:
 
 
 def check_size(n_qubits: int, n_layers: int, gates_per_qubit: int = 1) -> None:
-    """Refuse a circuit of no qubits, a negative number of layers, or more gates than can be run.
+    """Reject a circuit without qubits, a negative number of layers, or more gates than can be run.
 
     Args:
         n_qubits: number of qubits.
         n_layers: number of layers.
-        gates_per_qubit: gates of a layer for each of its qubits, about.
+        gates_per_qubit: approximate number of gates per qubit in a layer.
 
     Raises:
-        CircuitError: naming the sizes.
+        CircuitError: with the sizes.
     """
     if n_qubits < 1 or n_layers < 0:
         raise CircuitError(f"an ansatz needs n_qubits >= 1 and n_layers >= 0, given {n_qubits} and {n_layers}")

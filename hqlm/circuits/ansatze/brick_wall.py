@@ -12,12 +12,12 @@ from hqlm.circuits.gates import Gate
 class BrickWallAnsatz(Ansatz):
     """Each layer: RY on every qubit, CZ on the pairs (0, 1), (2, 3), ...; RY again, CZ on (1, 2), (3, 4), ...
 
-    `2 Q` weights a layer, all gates real. Source: Cerezo et al. (2021), Cost function dependent barren plateaus in
+    `2 Q` weights per layer, all gates real. Source: Cerezo et al. (2021), Cost function dependent barren plateaus in
     shallow parametrized quantum circuits, arXiv:2001.00550.
     """
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
-        """The gates of `n_layers` layers."""
+        """Return the gates of `n_layers` layers."""
         check_size(n_qubits, n_layers, 3)
         weights, gates = Weights(), []
         for _ in range(n_layers):

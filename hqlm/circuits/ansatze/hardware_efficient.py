@@ -27,7 +27,7 @@ class HardwareEfficientAnsatz(Ansatz):
         object.__setattr__(self, "rotations", tuple(self.rotations))
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
-        """The gates of `n_layers` layers; `Q len(rotations)` weights a layer."""
+        """Return the gates of `n_layers` layers; `Q len(rotations)` weights per layer."""
         check_size(n_qubits, n_layers, len(self.rotations) + 1)
         weights, gates = Weights(), []
         for _ in range(n_layers):

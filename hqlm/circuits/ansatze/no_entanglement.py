@@ -14,23 +14,23 @@ class NoEntanglementAnsatz(Ansatz):
     """The single-qubit gates of `base`, in order; two-qubit gates are dropped and weights renumbered.
 
     Args:
-        base: ansatz whose rotations stay.
+        base: ansatz whose rotations are kept.
     """
 
     base: Ansatz = field(default_factory=RingAnsatz)
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
-        """The single-qubit gates of `n_layers` layers of the base."""
+        """Return the single-qubit gates of `n_layers` layers of the base."""
         kept = [gate for gate in self.base.gates(n_qubits, n_layers) if len(gate.wires) == 1]
         places: dict[int, int] = {}
-        return tuple(_renumbered(gate, places) for gate in kept)
+        return tuple(_renumber(gate, places) for gate in kept)
 
     def ablated(self, word: str) -> Ansatz:
-        """Return itself for `entanglement`, which it lacks already; pass any other ablation to the base."""
+        """Return itself for `entanglement`, which it already lacks; pass any other ablation to the base."""
         return self if word == "entanglement" else replace(self, base=self.base.ablated(word))
 
 
-def _renumbered(gate: Gate, places: dict[int, int]) -> Gate:
+def _renumber(gate: Gate, places: dict[int, int]) -> Gate:
     if not isinstance(gate.angle, Weight):
         return gate
     place = places.setdefault(gate.angle.index, len(places))

@@ -11,14 +11,14 @@ from hqlm.errors import CircuitError
 
 @dataclass(frozen=True)
 class RingAnsatz(Ansatz):
-    """For each stride c = 1..C and each qubit q: CNOT(q, q + c mod Q), then RY(w) on the target; Q C weights a layer.
+    """For each stride c = 1..C and each qubit q: CNOT(q, q + c mod Q), then RY(w) on the target; Q C weights per layer.
 
     All gates are real, so a real state stays real. Source: Kim et al. (2025), Quantum Large Language Model
     Fine-Tuning, arXiv:2504.08732.
 
     Args:
         connectivity: largest stride C; strides above 1 are long-range.
-        ry_column: a column of RY on every qubit after the first of two or more layers (the paper's figure 3).
+        ry_column: add a column of RY on every qubit after the first of two or more layers (the paper's figure 3).
     """
 
     connectivity: int = 1
@@ -26,13 +26,13 @@ class RingAnsatz(Ansatz):
 
     def __post_init__(self) -> None:
         if self.connectivity < 1:
-            raise CircuitError(f"RingAnsatz: connectivity starts at 1, given {self.connectivity}")
+            raise CircuitError(f"RingAnsatz: connectivity must be 1 or more, given {self.connectivity}")
 
     def gates(self, n_qubits: int, n_layers: int) -> tuple[Gate, ...]:
-        """The gates of `n_layers` rings.
+        """Return the gates of `n_layers` rings.
 
         Raises:
-            CircuitError: when the longest stride comes back to its own qubit.
+            CircuitError: if the longest stride returns to its own qubit.
         """
         check_size(n_qubits, n_layers)
         if n_layers and self.connectivity >= n_qubits:
@@ -57,5 +57,5 @@ class RingAnsatz(Ansatz):
         return gates
 
     def ablated(self, word: str) -> Ansatz:
-        """Keep only stride 1 for `long_range`; otherwise as in the base class."""
+        """Keep only stride 1 for `long_range`; handle other ablations as the base class does."""
         return replace(self, connectivity=1) if word == "long_range" else super().ablated(word)

@@ -1,4 +1,4 @@
-"""Re-uploading schemes, one a file."""
+"""Re-uploading schemes, one per file."""
 
 from hqlm.circuits.reuploading.base import Reuploading, angle_encoding, check_uploads, group_size
 from hqlm.circuits.reuploading.interleaved import InterleavedUpload

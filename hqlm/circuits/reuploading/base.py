@@ -1,4 +1,4 @@
-"""The slot of re-uploading schemes: how features enter a trainable circuit, and how often.
+"""Base class of re-uploading schemes: how features enter a trainable circuit, and how often.
 
 Features come in `n_groups` equal groups; a circuit has one qubit for each feature of a group.
 """
@@ -21,7 +21,7 @@ from hqlm.registry import Component
 
 @dataclass(frozen=True)
 class Reuploading(Component):
-    """A scheme that puts features and an ansatz together into one circuit."""
+    """A scheme that combines features and an ansatz into one circuit."""
 
     @property
     def uploads(self) -> bool:
@@ -30,7 +30,7 @@ class Reuploading(Component):
 
     @property
     def trains_scale(self) -> bool:
-        """Whether features are multiplied by a trainable scale, one a feature, before they reach the circuit."""
+        """Whether each feature is multiplied by its own trainable scale before it enters the circuit."""
         return False
 
     @abstractmethod
@@ -43,22 +43,22 @@ class Reuploading(Component):
         ),
     )
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
-        """The circuit on `n_features // n_groups` qubits; feature j of group g is input `g * n_qubits + j`.
+        """Return the circuit on `n_features // n_groups` qubits; feature j of group g is input `g * n_qubits + j`.
 
         Raises:
-            CircuitError: when the groups are unequal or one of them would never be uploaded.
+            CircuitError: if the groups are unequal or one of them would never be uploaded.
         """
 
     def ablated(self, word: str) -> Reuploading:
-        """Return the scheme after an ablation; itself where the ablation does not apply."""
+        """Return the scheme after an ablation; itself if the ablation does not apply."""
         return self
 
 
 def group_size(n_features: int, n_groups: int) -> int:
-    """Qubits of a circuit whose `n_features` features come in `n_groups` groups.
+    """Return the number of qubits of a circuit whose `n_features` features come in `n_groups` groups.
 
     Raises:
-        CircuitError: when there is nothing to upload or the groups are unequal.
+        CircuitError: if there is nothing to upload or the groups are unequal.
     """
     if n_groups < 1 or n_features < n_groups or n_features % n_groups:
         raise CircuitError(f"{n_features} features cannot be split into {n_groups} equal groups")
@@ -67,15 +67,15 @@ def group_size(n_features: int, n_groups: int) -> int:
 
 
 def angle_encoding(group: int, n_qubits: int, scale: float) -> list[Gate]:
-    """RY(scale * x) on every qubit, x being the features of one group."""
+    """Return RY(scale * x) on every qubit, where x are the features of one group."""
     return [Gate("RY", (wire,), Input(group * n_qubits + wire, scale)) for wire in range(n_qubits)]
 
 
 def check_uploads(n_uploads: int, n_groups: int, scheme: str) -> None:
-    """Refuse a scheme with fewer uploads than groups: an encoder would never be read.
+    """Reject a scheme with fewer uploads than groups: an encoder would never be read.
 
     Raises:
-        CircuitError: naming the number of encoders E and of uploads N.
+        CircuitError: with the number of encoders E and of uploads N.
     """
     if n_uploads < n_groups:
         raise CircuitError(
@@ -85,10 +85,10 @@ def check_uploads(n_uploads: int, n_groups: int, scheme: str) -> None:
 
 
 def check_scale(scale: float, scheme: str) -> None:
-    """Refuse a scale that is zero or not finite.
+    """Reject a scale that is zero or not finite.
 
     Raises:
-        CircuitError: naming the scheme.
+        CircuitError: with the name of the scheme.
     """
     if not math.isfinite(scale) or scale == 0.0:
         raise CircuitError(f"{scheme}: scale must be a finite number other than 0, given {scale}")

@@ -23,9 +23,9 @@ class InterleavedUpload(Reuploading):
 
     Args:
         n_uploads: number N of uploads; upload i takes feature group i mod n_groups.
-        scale: radians a feature of 1 is turned into.
+        scale: factor from a feature to its angle in radians.
         trainable_scale: multiply each feature by a trainable number that starts at 1.
-        upload_once: upload each group once only; all ansatz layers stay.
+        upload_once: upload each group only once; all ansatz layers are kept.
     """
 
     n_uploads: int = 2
@@ -44,7 +44,7 @@ class InterleavedUpload(Reuploading):
         return self.trainable_scale
 
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
-        """The circuit on `n_features // n_groups` qubits."""
+        """Return the circuit on `n_features // n_groups` qubits."""
         n_qubits = group_size(n_features, n_groups)
         check_uploads(self.n_uploads, n_groups, "InterleavedUpload")
         layer = ansatz.gates(n_qubits, 1)
@@ -58,5 +58,5 @@ class InterleavedUpload(Reuploading):
         return Circuit(n_qubits, tuple(gates), tuple(observables))
 
     def ablated(self, word: str) -> Reuploading:
-        """One upload of each group for `reuploading`."""
+        """Upload each group once for `reuploading`."""
         return replace(self, upload_once=True) if word == "reuploading" and self.n_uploads > 1 else self

@@ -1,4 +1,4 @@
-"""No upload: a circuit that never sees the data, the control for everything a quantum layer adds by itself."""
+"""No upload: a circuit that never sees the data, the control for everything that a quantum layer adds by itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hqlm.errors import CircuitError
 
 @dataclass(frozen=True)
 class NoUpload(Reuploading):
-    """The layers of the ansatz alone: every row has the same readout.
+    """Only the layers of the ansatz: every row has the same readout.
 
     Args:
         n_main_layers: number of ansatz layers.
@@ -31,10 +31,10 @@ class NoUpload(Reuploading):
         return False
 
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
-        """The circuit on `n_features // n_groups` qubits."""
+        """Return the circuit on `n_features // n_groups` qubits."""
         n_qubits = group_size(n_features, n_groups)
         return Circuit(n_qubits, ansatz.gates(n_qubits, self.n_main_layers), tuple(observables))
 
     def ablated(self, word: str) -> Reuploading:
-        """No ansatz layers for `main_circuit`."""
+        """Remove the ansatz layers for `main_circuit`."""
         return replace(self, n_main_layers=0) if word == "main_circuit" else self

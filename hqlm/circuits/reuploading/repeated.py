@@ -24,10 +24,10 @@ class RepeatedUpload(Reuploading):
     Args:
         n_blocks: number N of re-uploading blocks.
         n_main_layers: number R of layers of the main circuit.
-        share_weights: one set of weights for the ansatz layers of all blocks instead of one a block.
-        scale: radians a feature of 1 is turned into.
+        share_weights: share one set of weights between the ansatz layers of all blocks.
+        scale: factor from a feature to its angle in radians.
         trainable_scale: multiply each feature by a trainable number that starts at 1.
-        upload_once: upload each group in one block only; the ansatz layers of all blocks stay.
+        upload_once: upload each group in only one block; the ansatz layers of all blocks are kept.
     """
 
     n_blocks: int = 2
@@ -51,7 +51,7 @@ class RepeatedUpload(Reuploading):
         return self.trainable_scale
 
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
-        """The circuit on `n_features // n_groups` qubits."""
+        """Return the circuit on `n_features // n_groups` qubits."""
         n_qubits = group_size(n_features, n_groups)
         check_uploads(self.n_blocks, n_groups, "RepeatedUpload")
         layer = ansatz.gates(n_qubits, 1)
@@ -66,7 +66,7 @@ class RepeatedUpload(Reuploading):
         return Circuit(n_qubits, tuple(gates), tuple(observables))
 
     def ablated(self, word: str) -> Reuploading:
-        """One upload of each group for `reuploading`, no main circuit for `main_circuit`."""
+        """Upload each group once for `reuploading`, remove the main circuit for `main_circuit`."""
         if word == "reuploading":
             return replace(self, upload_once=True) if self.n_blocks > 1 else self
         return replace(self, n_main_layers=0) if word == "main_circuit" else self

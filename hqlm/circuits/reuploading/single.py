@@ -20,7 +20,7 @@ class SingleUpload(Reuploading):
 
     Args:
         n_main_layers: number of ansatz layers after the upload.
-        scale: radians a feature of 1 is turned into.
+        scale: factor from a feature to its angle in radians.
         trainable_scale: multiply each feature by a trainable number that starts at 1.
     """
 
@@ -39,12 +39,12 @@ class SingleUpload(Reuploading):
         return self.trainable_scale
 
     def circuit(self, n_features: int, n_groups: int, ansatz: Ansatz, observables: Sequence[PauliString]) -> Circuit:
-        """The circuit on `n_features` qubits."""
+        """Return the circuit on `n_features` qubits."""
         n_qubits = group_size(n_features, n_groups)
         check_uploads(1, n_groups, "SingleUpload")
         gates = (*angle_encoding(0, n_qubits, self.scale), *ansatz.gates(n_qubits, self.n_main_layers))
         return Circuit(n_qubits, gates, tuple(observables))
 
     def ablated(self, word: str) -> Reuploading:
-        """No ansatz layers for `main_circuit`."""
+        """Remove the ansatz layers for `main_circuit`."""
         return replace(self, n_main_layers=0) if word == "main_circuit" else self

@@ -1,4 +1,4 @@
-"""Feature encoders, one a file."""
+"""Feature encoders, one per file."""
 
 from hqlm.encoders.feature.base import FeatureEncoder, FeatureModule
 from hqlm.encoders.feature.linear import LinearFeatureEncoder

@@ -16,18 +16,18 @@ class AmplitudeEncoding(nn.Module):
     """`(x', offset, 0, ...) / sqrt(|x'|^2 + offset^2)` with `x' = (x - mean) / norm`.
 
     The expectation value of an observable is quadratic in the amplitudes, so without an offset it is an even function
-    of the embedding; with one it has a part that is linear in it. Divided by its own norm, `|x - mean|`, an
-    embedding keeps its direction alone; divided by the root mean square norm of the training embeddings it keeps its
-    length beside the offset, and may be zero.
+    of the embedding; with an offset it has a linear part too. Divided by its own norm, `|x - mean|`, an embedding keeps
+    only its direction; divided by the root mean square norm of the training embeddings it also keeps its norm relative
+    to the offset, and may be zero.
 
     Args:
-        dim: values of an embedding.
-        n_qubits: qubits of the state.
+        dim: length of an embedding.
+        n_qubits: number of qubits of the state.
         pad: `zeros` or `truncate`, see `QuantumFeatureEncoder`.
-        center: subtract the mean that `fit` has set.
+        center: subtract the mean that `fit` estimates.
         offset: amplitude relative to the embedding's norm.
-        norm: `row` or `data`: what embeddings are divided by.
-        jitter: length, relative to what `norm` names, of the normal noise that is added in training.
+        norm: `row` or `data`: divide by the embedding's own norm or by that of the training data.
+        jitter: norm, relative to the divisor that `norm` names, of the normal noise added in training.
 
     Raises:
         ConfigError: when the values and the offset do not fit `2**n_qubits` amplitudes.
@@ -51,7 +51,7 @@ class AmplitudeEncoding(nn.Module):
         if pad == "zeros" and needed > 2**n_qubits:
             extra = " and the offset one more" if offset > 0.0 else ""
             raise ConfigError(
-                f"an embedding has {dim} values{extra}, but feature_encoder.n_qubits={n_qubits} hold {2**n_qubits} "
+                f"an embedding has {dim} values{extra}, but feature_encoder.n_qubits={n_qubits} gives {2**n_qubits} "
                 f"amplitudes. Set feature_encoder.n_qubits={math.ceil(math.log2(needed))} or more, or "
                 "feature_encoder.pad=truncate to drop the values that do not fit"
             )
@@ -64,18 +64,18 @@ class AmplitudeEncoding(nn.Module):
         self.register_buffer("radius", torch.ones(()) if norm == "data" else None)
 
     def fit(self, embeddings: Tensor) -> None:
-        """Set mean and norm to those of the training embeddings `(rows, dim)`, where they are used.
+        """Estimate mean and norm from the training embeddings `(rows, dim)`, where they are used.
 
         Raises:
-            EncoderError: when all embeddings are equal, so that centring leaves nothing to divide by their norm.
+            EncoderError: when all embeddings are equal, so that centring leaves only zeros.
         """
         equal = bool((embeddings == embeddings[0]).all())
         if equal and self.center and self.radius is None:
             raise EncoderError(
-                f"all {len(embeddings)} training embeddings are equal, and feature_encoder.center=true leaves nothing "
-                "of them. Train on rows that differ"
+                f"all {len(embeddings)} training embeddings are equal, and feature_encoder.center=true reduces them "
+                "to zero. Train on rows that differ"
             )
-        if self.center:  # the mean of equal rows is rounded, and what it leaves of them would be scaled up
+        if self.center:  # the mean of equal rows is rounded, and the rounding error would be scaled up
             self.mean.copy_(embeddings[0] if equal else embeddings.mean(0))
         if self.radius is not None:
             norms = torch.linalg.vector_norm((embeddings - self.mean)[:, : self.kept], dim=1)
@@ -83,16 +83,16 @@ class AmplitudeEncoding(nn.Module):
             self.radius.copy_(radius if radius > 0.0 else torch.ones(()))  # all rows alike: nothing to scale
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """States `(batch, 2**n_qubits)`, real and normalised.
+        """Return states `(batch, 2**n_qubits)`, real and normalised.
 
         Raises:
-            EncoderError: when nothing is left of an embedding, or it is not finite.
+            EncoderError: when an embedding is zero or not finite.
         """
         kept = (embeddings - self.mean)[:, : self.kept]
         norms = torch.linalg.vector_norm(kept, dim=1, keepdim=True)
         least, most = torch.aminmax(norms.detach())
         if not 0.0 < float(least) <= float(most) < math.inf:  # also true of NaN
-            self._refuse(norms)
+            self._reject(norms)
         if self.training and self.jitter > 0.0:
             length = norms if self.radius is None else self.radius
             kept = kept + self.jitter / math.sqrt(self.kept) * length * torch.randn_like(kept)
@@ -104,7 +104,7 @@ class AmplitudeEncoding(nn.Module):
             states[:, self.kept] = self.offset / scale.squeeze(1)
         return states
 
-    def _refuse(self, norms: Tensor) -> None:
+    def _reject(self, norms: Tensor) -> None:
         empty = norms == 0.0 if self.radius is None else torch.zeros_like(norms, dtype=torch.bool)
         bad = (empty | ~norms.isfinite()).nonzero()
         if len(bad):
@@ -117,15 +117,15 @@ class AmplitudeEncoding(nn.Module):
 
 
 class Rotation(nn.Module):
-    """A fixed orthogonal matrix on the first `size` amplitudes, random and uniform over the orthogonal group.
+    """A fixed random orthogonal matrix on the first `size` amplitudes, uniform over the orthogonal group.
 
     The Q factor of a matrix of independent normal numbers, its columns signed by the diagonal of R: Mezzadri (2007),
-    How to generate random matrices from the classical compact groups, arXiv:math-ph/0609050. It comes from its seed,
-    so it is not in the state dict.
+    How to generate random matrices from the classical compact groups, arXiv:math-ph/0609050. The matrix follows from
+    its seed, so it is not in the state dict.
 
     Args:
-        size: amplitudes it turns.
-        seed: of the matrix.
+        size: number of amplitudes that it rotates.
+        seed: seed of the matrix.
     """
 
     matrix: Tensor
@@ -140,6 +140,6 @@ class Rotation(nn.Module):
         self.register_buffer("matrix", (q * r.diagonal().sign()).to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States `(batch, 2**n_qubits)`, the others of their amplitudes as they were."""
+        """Return the rotated states `(batch, 2**n_qubits)`; amplitudes beyond `size` stay unchanged."""
         size = len(self.matrix)
         return torch.cat((states[:, :size] @ self.matrix, states[:, size:]), dim=1)

@@ -1,4 +1,4 @@
-"""The slot of feature encoders: from an embedding to the features that a quantum circuit uploads."""
+"""Base class of feature encoders: from an embedding to the features that a quantum circuit uploads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FeatureModule(nn.Module, Contracted, ABC):
 
     @returns("nothing")
     def fit(self, embeddings: Tensor) -> None:
-        """Set what is estimated, not trained, from the training embeddings `(rows, dim)`."""
+        """Set the values that are estimated, not trained, from the training embeddings `(rows, dim)`."""
 
     @abstractmethod
     @returns(
@@ -29,14 +29,14 @@ class FeatureModule(nn.Module, Contracted, ABC):
         ),
     )
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Features `(batch, n_features)` of embeddings `(batch, dim)`."""
+        """Return features `(batch, n_features)` of embeddings `(batch, dim)`."""
 
 
 @dataclass(frozen=True)
 class FeatureEncoder(Component):
     """A recipe for a feature encoder.
 
-    The features come in `n_groups` equal groups, each uploaded by blocks of its own.
+    The features come in `n_groups` equal groups, each uploaded by its own blocks.
     """
 
     @property
@@ -48,18 +48,18 @@ class FeatureEncoder(Component):
     @property
     @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def n_groups(self) -> int:
-        """Number of groups the features come in."""
+        """Number of groups of features."""
         return 1
 
     @abstractmethod
     @returns("a FeatureModule", lambda module, *_: isinstance(module, FeatureModule))
     def build(self, dim: int) -> FeatureModule:
-        """The module for embeddings of `dim` values."""
+        """Return the module for embeddings of `dim` values."""
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """Return a fixed random projection for `feature_encoder`; other ablations go to the recipes that it holds."""
+        """Return a fixed random projection for `feature_encoder`; pass other ablations on to nested recipes."""
         if word != "feature_encoder":
-            return super().ablated(word)  # type: ignore[return-value]  # of its own class
+            return super().ablated(word)  # type: ignore[return-value]  # of the same class
         from hqlm.encoders.feature.projection import ProjectionFeatureEncoder  # itself a FeatureEncoder
 
         return ProjectionFeatureEncoder(self.n_features, self.n_groups)

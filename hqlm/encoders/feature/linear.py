@@ -14,10 +14,10 @@ from hqlm.memory import check_parameters
 
 @dataclass(frozen=True)
 class LinearFeatureEncoder(FeatureEncoder):
-    """tanh(W x + b), one feature a qubit; trained, `(dim + 1) n_qubits` parameters.
+    """tanh(W x + b), one feature per qubit; trained, with `(dim + 1) n_qubits` parameters.
 
     Args:
-        n_qubits: number of features, and so of qubits of the second module.
+        n_qubits: number of features, and of qubits of the second module.
     """
 
     n_qubits: int = 9
@@ -28,11 +28,11 @@ class LinearFeatureEncoder(FeatureEncoder):
 
     @property
     def n_features(self) -> int:
-        """Number of features: one a qubit."""
+        """Number of features: one per qubit."""
         return self.n_qubits
 
     def build(self, dim: int) -> FeatureModule:
-        """The module for embeddings of `dim` values."""
+        """Return the linear layer for embeddings of `dim` values."""
         check_parameters(self.n_qubits * dim, "Lower feature_encoder.n_qubits")
         return _Linear(self, dim)
 

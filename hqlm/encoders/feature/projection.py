@@ -19,8 +19,8 @@ class ProjectionFeatureEncoder(FeatureEncoder):
 
     Args:
         features: number of features.
-        groups: number of groups they come in.
-        seed: of the matrix.
+        groups: number of groups of features.
+        seed: seed of the matrix.
     """
 
     features: int
@@ -38,15 +38,15 @@ class ProjectionFeatureEncoder(FeatureEncoder):
 
     @property
     def n_groups(self) -> int:
-        """Number of groups the features come in."""
+        """Number of groups of features."""
         return self.groups
 
     def ablated(self, word: str) -> FeatureEncoder:
-        """Itself: nothing in it is trained."""
+        """Return itself: no part of it is trained."""
         return self
 
     def build(self, dim: int) -> FeatureModule:
-        """The module for embeddings of `dim` values."""
+        """Return the projection for embeddings of `dim` values."""
         check_fits(4 * self.features * dim, "the numbers of the projection", "Lower feature_encoder.features")
         return _Projection(self, dim)
 

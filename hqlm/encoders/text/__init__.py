@@ -1,4 +1,4 @@
-"""Text encoders, one a file."""
+"""Text encoders, one per file."""
 
 from hqlm.encoders.text.base import Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.encoders.text.contrastive import Contrastive

@@ -1,4 +1,4 @@
-"""The slot of text encoders: from a text to an embedding."""
+"""Base class of text encoders: from a text to an embedding."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class TextModule(nn.Module, Contracted, ABC):
     @abstractmethod
     @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def dim(self) -> int:
-        """Values of an embedding."""
+        """Length of an embedding."""
 
     @property
     @abstractmethod
     @returns("a hash, as text that can name a file", lambda key, self: isinstance(key, str) and key.isalnum())
     def content_key(self) -> str:
-        """A hash of all that an embedding depends on beside the text: weights, pooling, prompt."""
+        """Hash of everything that an embedding depends on besides the text: weights, pooling, prompt."""
 
     @returns(
         "a list with a number for each text",
@@ -44,19 +44,19 @@ class TextModule(nn.Module, Contracted, ABC):
     @property
     @returns("a whole number or None", lambda limit, self: limit is None or isinstance(limit, int))
     def limit(self) -> int | None:
-        """Longest of `lengths` that is read whole; of a longer text the rest is cut off. None: there is no limit."""
+        """Longest text, in the unit of `lengths`, that is not truncated; None if there is no limit."""
         return None
 
     @abstractmethod
     @returns("a tensor (len(texts), dim) of float32", lambda found, self, texts: _is_table(found, len(texts), self.dim))
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(batch, dim)` of texts."""
+        """Return embeddings `(batch, dim)` of texts."""
 
 
 class TrainedBody(nn.Module, Contracted, ABC):
-    """A text encoder that gradients reach: texts -> `(batch, dim)`, float32.
+    """A text encoder with gradients: texts -> `(batch, dim)`, float32.
 
-    Parameters that no gradient reaches, or that stay as they were, have `requires_grad` False.
+    Parameters that receive no gradient, or that are frozen, have `requires_grad` False.
 
     Attributes:
         lr: learning rate of its parameters.
@@ -68,20 +68,20 @@ class TrainedBody(nn.Module, Contracted, ABC):
     @abstractmethod
     @returns("a whole number of 1 or more", lambda number, self: isinstance(number, int) and number >= 1)
     def dim(self) -> int:
-        """Values of an embedding."""
+        """Length of an embedding."""
 
     @abstractmethod
     @returns("a tensor (len(texts), dim) of float32", lambda found, self, texts: _is_table(found, len(texts), self.dim))
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(batch, dim)` of texts."""
+        """Return embeddings `(batch, dim)` of texts."""
 
     @abstractmethod
     @returns("nothing")
     def save(self, folder: Path) -> None:
-        """Write the body with its current weights atomically, replacing the content of the folder."""
+        """Write the text encoder with its current weights atomically, replacing the content of the folder."""
 
     def counts(self) -> dict[str, int]:
-        """Trainable parameters: of the body itself, and of low-rank updates to it."""
+        """Count the trainable parameters: of the text encoder itself, and of low-rank updates to it."""
         sizes = {name: value.numel() for name, value in self.named_parameters() if value.requires_grad}
         lora = sum(size for name, size in sizes.items() if ".lora_" in name)
         return {"body": sum(sizes.values()) - lora, "lora": lora}
@@ -91,7 +91,7 @@ class TrainedBody(nn.Module, Contracted, ABC):
 class TextEncoder(Component):
     """A recipe for a text encoder.
 
-    One with weights may offer stages that train them: `contrastive` needs `tuned` and `at`, `end_to_end` needs
+    An encoder with weights may offer stages that train them: `contrastive` needs `tuned` and `at`, `end_to_end` needs
     `trainable`. Without a field `stage` it is frozen.
     """
 
@@ -106,7 +106,7 @@ class TextEncoder(Component):
 
     @property
     def is_local(self) -> bool:
-        """Whether its weights lie in a folder that other machines do not have."""
+        """Whether its weights are in a folder that other machines do not have."""
         return False
 
     @returns("a TextEncoder", lambda found, *_: isinstance(found, TextEncoder))
@@ -133,7 +133,7 @@ class TextEncoder(Component):
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
     def save(self, folder: Path) -> None:
-        """Write the weights of a tuned encoder, whole or not at all, so that `at` finds them."""
+        """Write the weights of a tuned encoder atomically, so that `at` finds them."""
         raise EncoderError(f"{type(self).__name__} has no weights to train")
 
     @abstractmethod

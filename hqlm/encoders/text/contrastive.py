@@ -1,4 +1,4 @@
-"""Contrastive fine-tuning from few labelled texts: every text encoded once a step, every pair of the batch used."""
+"""Contrastive fine-tuning on few labelled texts; a step encodes each text once and uses every pair of the batch."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class Contrastive(PlainFields):
 
     Args:
         loss: `cosine` or `supervised`.
-        steps: of AdamW; the learning rate rises over a tenth of them and then falls linearly to 0.
-        batch_size: texts a step; all training texts where there are fewer.
-        seed: of order, dropout and low-rank updates. Not that of the model: models of any seed share the tuned encoder.
+        steps: steps of AdamW; the learning rate rises over the first tenth and then falls linearly to 0.
+        batch_size: texts per step; all training texts if there are fewer.
+        seed: seed of order, dropout and low-rank updates, separate from the model's seed: models of any seed share the
+            tuned encoder.
     """
 
     loss: Literal["cosine", "supervised"] = "cosine"
@@ -43,15 +44,15 @@ class Contrastive(PlainFields):
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 2:
             raise ConfigError(
-                f"text_encoder.contrastive needs steps of 1 or more and batch_size of 2 or more, given "
+                "text_encoder.contrastive needs steps of 1 or more and batch_size of 2 or more, given "
                 f"steps={self.steps} and batch_size={self.batch_size}: it would train nothing"
             )
 
 
-@torch.inference_mode(False)  # wherever it is called, it trains
+@torch.inference_mode(False)  # it trains wherever it is called
 @torch.enable_grad()
 def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels: Sequence[int]) -> None:
-    """Train a body in place, drawing from the global generator of torch.
+    """Train a text encoder in place, with the global random generator of torch.
 
     Raises:
         DataError: when all texts have one label.
@@ -60,7 +61,7 @@ def tune(body: TrainedBody, settings: Contrastive, texts: Sequence[str], labels:
     from transformers import get_linear_schedule_with_warmup
 
     if len(set(labels)) < 2:
-        raise DataError("text_encoder.stage=contrastive needs training rows of two classes or more, given one")
+        raise DataError("text_encoder.stage=contrastive needs training rows of two or more classes, got one class")
     numbers = torch.tensor(labels)
     loss_of = _LOSSES[settings.loss]
     trained = [parameter for parameter in body.parameters() if parameter.requires_grad]
@@ -95,7 +96,7 @@ def _batches(n_rows: int, settings: Contrastive) -> Iterator[list[int]]:
 
 
 def cosine_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
-    """`CosineSimilarityLoss` of sentence-transformers over all pairs of a batch `(batch, dim)`, `(batch,)`."""
+    """Return `CosineSimilarityLoss` of sentence-transformers over all pairs of a batch `(batch, dim)`, `(batch,)`."""
     from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
 
     one, other = torch.triu_indices(len(labels), len(labels), offset=1, device=labels.device)
@@ -107,9 +108,9 @@ def cosine_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
 
 
 def supervised_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
-    """Mean over texts of `-log softmax` of their cosines to the batch, averaged over texts of the same class.
+    """Return the mean over texts of `-log softmax` of their cosines to the batch, averaged over texts of their class.
 
-    A text without another of its class in the batch counts for nothing.
+    A text without another one of its class in the batch is ignored.
     """
     unit = torch.nn.functional.normalize(embeddings)
     oneself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)

@@ -1,4 +1,4 @@
-"""Hashed bags of words and word pairs: no weights, no download, a floor for every language model."""
+"""Hashed bags of words and word pairs: no weights, no download, a lower bound for every language model."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Tensor
 from hqlm.encoders.text.base import TextEncoder, TextModule
 from hqlm.errors import ConfigError
 
-_MOST_VALUES = 2**20  # of an embedding, which is dense: 4 MiB
+_MOST_VALUES = 2**20  # largest dim; embeddings are dense: 4 MiB
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
 class HashingEncoder(TextEncoder):
-    """Signed counts of hashed word n-grams, normalised to length 1.
+    """Signed counts of hashed word n-grams, normalised to norm 1.
 
     Source: Weinberger et al. (2009), Feature hashing for large scale multitask learning, arXiv:0902.2206.
 
     Args:
-        dim: values of an embedding.
-        ngrams: longest run of words that is counted.
+        dim: length of an embedding.
+        ngrams: longest sequence of words that is counted.
     """
 
     dim: int = 384
@@ -36,10 +36,10 @@ class HashingEncoder(TextEncoder):
         if self.dim < 1 or self.ngrams < 1:
             raise ConfigError(f"HashingEncoder needs dim and ngrams of 1 or more, given {self.dim} and {self.ngrams}")
         if self.dim > _MOST_VALUES:
-            raise ConfigError(f"HashingEncoder has a dim of at most {_MOST_VALUES:,}, given {self.dim:,}. Lower it")
+            raise ConfigError(f"HashingEncoder needs a dim of at most {_MOST_VALUES:,}, given {self.dim:,}. Lower it")
 
     def build(self) -> TextModule:
-        """The module; it has no parameters."""
+        """Return the module; it has no parameters."""
         return _Hashing(self)
 
 

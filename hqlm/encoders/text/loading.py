@@ -1,4 +1,4 @@
-"""Loading a model of sentence-transformers from its folder, without a word."""
+"""Loads a sentence-transformers model from its folder, without output."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hqlm.files import parse_json
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_SHOWN: Final = 300  # letters of a message of the library
+_SHOWN: Final = 300  # characters of a library message
 
 
-def loaded(folder: Path) -> SentenceTransformer:
+def load_from_folder(folder: Path) -> SentenceTransformer:
     """Load a sentence-transformers model from a folder.
 
     Raises:
-        EncoderError: when it holds none.
+        EncoderError: when the folder holds no model.
     """
     from sentence_transformers import SentenceTransformer
 
-    if not (folder / "modules.json").is_file():  # the library would make up a pooling
+    if not (folder / "modules.json").is_file():  # the library would choose a pooling itself
         raise EncoderError(f"cannot load the text encoder from {folder}: it has no modules.json")
     check_folder(folder)
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
@@ -38,19 +38,19 @@ def loaded(folder: Path) -> SentenceTransformer:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a model whose parts are no classes of sentence-transformers, or whose activations are none of torch.
+    """Reject a model with parts from outside sentence-transformers, or with activations from outside torch.
 
     Raises:
-        EncoderError: naming the file and the class.
+        EncoderError: with the file and the class.
     """
     for part in _entries(folder / "modules.json", list):
         kind = part.get("type") if isinstance(part, dict) else None
         if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
-            raise EncoderError(f"{folder / 'modules.json'} names {ascii(kind)[:80]}, no class of sentence-transformers")
+            raise EncoderError(f"{folder / 'modules.json'} names {ascii(kind)[:80]}, not a sentence-transformers class")
     for path in folder.glob("*/config.json"):
         activation = _entries(path, dict).get("activation_function", "torch.nn.")
         if not isinstance(activation, str) or not activation.startswith("torch.nn."):
-            raise EncoderError(f"{path} names the activation {ascii(activation)[:80]}, which is no class of torch.nn")
+            raise EncoderError(f"{path} names the activation {ascii(activation)[:80]}, not a class of torch.nn")
 
 
 def _entries(path: Path, kind: type) -> Any:
@@ -65,7 +65,7 @@ def _entries(path: Path, kind: type) -> Any:
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """Leave out the progress bars of transformers, which count tensors for a fraction of a second."""
+    """Hide the progress bars of transformers, which count tensors for a fraction of a second."""
     from transformers.utils import logging as bars
 
     shown = bars.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""Low-rank updates of the linear layers of a transformer, by peft."""
+"""Low-rank updates of the linear layers of a transformer, with peft."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hqlm.plain import PlainFields
 
 @dataclass(frozen=True)
 class LoRA(PlainFields):
-    """Train low-rank updates `W + (alpha / rank) B A` of all linear layers in place of the weights W.
+    """Low-rank updates `W + (alpha / rank) B A` of all linear layers, trained instead of the weights W.
 
     Source: Hu et al. (2021), LoRA: low-rank adaptation of large language models, arXiv:2106.09685.
 
     Args:
-        rank: of the updates, 1 or more.
-        alpha: their weight is alpha / rank.
+        rank: rank of the updates, 1 or more.
+        alpha: scale of the updates, which are multiplied by alpha / rank.
     """
 
     rank: int = 8
@@ -36,7 +36,7 @@ class LoRA(PlainFields):
             raise MissingDependency("text_encoder.lora needs peft: pip install 'hqlm[lora]'")
 
     def add_to(self, transformer: nn.Module) -> None:
-        """Add updates to the linear layers in place; nothing else stays trainable."""
+        """Add updates to the linear layers in placeand freeze everything else."""
         from peft import LoraConfig, inject_adapter_in_model
 
         transformer.requires_grad_(False)
@@ -44,7 +44,7 @@ class LoRA(PlainFields):
         inject_adapter_in_model(config, transformer)
 
 
-def merged(model: nn.Module) -> nn.Module:
+def merge(model: nn.Module) -> nn.Module:
     """Return a copy with the updates merged into the weights, without peft."""
     from peft.tuners.lora import LoraLayer
 

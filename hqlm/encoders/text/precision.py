@@ -14,15 +14,15 @@ _NATIVE: Final = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86-64 and A
 
 
 def to_precision(model: nn.Module, precision: Precision, device: torch.device) -> None:
-    """Round the weights of a model, in place.
+    """Round the weights of a model in place.
 
     Raises:
-        EncoderError: when the device would emulate that arithmetic, slower than float32.
+        EncoderError: when the device would emulate this precision, slower than float32.
     """
     if precision != "float32" and not _is_native(device):
         raise EncoderError(
-            f"text_encoder.precision={precision}: this {device.type} has no instructions for it and would emulate "
-            "them, slower than float32. Leave text_encoder.precision=float32"
+            f"text_encoder.precision={precision} is not supported by this {device.type}, which would emulate it slower "
+            "than float32. Leave text_encoder.precision=float32"
         )
     model.to(getattr(torch, precision))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from hqlm.cache import make_cache_folder
 from hqlm.encoders.text.base import Stage, TextEncoder, TextModule, TrainedBody
 from hqlm.encoders.text.contrastive import Contrastive, tune
-from hqlm.encoders.text.loading import loaded
+from hqlm.encoders.text.loading import load_from_folder
 from hqlm.encoders.text.lora import LoRA
 from hqlm.encoders.text.precision import Precision, to_precision
 from hqlm.encoders.text.trained import TrainedSentenceTransformer
@@ -41,16 +41,16 @@ class SentenceTransformerEncoder(TextEncoder):
     Source: Reimers and Gurevych (2019), Sentence-BERT, arXiv:1908.10084.
 
     Args:
-        model: a folder, or a model id of the Hugging Face hub. The weights of all-MiniLM-L6-v2 are taken from the
-            package of the extra `offline` where that is installed; they are the same, byte for byte.
-        prompt: text put before every sentence.
-        precision: `float32`, or `bfloat16` on a processor or GPU that has instructions for it: about twice
-            as fast, embeddings of all-MiniLM-L6-v2 within 0.01, and kept apart from those of float32.
-        stage: `frozen`; `contrastive`: tuned on the training rows first, then frozen under the trained head;
+        model: a folder, or a model id of the Hugging Face hub. If the extra `offline` is installed, the weights of
+            all-MiniLM-L6-v2 are taken from its package; they are the same, byte for byte.
+        prompt: text prepended to every sentence.
+        precision: `float32`, or `bfloat16` on a CPU or GPU that has instructions for it: about twice as fast,
+            embeddings of all-MiniLM-L6-v2 within 0.01 of those of float32 and cached separately.
+        stage: `frozen`; `contrastive`: tuned on the training rows first, then frozen while the head trains;
             `end_to_end`: trained with the head.
-        lr: learning rate of its weights in the last two, beside that of the head.
-        lora: in the last two, train low-rank updates of its linear layers in place of all weights.
-        contrastive: loss and length of the contrastive stage.
+        lr: learning rate of the encoder's weights in the stages that train them; the head has its own.
+        lora: train low-rank updates of the linear layers instead of all weights, in the stages that train.
+        contrastive: settings of the contrastive stage.
     """
 
     model: str = _MINILM
@@ -66,13 +66,13 @@ class SentenceTransformerEncoder(TextEncoder):
     def __post_init__(self) -> None:
         if self.stage == "frozen" and self.lora is not None:
             raise ConfigError(
-                "text_encoder.lora trains nothing with text_encoder.stage=frozen: give stage=contrastive or "
+                "text_encoder.lora has no effect with text_encoder.stage=frozen. Set stage=contrastive or "
                 "stage=end_to_end, or leave lora out"
             )
         if self.stage == "end_to_end" and self.precision != "float32":
             raise ConfigError(
-                f"text_encoder.precision={self.precision} rounds the weights of a frozen text encoder, and "
-                "stage=end_to_end trains them: leave precision out, or give trainer.precision=bf16-mixed"
+                f"text_encoder.precision={self.precision} rounds the weights of a frozen text encoder, but "
+                "stage=end_to_end trains them. Leave precision out, or set trainer.precision=bf16-mixed"
             )
         if not self.lr > 0.0:
             raise ConfigError(f"text_encoder.lr must be above 0, given {self.lr:g}: a stage would train nothing")
@@ -83,7 +83,7 @@ class SentenceTransformerEncoder(TextEncoder):
         return Path(self.model).is_dir()
 
     def build(self) -> TextModule:
-        """The module; weights are loaded when the first text is encoded.
+        """Return the module; weights are loaded when the first text is encoded.
 
         Raises:
             EncoderError: when the weights cannot be reached, with what to install.
@@ -91,18 +91,18 @@ class SentenceTransformerEncoder(TextEncoder):
         return _SentenceTransformerModule(self)
 
     def trainable(self) -> TrainedBody:
-        """A body with weights of its own; low-rank updates are drawn from the global generator of torch.
+        """Return a trainable copy; low-rank updates are drawn from the global random generator of torch.
 
         Raises:
             EncoderError: when the weights cannot be reached.
         """
-        return TrainedSentenceTransformer(loaded(model_folder(self.model)), self.prompt, self.lr, self.lora)
+        return TrainedSentenceTransformer(load_from_folder(model_folder(self.model)), self.prompt, self.lr, self.lora)
 
     def tuned(self, texts: Sequence[str], labels: Sequence[int], device: torch.device) -> TextEncoder:
-        """The frozen encoder after the contrastive stage on labelled texts.
+        """Return the frozen encoder after the contrastive stage on labelled texts.
 
-        It is trained once and kept below `hqlm.cache.cache_folder()`, by all that it depends on. What others draw at
-        random does not change.
+        It is trained once and stored below `hqlm.cache.cache_folder()`, keyed by everything that it depends on. The
+        global random generators keep their state.
 
         Raises:
             DataError: when all texts have one label.
@@ -119,7 +119,7 @@ class SentenceTransformerEncoder(TextEncoder):
         return self.at(folder)
 
     def at(self, folder: Path) -> TextEncoder:
-        """The frozen encoder whose tuned weights lie in a folder."""
+        """Return the frozen encoder with tuned weights from a folder."""
         return replace(self, model=str(folder), stage="frozen", lora=None)
 
     def save(self, folder: Path) -> None:
@@ -129,7 +129,7 @@ class SentenceTransformerEncoder(TextEncoder):
     def _tuned_key(self, texts: Sequence[str], labels: Sequence[int]) -> str:
         settings = f"contrastive, version 1, {self.lr!r}, {self.lora}, {self.contrastive}"
         digest = hashlib.sha256(f"{self.build().content_key} {settings}".encode())
-        numbers: dict[int, int] = {}  # by first occurrence: only which texts are alike matters
+        numbers: dict[int, int] = {}  # by first occurrence: only which texts share a label matters
         for text, label in zip(texts, labels, strict=True):
             number = numbers.setdefault(label, len(numbers))
             digest.update(hashlib.sha256(text.encode()).digest() + number.to_bytes(4, "little"))
@@ -179,7 +179,7 @@ class _SentenceTransformerModule(TextModule):
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        model = loaded(self.folder)
+        model = load_from_folder(self.folder)
         to_precision(model, self.recipe.precision, model.device)
         return model.eval().requires_grad_(False)
 
@@ -188,7 +188,7 @@ class _SentenceTransformerModule(TextModule):
 
 
 def model_folder(model: str) -> Path:
-    """The folder that holds a model's files, downloaded from the hub when it is nowhere on this machine.
+    """Return the folder of a model's files; download them from the hub if they are not on this machine.
 
     Raises:
         EncoderError: when it cannot be reached.
@@ -197,7 +197,7 @@ def model_folder(model: str) -> Path:
         return Path(model)
     name = model if "/" in model else f"sentence-transformers/{model}"
     if name == _MINILM and importlib.util.find_spec(_MINILM_PACKAGE):
-        return _packaged_minilm()
+        return _find_packaged_minilm()
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -210,13 +210,13 @@ def model_folder(model: str) -> Path:
     except Exception as err:
         offline = "install 'hqlm[offline]', which brings its weights" if name == _MINILM else "give a local folder"
         raise EncoderError(
-            f"text_encoder.model='{model}' is no folder, and the Hugging Face hub does not answer for it "
+            f"text_encoder.model='{model}' is not a folder, and the Hugging Face hub did not return it "
             f"({type(err).__name__}). Check the name and the connection, {offline}, or use "
             "--model.text_encoder=HashingEncoder, which needs no weights"
         ) from err
 
 
-def _packaged_minilm() -> Path:
+def _find_packaged_minilm() -> Path:
     spec = importlib.util.find_spec(_MINILM_PACKAGE)
     assert spec is not None
     assert spec.origin is not None
@@ -230,13 +230,13 @@ def _packaged_minilm() -> Path:
 
 
 def _model_files(folder: Path) -> list[Path]:
-    """Files that embeddings may depend on: all but descriptions, hidden ones and other formats of the weights."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not _is_beside_the_point(path, folder)]
+    """Return the files that embeddings may depend on: not descriptions, hidden files or other weight formats."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not _is_irrelevant(path, folder)]
     safe = {path.parent for path in files if path.suffix == ".safetensors"}
     return sorted(path for path in files if path.suffix != ".bin" or path.parent not in safe)
 
 
-def _is_beside_the_point(path: Path, folder: Path) -> bool:
+def _is_irrelevant(path: Path, folder: Path) -> bool:
     name = path.relative_to(folder)
     hidden = any(part.startswith(".") for part in name.parts)
     return hidden or path.suffix in _DESCRIPTIONS or any(fnmatch(name.as_posix(), other) for other in _OTHER_FORMATS)

@@ -11,23 +11,23 @@ from torch import Tensor, nn
 
 from hqlm.encoders.text.base import TrainedBody
 from hqlm.encoders.text.loading import without_bars
-from hqlm.encoders.text.lora import LoRA, merged
+from hqlm.encoders.text.lora import LoRA, merge
 from hqlm.files import atomic_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_TOGETHER: Final = 8  # texts of like length that a CPU encodes at a time, so that less of the work is padding
+_TOGETHER: Final = 8  # texts of similar length that a CPU encodes at a time, to reduce padding
 
 
 class TrainedSentenceTransformer(TrainedBody):
     """A loaded model of sentence-transformers in training mode.
 
     Args:
-        model: with weights of its own.
-        prompt: text put before every sentence.
+        model: model with its own weights.
+        prompt: text prepended to every sentence.
         lr: learning rate.
-        lora: train low-rank updates in place of the weights.
+        lora: train low-rank updates instead of the weights.
     """
 
     def __init__(self, model: SentenceTransformer, prompt: str, lr: float, lora: LoRA | None) -> None:
@@ -41,11 +41,11 @@ class TrainedSentenceTransformer(TrainedBody):
         self._freeze_idle()
         self.train()
 
-    @torch.inference_mode(False)  # also where a trained model is loaded without gradients
+    @torch.inference_mode(False)  # also when a trained model is loaded without gradients
     @torch.enable_grad()
     def _freeze_idle(self) -> None:
         """Freeze weights that no gradient reaches, such as BERT's pooler when embeddings are mean-pooled."""
-        self.eval()  # no dropout, so that nothing is drawn
+        self.eval()  # no dropout, so that no random number is drawn
         self(["a"]).sum().backward()
         for parameter in self.parameters():
             parameter.requires_grad_(parameter.grad is not None)
@@ -53,13 +53,13 @@ class TrainedSentenceTransformer(TrainedBody):
 
     @property
     def dim(self) -> int:
-        """Values of an embedding."""
+        """Length of an embedding."""
         size = self.model.get_embedding_dimension()
         assert isinstance(size, int)
         return size
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """Embeddings `(batch, dim)` of texts, float32."""
+        """Return embeddings `(batch, dim)` of texts, float32."""
         device = next(self.parameters()).device
         size = _TOGETHER if device.type == "cpu" else len(texts)
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
@@ -74,7 +74,7 @@ class TrainedSentenceTransformer(TrainedBody):
         return embeddings.float()
 
     def save(self, folder: Path) -> None:
-        """Write the model as sentence-transformers does, low-rank updates added to the weights."""
-        model: Any = self.model if self.lora is None else merged(self.model)
+        """Write the model as sentence-transformers does, with low-rank updates added to the weights."""
+        model: Any = self.model if self.lora is None else merge(self.model)
         with without_bars(), atomic_folder(folder) as part:
             model.save(str(part), create_model_card=False)
