@@ -142,7 +142,7 @@ class Experiment:
 
     @property
     def stem(self) -> str:
-        """What a run is called when no name is given: as the first configuration file."""
+        """Name of a run where none is given: that of the first configuration file."""
         return self._stem
 
     @property

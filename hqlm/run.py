@@ -178,7 +178,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What was reached: score, parameters, epochs, seconds, seed; empty before the training has ended.
+        """Result of the training: score, parameters, epochs, seconds, seed; empty before the training has ended.
 
         Raises:
             DocumentError: when the file is damaged.
@@ -513,7 +513,7 @@ def _claim(folder: Path, held: ExitStack, unfinished: re.Pattern[str]) -> bool:
 
 
 def _writes() -> bool:
-    """Whether this is the only process of a run, or the one of several that writes."""
+    """Return whether this is the only process of a run, or the one of several that writes."""
     return int(rank_zero_only.rank) == 0  # type: ignore[attr-defined]
 
 

@@ -63,7 +63,7 @@ def _slot(name: str) -> str:
 
 
 def _component(slot: str, name: str, options: list[str]) -> Component:
-    """The component with the options of the command line, checked as everywhere."""
+    """Return the component with the options of the command line, checked as everywhere."""
     kind: type[Component] = SLOTS[slot][name]
     check_installed(kind)
     flags = [(f"{slot}.{key}", value) for key, value in Sources.from_arguments(options).flags]
@@ -74,7 +74,7 @@ def _component(slot: str, name: str, options: list[str]) -> Component:
 
 
 def _declared(backend: QuantumBackend) -> str:
-    """What a backend says of itself; it is held to all of it, and must refuse the rest."""
+    """Return what a backend claims of itself; it is held to all of it, and must refuse the rest."""
     rows: dict[str, Any] = {
         "exact values": backend.exact,
         "shots": type(backend).bits is not QuantumBackend.bits,
@@ -94,7 +94,7 @@ def _show(value: Any) -> str:
 
 
 def _lines(check: Check) -> Iterator[str]:
-    """One line for what holds; what was promised and what went wrong below for what does not."""
+    """Return one line for what holds; what was promised and what went wrong below for what does not."""
     cases = f"{check.cases} case{'s' * (check.cases != 1)}"
     yield f"{'holds' if check.holds else 'FAILS'}  {check.name} ({cases})"
     if check.holds:

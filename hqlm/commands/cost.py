@@ -119,7 +119,7 @@ def _head(experiment: Experiment) -> QuantumHead:
 
 
 def _rows(experiment: Experiment) -> tuple[Rows, int]:
-    """What a training run passes through the circuit, and the number of classes."""
+    """Return what a training run passes through the circuit, and the number of classes."""
     data, trainer = experiment.data, experiment.config["trainer"]
     if not isinstance(data, TextDataModule):
         raise ConfigError(f"--data={type(data).__name__}: rows are counted for data sets that derive TextDataModule")
@@ -148,14 +148,14 @@ def _limited(rows: int, size: int, limit: float | None) -> int:
 
 
 def _trains_inputs(head: QuantumHead) -> bool:
-    """Whether something trainable stands before the circuit."""
+    """Return whether something trainable stands before the circuit."""
     assert head.reuploading is not None
     features = head.feature_encoder.build(1)  # what is trained does not depend on the size of an embedding
     return head.reuploading.trains_scale or any(each.requires_grad for each in features.parameters())
 
 
 def _circuits(head: QuantumHead, qubits: list[int] | None, n_classes: int) -> Iterator[Circuit]:
-    """The circuit as configured, and with other sizes of the feature encoder, ascending."""
+    """Return the circuit as configured, and with other sizes of the feature encoder, ascending."""
     encoder = head.feature_encoder
     own = head.circuit(n_classes)
     assert own is not None

@@ -65,7 +65,7 @@ def main(args: list[str]) -> int:
 
 
 def sweep_config(study: Study, method: str) -> dict[str, Any]:
-    """What `wandb sweep` reads.
+    """Return what `wandb sweep` reads.
 
     Parameters have flat dotted keys, as flags have. `${args}` passes each as `--key=value`, also false ones.
 
@@ -102,7 +102,7 @@ def _logger(parts: Parts, study: Study) -> list[str]:
 
 
 def _grid(study: Study) -> dict[str, Any]:
-    """The values that trials have, when the trials are all combinations of them."""
+    """Return the values that trials have, when the trials are all combinations of them."""
     values: dict[str, dict[Any, None]] = {}
     settings = set()
     for trial in study.trials:
@@ -141,7 +141,7 @@ def _distribution(factor: Factor) -> dict[str, Any]:
 
 
 def _encoded(value: Any) -> Any:
-    """A value as the agent can pass it: its `str` must read as YAML, which that of None and of lists does not."""
+    """Return a value as the agent can pass it: its `str` must read as YAML, unlike that of None and of lists."""
     return value if isinstance(value, bool | int | float | str) else _flag_value(value)
 
 

@@ -106,7 +106,7 @@ def _origin(module: str) -> Path | None:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a module is: the hash of its syntax tree, and what it imports, as (module, name in it, name here)."""
+    """Hash of the syntax tree of a module, and its imports, as (module, name in it, name here)."""
 
     digest: str
     imports: tuple[tuple[str, str, str], ...]
@@ -114,7 +114,7 @@ class _Source:
 
 @cache
 def _read(module: str) -> _Source:
-    """Return what a module is; imports within functions count, and `import_module(f"hqlm.backends.kernels.{name}")`."""
+    """Parse a module; imports within functions count, and `import_module(f"hqlm.backends.kernels.{name}")`."""
     origin = _origin(module)
     assert origin is not None
     tree = ast.parse(origin.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a study will take, from a few steps of some of its trials; and the embeddings that all of them share."""
+"""Estimate the time of a study from a few steps of some of its trials; embed the texts that all of them share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SPLITS: Final = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a few steps of some trials tell.
+    """Result of a few steps of some trials.
 
     Args:
         lasting: what all of them will take, in words; empty when none of those that were tried could run.
@@ -101,14 +101,14 @@ def embed_all(configs: Sequence[Config]) -> None:
 
 
 def words(seconds: float) -> str:
-    """A time as one says it."""
+    """Return a time as one says it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _try_out(config: Config) -> tuple[float, set[str]]:
-    """Seconds of fit and test, from the median of a few batches and the time before the first; and what is measured."""
+    """Return the seconds of fit and test, estimated from a few batches, and the names of the figures."""
     short = copy.deepcopy(config)
     trainer = short["trainer"]
     epochs, limits = trainer["max_epochs"] or 1, [trainer[f"limit_{split}_batches"] for split in _SPLITS]
@@ -162,7 +162,7 @@ class _BatchTimes(Callback):
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """As workers compute."""
+    """Compute with one thread, as workers do."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

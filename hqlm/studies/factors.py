@@ -1,4 +1,4 @@
-"""What a study varies: dotted keys of an experiment and the values each takes."""
+"""Factors of a study: dotted keys of an experiment and the values each takes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Factor:
             raise ConfigError(f"factor {self.key} has {len(self.levels):,} levels: {_MOST_LEVELS:,} is the limit")
         twice = next((a for place, a in enumerate(self.levels) if a in self.levels[:place]), self)
         if twice is not self:
-            raise ConfigError(f"factor {self.key}: the level {_short(twice)} stands there twice. Remove one of them")
+            raise ConfigError(f"factor {self.key}: the level {_short(twice)} is listed twice. Remove one of them")
         for level in self.levels:
             if isinstance(level, int | float) and not isinstance(level, bool) and not _is_number(level):
                 raise ConfigError(f"factor {self.key}: the level {_short(level)} is not possible, it must be {_NUMBER}")
@@ -88,7 +88,7 @@ class Factor:
         return all(map(_is_number, self.values))
 
     def at(self, code: float) -> Any:
-        """The value of a range at a code from -1 (low) over 0 (the middle) to 1 (high)."""
+        """Return the value of a range at a code from -1 (low) over 0 (the middle) to 1 (high)."""
         low, high = self.values
         share = (code + 1.0) / 2.0
         value = low * (high / low) ** share if self.log else low + (high - low) * share
@@ -97,27 +97,27 @@ class Factor:
         return low if code == -1.0 else high if code == 1.0 else float(value)
 
     def code(self, value: float) -> float:
-        """Where a value of a range stands from -1 (low) to 1 (high)."""
+        """Return where a value of a range stands from -1 (low) to 1 (high)."""
         low, high = self.values
         if self.log:
             return 2.0 * math.log(value / low) / math.log(high / low) - 1.0
         return float(2.0 * (value - low) / (high - low) - 1.0)
 
     def middle(self) -> Any:
-        """What lies between its two values.
+        """Return the midpoint of its two values.
 
         Raises:
             ConfigError: when nothing does: for words, for more than two levels, and for whole numbers without one.
         """
         if len(self.values) != 2 or not self.is_numeric:
             raise ConfigError(
-                f"factor {self.key}: between {_short(list(self.values))} lies no middle; leave centre points out"
+                f"factor {self.key}: between {_short(list(self.values))} is no midpoint; remove center_point"
             )
         ends = Factor(self.key, low=min(self.values), high=max(self.values), log=self.log)
         if all(isinstance(value, int) for value in self.values) and not self.log and sum(self.values) % 2:
             raise ConfigError(
                 f"factor {self.key}: no whole number lies in the middle of {self.values[0]} and {self.values[1]}; "
-                "move one of them by 1, or leave centre points out"
+                "move one of them by 1, or remove center_point"
             )
         return ends.at(0.0)
 
@@ -147,7 +147,7 @@ def _read_factor(key: str, value: Any) -> Factor:
 
 
 def _short(value: Any) -> str:
-    """The beginning of a value, for messages."""
+    """Return the beginning of a value, for messages."""
     return "null" if value is None else abbreviate(str(value), 80)
 
 

@@ -12,7 +12,7 @@ NONE: Final = "-"  # in place of a figure that is not there
 
 
 def show_p(value: float | None) -> str:
-    """A p-value, on its side of the limit; a dash for none."""
+    """Return a p-value, on its side of the limit; a dash for none."""
     if value is None:
         return NONE
     if round(value, 4) == ALPHA > value:
@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with columns of one width, the header first."""
+    """Return a Markdown table with columns of one width, the header first."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

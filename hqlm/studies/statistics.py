@@ -50,7 +50,7 @@ class PairedRuns:
 
 
 def over_examples(correct: Array, seed: int = 0) -> Estimate:
-    """Mean of `correct` `(rows,)` with its percentile bootstrap interval over rows.
+    """Return the mean of `correct` `(rows,)` with its percentile bootstrap interval over rows.
 
     Args:
         correct: of each row the share of runs that had it right, or a difference of two such shares.
@@ -69,7 +69,7 @@ def over_examples(correct: Array, seed: int = 0) -> Estimate:
 
 
 def sign_flip_p(differences: Array, resamples: int = RESAMPLES, seed: int = 0) -> float:
-    """Two-sided p-value of the permutation test that the models of each row could change places.
+    """Return the two-sided p-value of the permutation test that the models of each row could change places.
 
     Under the null hypothesis the sign of each row's difference is a coin toss. Exact where all tosses are fewer than
     `resamples`, else as many seeded ones, the observed one among them: Phipson and Smyth (2010), arXiv:1603.05766.
@@ -92,7 +92,7 @@ def sign_flip_p(differences: Array, resamples: int = RESAMPLES, seed: int = 0) -
 
 
 def paired_over_examples(one: Array, other: Array, seed: int = 0) -> Estimate:
-    """`other - one` on the same rows: mean, bootstrap interval over rows, p-value of the permutation test.
+    """Return `other - one` on the same rows: mean, bootstrap interval over rows, p-value of the permutation test.
 
     Args:
         one: of each row the share of runs that had it right `(rows,)`.
@@ -104,7 +104,7 @@ def paired_over_examples(one: Array, other: Array, seed: int = 0) -> Estimate:
 
 
 def over_runs(values: Array, size: float | None = None) -> Estimate:
-    """Mean of `values` `(runs,)` with Student's interval; none for a single run, or where none differs.
+    """Return the mean of `values` `(runs,)` with Student's interval; none for a single run, or where none differs.
 
     Args:
         values: of each run.
@@ -121,7 +121,7 @@ def over_runs(values: Array, size: float | None = None) -> Estimate:
 
 
 def paired_over_runs(one: Array, other: Array) -> PairedRuns:
-    """`other - one` of runs in pairs: the paired t test, and Wilcoxon's from 8 pairs up.
+    """Return `other - one` of runs in pairs: the paired t test, and Wilcoxon's from 8 pairs up.
 
     Args:
         one: accuracies `(runs,)`.
@@ -138,7 +138,7 @@ def paired_over_runs(one: Array, other: Array) -> PairedRuns:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number, in their order: Holm (1979), Scandinavian Journal of Statistics 6, 65."""
+    """Return p-values adjusted for their number, in order: Holm (1979), Scandinavian Journal of Statistics 6, 65."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

@@ -39,7 +39,7 @@ RUNNING: Final = "running"
 
 
 def trial_folder(study: Path, key: str) -> Path:
-    """Where the run of a trial lies."""
+    """Return where the run of a trial lies."""
     return study / "trials" / key
 
 
@@ -111,7 +111,7 @@ def write_design(study: Path, trials: Sequence[tuple[Trial, str]]) -> None:
 
 
 def read_results(study: str | Path) -> pandas.DataFrame:
-    """The trials of a study: a row each in run order, as in `design.csv`, with what was measured.
+    """Return the trials of a study: a row each in run order, as in `design.csv`, with what was measured.
 
     Columns: those of `design.csv`, the values of factors read from their JSON (None where a trial leaves the experiment
     as it is); `status` (`done`, `failed`, `running`, or `waiting`), `error`, `seconds`; then the figures, NaN where a

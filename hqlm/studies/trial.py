@@ -66,7 +66,7 @@ def record_death(task: Task, error: str) -> Record | None:
 
 
 def _settled(folder: Path, since: float) -> Record | None:
-    """The record of a trial that is not to be run now."""
+    """Return the record of a trial that is not to be run now."""
     record = read_record(folder)
     if record.get("status") == DONE or (record.get("status") == FAILED and record.get("ended", 0.0) >= since):
         return record
@@ -92,7 +92,7 @@ def _run(folder: Path, config: Config, about: Record) -> Record:
 
 
 def reason(err: Exception) -> str:
-    """Why a trial failed, in a line of the table: the mistake of the user if it is one."""
+    """Return why a trial failed, in a line of the table: the mistake of the user if it is one."""
     return str(user_mistake(err) or f"{type(err).__name__}: {err}")
 
 

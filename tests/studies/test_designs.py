@@ -174,7 +174,7 @@ def test_full_factorial_is_every_combination_and_a_centre_point_where_asked_for(
     assert FullFactorial().interactions(MIXED) == (("model.f0", "model.f1"),)
     with pytest.raises(ConfigError, match="no whole number lies in the middle of 1 and 2"):
         FullFactorial(center_point=True).settings([Factor("n", (1, 2)), LEVELS[0]])
-    with pytest.raises(ConfigError, match="lies no middle"):
+    with pytest.raises(ConfigError, match="is no midpoint"):
         PlackettBurman(center_point=True).settings([Factor("n", ("a", "b")), LEVELS[0]])
 
 

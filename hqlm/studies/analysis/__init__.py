@@ -1,1 +1,1 @@
-"""What the results of a study say: effects of factors, differences to a base, trends."""
+"""Analyses of the results of a study: effects of factors, differences to a base, trends."""

@@ -53,7 +53,7 @@ class Variant:
 def analyse_ablation(
     results: pandas.DataFrame, factors: Sequence[Factor], response: str, correct: Correct
 ) -> tuple[Variant, ...]:
-    """The base first, then the variants, each in pairs with it on the same rows and seeds (blocks).
+    """Return the base first, then the variants, each in pairs with it on the same rows and seeds (blocks).
 
     Args:
         results: a row a trial; rows without a response must be left out.

@@ -28,7 +28,7 @@ _FEWEST: Final = 3  # residuals for a test of normality
 
 @dataclass(frozen=True)
 class Effect:
-    """What a term does to the response.
+    """Effect of a term on the response.
 
     Args:
         name: what changes, such as `lr: 0.01 → 0.03`.
@@ -106,7 +106,7 @@ def analyse_effects(results: pandas.DataFrame, design: Design, factors: Sequence
 
 
 def prepare(results: pandas.DataFrame, design: Design, factors: Sequence[Factor]) -> tuple[Sequence[Term], Regression]:
-    """The terms of a design and the regression on them."""
+    """Return the terms of a design and the regression on them."""
     keys = [factor.key for factor in factors]
     values = [list(row) for row in zip(*(results[key] for key in keys), strict=True)]
     terms = make_terms(design, factors, values, [kind == "center" for kind in results["kind"]])
@@ -173,5 +173,5 @@ def _checks(fitted: Any, regression: Regression, order: Array) -> Checks:
 
 
 def _plain(values: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Values that JSON takes: pandas makes NumPy numbers of columns."""
+    """Return values that JSON takes: pandas makes NumPy numbers of columns."""
     return [[value.item() if isinstance(value, np.generic) else value for value in row] for row in values]

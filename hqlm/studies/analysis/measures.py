@@ -1,4 +1,4 @@
-"""What is measured of a trial, and how it is written."""
+"""Figures that are measured of a trial, and how they are written."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Measure:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def show(self, value: float | None) -> str:
-        """A value; a dash for none."""
+        """Return a value; a dash for none."""
         return "-" if value is None or value != value else f"{self.scale * value:,.{self.digits}f}"
 
     def show_difference(self, value: float | None) -> str:
-        """A difference, with its sign."""
+        """Return a difference, with its sign."""
         return "-" if value is None or value != value else f"{self.scale * value:+,.{self.digits}f}"
 
     def interval(self, low: float | None, high: float | None) -> str:
-        """An interval of differences; a dash for none."""
+        """Return an interval of differences; a dash for none."""
         if low is None or high is None:
             return "-"
         return f"[{self.show_difference(low)}, {self.show_difference(high)}]"
@@ -62,5 +62,5 @@ _KNOWN: Final = (
 
 
 def measure(key: str) -> Measure:
-    """The measure of a column; one that is not known is shown as it is stored."""
+    """Return the measure of a column; one that is not known is shown as it is stored."""
     return next((known for known in _KNOWN if known.key == key), Measure(key, key))

@@ -36,7 +36,7 @@ class Overall:
 
 
 def overall_tests(terms: Sequence[Term], regression: Regression, fitted: Any) -> Iterator[Overall]:
-    """The tests of factors of three or more levels each of whose effects the trials determine; not yet adjusted."""
+    """Return the tests, not yet adjusted, of factors of three or more levels whose effects the trials all determine."""
     places: dict[str, list[int | None]] = {}
     for place, term in enumerate(terms):
         if term.kind == "main":

@@ -45,7 +45,7 @@ class Regression:
 
     @cached_property
     def kept(self) -> dict[int, int]:
-        """Of each term that is no sum of earlier columns its place among the columns of `base`."""
+        """Column index in `base` of each term that is linearly independent of the earlier ones."""
         chosen, places = self._first, {}
         for term, column in enumerate(self.columns.T):
             left = column - chosen @ np.linalg.lstsq(chosen, column, rcond=None)[0]
@@ -61,7 +61,7 @@ class Regression:
 
     @cached_property
     def estimable(self) -> dict[int, int]:
-        """Of each term that the trials determine its place; others are mixed up with each other and are left out."""
+        """Column index of each estimable term; aliased terms are omitted."""
         whole = np.hstack([self._first, self.columns])
         _, sizes, rows = np.linalg.svd(whole, full_matrices=True)
         rank = int((sizes > _TINY * sizes[0]).sum())
@@ -70,7 +70,7 @@ class Regression:
 
     @cached_property
     def _beyond(self) -> Array:
-        """What settings can differ in beyond the terms, as orthonormal columns."""
+        """Orthonormal columns of what settings can differ in beyond the terms."""
         known = list(dict.fromkeys(self.settings))
         members = np.array([[float(setting == other) for other in known] for setting in self.settings])
         left = members - self.base @ np.linalg.lstsq(self.base, members, rcond=None)[0]
@@ -114,6 +114,6 @@ class Regression:
 
 
 def has_error(fitted: Any) -> bool:
-    """Whether a residual is left to measure the error by: degrees of freedom, and more than rounding."""
+    """Return whether a residual is left to measure the error by: degrees of freedom, and more than rounding."""
     spread = float(np.abs(fitted.model.endog).max(initial=0.0))
     return bool(fitted.df_resid > 0 and np.sqrt(max(fitted.ssr, 0.0)) > _TINY * spread)

@@ -36,7 +36,7 @@ class Term:
 def make_terms(
     design: Design, factors: Sequence[Factor], values: Sequence[Sequence[Any]], centers: Sequence[bool]
 ) -> list[Term]:
-    """The terms of a design.
+    """Return the terms of a design.
 
     The effect of a level is the mean response there minus that at the first level; of a range that of going from low
     to high; an interaction is half of how much the effect of one factor differs between the levels of the other.
@@ -62,7 +62,7 @@ def make_terms(
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The fewest last words of each dotted key that tell it from the others."""
+    """Return the fewest last words of each dotted key that tell it from the others."""
     found = {}
     for key in keys:
         words = key.split(".")
@@ -74,7 +74,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def show(value: Any) -> str:
-    """A value of a factor, short: a class by its name with the options that are given."""
+    """Return a value of a factor, short: a class by its name with the options that are given."""
     if isinstance(value, dict) and "class_path" in value:
         name = str(value["class_path"]).rpartition(".")[2]
         options = ", ".join(f"{option}={show(given)}" for option, given in (value.get("init_args") or {}).items())

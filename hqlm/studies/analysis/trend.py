@@ -49,7 +49,7 @@ class Trend:
 
 
 def analyse_trends(results: pandas.DataFrame, factor: Factor, log: bool, measures: Sequence[str]) -> tuple[Trend, ...]:
-    """The trends of several measures, their p-values adjusted for how many vary at random.
+    """Return the trends of several measures, their p-values adjusted for how many vary at random.
 
     Args:
         results: a row a trial; rows that failed must be left out.
@@ -91,7 +91,7 @@ def _trend(results: pandas.DataFrame, factor: Factor, log: bool, measure: str) -
 
 
 def page_p(results: pandas.DataFrame, key: str, measure: str) -> float | None:
-    """Two-sided p-value of Page's test with blocks as judges; None for incomplete blocks or fewer than 3 levels."""
+    """Return the two-sided p-value of Page's test over blocks; None for incomplete blocks or fewer than 3 levels."""
     from scipy.stats import page_trend_test
 
     table = results.pivot_table(index="block", columns=key, values=measure).to_numpy(dtype=np.float64)

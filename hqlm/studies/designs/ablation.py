@@ -44,7 +44,7 @@ class Ablation(Design):
             raise ConfigError(f"Ablation: a word stands twice in {list(self.words)}")
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """The base first, then single switches, then pairs."""
+        """Return the base first, then single switches, then pairs."""
         check_keys(self, factors, 0)
         ranges = [factor.key for factor in factors if factor.is_range]
         if ranges:
@@ -60,7 +60,7 @@ class Ablation(Design):
         return tuple(Setting(self._overrides(base, thrown), "run" if thrown else "base") for thrown in chosen)
 
     def n_settings(self, factors: Sequence[Factor]) -> int:
-        """The base, the switches, and the pairs of switches that no factor forbids."""
+        """Return the base, the switches, and the pairs of switches that no factor forbids."""
         levels = [len(factor.levels) - 1 for factor in factors if factor.levels]
         switches = len(self.words) + sum(levels)
         pairs = math.comb(switches, 2) - sum(math.comb(count, 2) for count in levels) if self.pairs else 0
@@ -72,7 +72,7 @@ class Ablation(Design):
         return base | others | ({self.key: removed} if self.words else {})
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
-        """What is compared with what."""
+        """Return what is compared with what."""
         count = len(self.settings(factors)) - 1
         return (
             f"Ablation, {count + 1} runs a block: each of {count} variants is compared with the base alone. What two "

@@ -17,7 +17,7 @@ _CHAINS: Final = 40  # told at most
 
 
 def legend(keys: Sequence[str]) -> str:
-    """Which letter stands for which factor."""
+    """Return which letter stands for which factor."""
     return "\n".join(f"  {letter} = {key}" for letter, key in zip(LETTERS, keys, strict=False))
 
 
@@ -62,7 +62,7 @@ def alias_chains(matrix: Array) -> list[str]:
 
 
 def partial_aliasing(matrix: Array) -> float:
-    """Largest absolute correlation below 1 between a main effect and an interaction of two other factors."""
+    """Return the largest absolute correlation below 1 between a main effect and an interaction of two other factors."""
     pairs = np.array([matrix[:, pair].prod(axis=1) for pair in combinations(range(matrix.shape[1]), 2)])
     shared = np.abs(pairs @ matrix) / len(matrix)
     return float(shared[shared < 1.0].max(initial=0.0))

@@ -27,7 +27,7 @@ class Trial:
         overrides: dotted keys of the experiment with their values, sorted by key.
         seed: of initial values, order and shots.
         block: number of its block; a block has one seed and holds all settings of the design once.
-        replicate: how many blocks with other seeds stand before it for the same seed of the study.
+        replicate: replicate index within one seed of the study, from 0.
         kind: `run`, `center` for centre points, `base` for the experiment that an ablation starts from.
     """
 
@@ -40,7 +40,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a design runs once in every block.
+    """Setting of the factors that a design runs once in every block.
 
     Args:
         overrides: values by dotted key, in the order of the factors.
@@ -71,7 +71,7 @@ class Design(Component):
     order_seed: int = field(default=0, kw_only=True)
 
     def trials(self, factors: Sequence[Factor], seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """All trials in the order in which to run them: block after block, within a block at random.
+        """Return all trials in the order in which to run them: block after block, within a block at random.
 
         Raises:
             ConfigError: for factors that the design cannot have, seeds that stand twice or none, no replicates.
@@ -98,7 +98,7 @@ class Design(Component):
         ),
     )
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """What is run once in every block, in standard order.
+        """Return what is run once in every block, in standard order.
 
         Raises:
             ConfigError: for factors that the design cannot have, saying which design can.
@@ -115,7 +115,7 @@ class Design(Component):
     @abstractmethod
     @returns("a text", lambda found, *_: isinstance(found, str))
     def aliasing(self, factors: Sequence[Factor]) -> str:
-        """In plain words and chains, which effects the design cannot tell apart; known before anything runs."""
+        """Return in plain words and chains which effects the design cannot tell apart, before anything runs."""
 
     @returns(
         "a tuple of pairs of keys",
@@ -129,5 +129,5 @@ class Design(Component):
 
 
 def _block_seed(seed: int, replicate: int) -> int:
-    """The seed itself for the first replicate: the same trial with the same seed would be no replicate."""
+    """Return the seed itself for the first replicate: the same trial with the same seed would be no replicate."""
     return seed if replicate == 0 else int(np.random.SeedSequence([seed, replicate]).generate_state(1)[0])

@@ -71,7 +71,7 @@ class FractionalFactorial(TwoLevelDesign):
             raise ConfigError(f"FractionalFactorial: resolution is 3, 4 or 5, given {self.resolution}")
 
     def matrix(self, n_factors: int) -> Array:
-        """The fraction, basic factors in standard order.
+        """Return the fraction, basic factors in standard order.
 
         Raises:
             ConfigError: for more factors, other runs or a higher resolution than there are.
@@ -112,7 +112,7 @@ class FractionalFactorial(TwoLevelDesign):
         return f"{title}\n" + describe(matrix, [factor.key for factor in factors])
 
     def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
-        """All pairs, from resolution V on."""
+        """Return all pairs, from resolution V on."""
         if alias_chains(self.matrix(len(factors))):
             return ()
         return tuple(combinations([factor.key for factor in factors], 2))

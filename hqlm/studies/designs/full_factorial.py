@@ -23,7 +23,7 @@ class FullFactorial(Design):
     center_point: bool = False
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """The combinations, the last factor changing fastest."""
+        """Return the combinations, the last factor changing fastest."""
         check_keys(self, factors, 1)
         keys = [factor.key for factor in factors]
         settings = tuple(
@@ -32,7 +32,7 @@ class FullFactorial(Design):
         return (*settings, center(factors)) if self.center_point else settings
 
     def n_settings(self, factors: Sequence[Factor]) -> int:
-        """The product of the numbers of levels."""
+        """Return the product of the numbers of levels."""
         check_keys(self, factors, 1)
         return math.prod(len(factor.values) for factor in factors) + self.center_point
 
@@ -42,5 +42,5 @@ class FullFactorial(Design):
         return f"Full factorial design, {count} runs a block: no effect is aliased with another."
 
     def interactions(self, factors: Sequence[Factor]) -> tuple[tuple[str, str], ...]:
-        """All pairs of factors with two levels; interactions of more levels are left to the lack-of-fit test."""
+        """Return all pairs of factors with two levels; interactions of more levels are left to the lack-of-fit test."""
         return tuple(combinations([factor.key for factor in factors if len(factor.values) == 2], 2))

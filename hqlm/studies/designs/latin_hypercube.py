@@ -34,7 +34,7 @@ class LatinHypercube(Design):
     runs: int = 16
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """As many settings as runs."""
+        """Return as many settings as runs."""
         from pydoe import lhs
 
         check_keys(self, factors, 1)
@@ -57,7 +57,7 @@ class LatinHypercube(Design):
         return self.runs
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
-        """The largest correlation that was drawn."""
+        """Return the largest correlation that was drawn."""
         drawn = codes(self.settings(factors), factors)
         return (
             f"Latin hypercube, {self.runs} runs a block. Nothing is fully aliased; the largest correlation between two "

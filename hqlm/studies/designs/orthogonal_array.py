@@ -50,7 +50,7 @@ class OrthogonalArray(Design):
         )
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """The rows of the array."""
+        """Return the rows of the array."""
         _, array = self.array(factors)
         return tuple(
             Setting({factor.key: factor.values[level] for factor, level in zip(factors, row, strict=True)})
@@ -68,7 +68,7 @@ class OrthogonalArray(Design):
 
 
 def is_orthogonal(array: NDArray[np.int64]) -> bool:
-    """Whether all pairs of levels of any two columns occur equally often (strength 2)."""
+    """Return whether all pairs of levels of any two columns occur equally often (strength 2)."""
     return all(_balanced(array[:, pair]) for pair in combinations(range(array.shape[1]), 2))
 
 

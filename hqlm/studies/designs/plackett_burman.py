@@ -28,7 +28,7 @@ class PlackettBurman(TwoLevelDesign):
     """
 
     def matrix(self, n_factors: int) -> Array:
-        """The first columns of the smallest of these designs that has room.
+        """Return the first columns of the smallest of these designs that has room.
 
         Raises:
             ConfigError: for more factors than fit into 48 runs.

@@ -26,7 +26,7 @@ class RandomDesign(Design):
     runs: int = 16
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """As many settings as runs."""
+        """Return as many settings as runs."""
         check_keys(self, factors, 1)
         check_runs(self, self.runs, factors)
         rng = np.random.default_rng(self.order_seed)
@@ -37,7 +37,7 @@ class RandomDesign(Design):
         return self.runs
 
     def aliasing(self, factors: Sequence[Factor]) -> str:
-        """The largest correlation that was drawn."""
+        """Return the largest correlation that was drawn."""
         drawn = codes(self.settings(factors), factors)
         return (
             f"Random design, {self.runs} runs a block. Nothing is fully aliased; the largest correlation between two "
@@ -46,7 +46,7 @@ class RandomDesign(Design):
 
 
 def codes(settings: Sequence[Setting], factors: Sequence[Factor]) -> Array:
-    """Places of values, in their range or among the levels `(settings, factors)`."""
+    """Return the places of values, in their range or among the levels `(settings, factors)`."""
     return np.array(
         [
             [
@@ -62,7 +62,7 @@ def codes(settings: Sequence[Setting], factors: Sequence[Factor]) -> Array:
 
 
 def largest_correlation(table: Array) -> float:
-    """Largest absolute correlation between two columns; columns that do not vary are left out."""
+    """Return the largest absolute correlation between two columns; columns that do not vary are left out."""
     varying = table[:, np.ptp(table, axis=0) > 0]
     if varying.shape[1] < 2:
         return 0.0

@@ -24,7 +24,7 @@ class Scaling(Design):
     log: bool = False
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """One setting a level."""
+        """Return one setting a level."""
         check_keys(self, factors, 1)
         factor = factors[0]
         if len(factors) > 1 or factor.is_range or not factor.is_numeric or len(factor.levels) < 3:

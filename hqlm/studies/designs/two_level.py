@@ -1,4 +1,4 @@
-"""What the two-level designs share: every factor low or high, with a centre point where one is wanted."""
+"""Base of the two-level designs: every factor low or high, with a centre point where one is wanted."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class TwoLevelDesign(Design):
         """Runs of `n_factors` factors, each -1 or 1 `(runs, n_factors)`."""
 
     def settings(self, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-        """The first level where the matrix has -1, the second where it has 1."""
+        """Return the first level where the matrix has -1, the second where it has 1."""
         check_factors(self, factors)
         settings = two_level_settings(self.matrix(len(factors)), factors)
         return (*settings, center(factors)) if self.center_point else settings
 
 
 def two_level_settings(matrix: Array, factors: Sequence[Factor]) -> tuple[Setting, ...]:
-    """One setting a row of -1 and 1."""
+    """Return one setting a row of -1 and 1."""
     return tuple(
         Setting({factor.key: factor.values[int(code > 0)] for factor, code in zip(factors, row, strict=True)})
         for row in matrix
@@ -49,7 +49,7 @@ def two_level_settings(matrix: Array, factors: Sequence[Factor]) -> tuple[Settin
 
 
 def center(factors: Sequence[Factor]) -> Setting:
-    """All factors half-way between their two levels."""
+    """Return all factors half-way between their two levels."""
     return Setting({factor.key: factor.middle() for factor in factors}, "center")
 
 

@@ -15,7 +15,7 @@ RunTrial = Callable[[Any], Any]  # at module level, so that it can be pickled, a
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task.
+    """Result of one task.
 
     Args:
         place: of the task in the sequence.
@@ -50,7 +50,7 @@ class Executor(Component):
 
 
 def call(run_trial: RunTrial, place: int, task: Any) -> Outcome:
-    """What a worker does with one task."""
+    """Run one task in a worker."""
     try:
         return Outcome(place, run_trial(task))
     except Exception as err:  # a trial may fail in any way; the outcome says how

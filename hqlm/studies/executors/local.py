@@ -40,7 +40,7 @@ class LocalExecutor(Executor):
         return self.n_workers or usable_cores()
 
     def run(self, run_trial: RunTrial, tasks: Sequence[Any]) -> Iterator[Outcome]:
-        """As in the base class.
+        """Run every task once in worker processes; outcomes come as they are there.
 
         Raises:
             RunError: in a script that would run as a whole in every worker.

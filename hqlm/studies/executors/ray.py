@@ -60,7 +60,7 @@ class RayExecutor(Executor):
             return int(next(cores))
 
     def run(self, run_trial: RunTrial, tasks: Sequence[Any]) -> Iterator[Outcome]:
-        """As in the base class."""
+        """Run every task once on the cluster; outcomes come as they are there."""
         with closing(self._drive(_outcomes, self.n_workers, run_trial, tasks)) as outcomes:
             yield from outcomes
 

@@ -19,7 +19,7 @@ def describe(variants: Sequence[Variant], response: Measure) -> Findings:
 
 
 def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
-    """What each variant loses or gains, and how sure that is."""
+    """Report on each variant: what it loses or gains, and how certain that is."""
     if variants[0].name != "base":
         return ["No trial of the base experiment is done, so nothing can be compared yet."]
     base = variants[0]
@@ -54,7 +54,7 @@ def summary(variants: Sequence[Variant], response: Measure) -> list[str]:
 
 
 def table(variants: Sequence[Variant], response: Measure) -> Table:
-    """One row a variant."""
+    """Return one row a variant."""
     accuracy = measure("test/acc")
     over_rows = any(variant.over_examples for variant in variants)  # an energy has none
     header = [

@@ -200,7 +200,7 @@ def _commands(folder: Path) -> list[str]:
 
 
 def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
-    """Of the first trial that is done; others are told where they differ."""
+    """Return the versions of the trials that are done, each once."""
     found: dict[str, list[str]] = {}
     for trial in done["trial"]:
         record = read_record(trial_folder(folder, trial))
@@ -212,7 +212,7 @@ def _versions(folder: Path, done: pandas.DataFrame) -> dict[str, str]:
 
 
 def _experiment(folder: Path, done: pandas.DataFrame) -> tuple[str, str] | None:
-    """The resolved configuration of the base if it is done, else of the first trial; the base's file may change."""
+    """Return the resolved configuration of the base if it is done, else of the first trial that is."""
     for _, row in _base_first(done).iterrows():
         path = trial_folder(folder, row["trial"]) / CONFIG
         if path.is_file():
@@ -227,7 +227,7 @@ def _base_first(done: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _circuits(folder: Path, done: pandas.DataFrame, plugins: Sequence[str]) -> tuple[list[Drawing], str]:
-    """The circuits of the base if it is done, else of the first trial that has some; and why there are none."""
+    """Return the circuits of the base if it is done, else of the first trial that has some; and why there are none."""
     missing = "no trial is done yet" if done.empty else "no trial that is done has one"
     for _, row in _base_first(done).iterrows():
         try:

@@ -1,4 +1,4 @@
-"""What a report says, before it has a form."""
+"""Contents of a report, before it has a form."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an analysis found.
+    """Findings of an analysis.
 
     Args:
         summary: in plain words, a sentence an item.

@@ -39,7 +39,7 @@ class Canvas:
 
 @contextmanager
 def canvas(height: float) -> Iterator[Canvas]:
-    """A figure of matplotlib as wide as a column of the report.
+    """Yield a figure of matplotlib as wide as a column of the report.
 
     Args:
         height: in inches.
@@ -56,12 +56,12 @@ def canvas(height: float) -> Iterator[Canvas]:
 
 
 def shortened(text: str) -> str:
-    """A label of one line."""
+    """Return a label of one line."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def wrapped(text: str, *marks: str) -> str:
-    """A label, on two lines where it is long and has one of the marks to break at."""
+    """Return a label, on two lines where it is long and has one of the marks to break at."""
     mark = next((mark for mark in marks if mark in text), "")
     if len(text) <= _LONGEST or not mark:
         return shortened(text)

@@ -27,7 +27,7 @@ _ROW: Final = 24  # letters that stand side by side below a panel
 
 
 def figures(found: Effects, results: pandas.DataFrame, factors: Sequence[Factor], measure: Measure) -> list[Figure]:
-    """All plots of an analysis."""
+    """Return all plots of an analysis."""
     known = [effect for effect in found.effects if effect.estimate.mean == effect.estimate.mean]
     known.sort(key=lambda effect: abs(effect.estimate.mean), reverse=True)
     made = [pareto(known, measure), half_normal(known, measure), main_effects(results, factors, measure)]
@@ -94,7 +94,7 @@ def half_normal(effects: Sequence[Effect], measure: Measure) -> Figure:
 
 
 def main_effects(results: pandas.DataFrame, factors: Sequence[Factor], measure: Measure) -> Figure:
-    """Mean response at each value of each factor."""
+    """Draw the mean response at each value of each factor."""
     names = short_names([factor.key for factor in factors])
     rows = math.ceil(len(factors) / 2)
     with canvas(0.5 + 1.75 * rows) as drawn:
@@ -131,7 +131,7 @@ def _label(axes: Any, labels: dict[float, str]) -> None:
 
 
 def _places(results: pandas.DataFrame, factor: Factor) -> tuple[Any, dict[float, str]]:
-    """Where on the axis the values of a factor stand, and the labels there."""
+    """Return where on the axis the values of a factor stand, and the labels there."""
     if factor.is_range:
         codes = np.array([factor.code(value) for value in results[factor.key]])
         return codes, {-1.0: show(factor.low), 1.0: show(factor.high)}
@@ -141,7 +141,7 @@ def _places(results: pandas.DataFrame, factor: Factor) -> tuple[Any, dict[float,
 
 
 def interactions(results: pandas.DataFrame, pairs: Sequence[tuple[Factor, Factor]], measure: Measure) -> Figure:
-    """Mean response at the values of one factor, a line for each value of another."""
+    """Draw the mean response at the values of one factor, a line for each value of another."""
     names = short_names(list(dict.fromkeys(factor.key for pair in pairs for factor in pair)))
     rows = math.ceil(len(pairs) / 2)
     with canvas(0.5 + 2.1 * rows) as drawn:

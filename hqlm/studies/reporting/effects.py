@@ -43,7 +43,7 @@ def _level(results: pandas.DataFrame, measure: Measure) -> str:
 
 
 def summary(found: Effects, design: Design, measure: Measure, n_blocks: int) -> list[str]:
-    """What the data supports and what it does not, a sentence an item."""
+    """Return what the data supports and what it does not, a sentence an item."""
     if found.effects and all(effect.p_holm is None for effect in found.effects):
         return [
             "These trials leave no degrees of freedom to measure the error by, or do not scatter at all: effects are "
@@ -149,7 +149,7 @@ def _troubles(checks: Checks) -> list[str]:
 
 
 def table(found: Effects, measure: Measure) -> Table:
-    """All effects, the largest first."""
+    """Return all effects, the largest first."""
     unit = f" ({measure.difference_unit})" if measure.difference_unit else ""
     header = ["effect", f"size{unit}", "95 % interval", "p", "p, Holm", ""]
     rows = [
@@ -199,7 +199,7 @@ def checks_table(checks: Checks, results: pandas.DataFrame) -> Table:
 
 
 def raw(effect: Effect) -> dict[str, object]:
-    """An effect as numbers, in the unit of the results."""
+    """Return an effect as numbers, in the unit of the results."""
     found = effect.estimate
     return {
         "effect": effect.name, "kind": effect.kind, "estimate": found.mean, "low": found.low, "high": found.high,
@@ -208,7 +208,7 @@ def raw(effect: Effect) -> dict[str, object]:
 
 
 def raw_overall(test: Overall) -> dict[str, object]:
-    """A test of a whole factor likewise; it has no size."""
+    """Return a test of a whole factor as numbers; it has no size."""
     return {
         "effect": f"{test.name}: {_f_test(test)}", "kind": "factor", "estimate": None, "low": None, "high": None,
         "p": test.p, "p_holm": test.p_holm,

@@ -37,7 +37,7 @@ def write(report: Report, results: pandas.DataFrame, folder: Path) -> tuple[Path
 
 
 def html(report: Report) -> str:
-    """One page that loads nothing; all text in it is escaped."""
+    """Return one page that loads nothing; all text in it is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -46,7 +46,7 @@ def html(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Words and tables, without plots."""
+    """Return words and tables, without plots."""
     parts = [f"# {plain(report.title)}", plain(report.design), plain(report.progress), "## What the data says"]
     if report.findings is None:
         parts.append("Too few trials are done to say anything yet.")
@@ -73,7 +73,7 @@ def _fenced(text: str) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A value as other programs read it: classes and lists are JSON, and no text is a formula of a spreadsheet."""
+    """Return a value as other programs read it: classes and lists as JSON, and no text as a formula."""
     if isinstance(value, dict | list):
         return json.dumps(value)
     return f"'{value}" if isinstance(value, str) and re.match(r"[=+\-@\t\r]", value) else value

@@ -34,7 +34,7 @@ def describe(trends: Sequence[Trend], name: str, log: bool) -> Findings:
 
 
 def _step(trends: Sequence[Trend]) -> float:
-    """The power of ten below the range of levels: what a unit changes of a factor in the hundreds rounds to nothing."""
+    """Return the power of ten below the range of levels, a step that changes enough to be seen."""
     levels = [level for trend in trends for level in trend.levels]
     return float(10.0 ** math.floor(math.log10(max(levels) - min(levels)))) if len(set(levels)) > 1 else 1.0
 
@@ -45,7 +45,7 @@ def _times(slope: Estimate, step: float) -> Estimate:
 
 
 def summary(trends: Sequence[Trend], name: str, by: str) -> list[str]:
-    """Which measures rise or fall, and how sure that is."""
+    """Return which measures rise or fall, and how sure that is."""
     sentences = []
     for trend in trends:
         own, found = measure(trend.measure), trend.slope
@@ -82,7 +82,7 @@ def _fixed(trend: Trend, own: Measure, name: str) -> str:
 
 
 def table(trends: Sequence[Trend], name: str, by: str) -> Table:
-    """One row a measure."""
+    """Return one row a measure."""
     header = ["measure", f"change per {by} of {name}", "95 % interval", "p", "p, Holm", "p, Page", "p, straight"]
     rows = []
     for trend in trends:

@@ -96,5 +96,5 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
 
 
 def _key(title: str) -> str:
-    """A title as W&B names what is logged."""
+    """Return a title as W&B names what is logged."""
     return re.sub(r"\W+", "_", title.lower()).strip("_")
