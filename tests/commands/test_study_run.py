@@ -233,7 +233,7 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
         ({"factors": {"data.seed": {"low": -1e308, "high": 1e308}}}, "a number from -1e100 to 1e100"),
         ({"factors": {"data.seed": {"low": 0, "high": 10**400}}}, "a number from -1e100 to 1e100"),
         ({"factors": {"data.seed": {"low": 1, "high": 5, "log": "yes please"}}}, "log is true or false"),
-        ({"factors": {"data.seed": [1, 2, 1]}}, "the level 1 stands there twice"),
+        ({"factors": {"data.seed": [1, 2, 1]}}, "the level 1 is listed twice"),
         ({"factors": {"data.seed": list(range(1001))}}, "has 1,001 levels: 1,000 is the limit"),
         ({"factors": {f"a.b{i}": [0, 1] for i in range(20)}}, "1,048,576 trials; the limit is 100,000"),
         ({"factors": {f"a.b{i}": list(range(10)) for i in range(40)}}, "1.00e+40 trials; the limit is 100,000"),
