@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jsonargparse import Namespace
 
@@ -20,6 +20,8 @@ from hqlm.run import check_name
 
 if TYPE_CHECKING:
     from hqlm.studies.study import Study
+
+_PLAIN: Final = ("base", "factors", "overrides")  # kept as written: what they name is part of the experiment
 
 
 def read_study(
@@ -47,9 +49,7 @@ def read_study(
         description=description,
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="The file of the study, or the name of a shipped one.")
-    parser.add_class_arguments(kind)
-    for option in options:
-        parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+    _add_options(parser, kind, options)
     types = {**option_types(kind)[0], **{each.name: each.type for each in options}}
     if sources.asks_for_class:
         print_class_help(Options(types), sources)
@@ -63,12 +63,26 @@ def read_study(
         _check_nesting(kind, config)
     merger = Merger(Options(types))
     merger.add(replace(sources, files=tuple((path, _with_base(path, config)) for path, config in sources.files)))
-    values = parser.instantiate(parser.parse_object(merger.finish()))
+    merged = merger.finish()
+    if merged.get("base") is None:
+        raise ConfigError("base is missing: give the configuration file of the experiment, such as base: quickstart")
+    given = {name: merged.pop(name) for name in _PLAIN if name in merged}
+    values = _add_options(HqlmParser(prog=f"hqlm study {command}"), kind, options, _PLAIN).parse_object(merged)
+    values = parser.instantiate(values)
     names = [field.name for field in fields(kind)]
-    study = kind(**{name: value for name, value in _to_dict(values).items() if name in names})
+    study = kind(**{name: value for name, value in vars(values).items() if name in names}, **given)
     study = replace(study, name=study.name or sources.stem, plugins=sources.plugins)
     check_name(study.name)
     return study, values
+
+
+def _add_options(
+    parser: HqlmParser, kind: type[Study], options: Sequence[Option], without: Sequence[str] = ()
+) -> HqlmParser:
+    parser.add_class_arguments(kind, skip={*without})
+    for option in options:
+        parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+    return parser
 
 
 def _with_base(path: Path, config: Config) -> Config:
@@ -81,15 +95,6 @@ def _with_base(path: Path, config: Config) -> Config:
         for each in ([base] if isinstance(base, str) else base)
     ]
     return {**config, "base": found[0] if isinstance(base, str) else found}
-
-
-def _to_dict(value: Any) -> Any:
-    """Return a value with dicts in place of the namespaces that jsonargparse makes of class paths, at any depth."""
-    if isinstance(value, Namespace):
-        value = vars(value)
-    if isinstance(value, dict):
-        return {key: _to_dict(item) for key, item in value.items()}
-    return [_to_dict(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_nesting(kind: type[Study], config: Config) -> None:

@@ -82,7 +82,11 @@ class Study:
                 raise ConfigError(f"{name}: null is not possible. Give a value, or leave it out for the default")
         if isinstance(self.base, Experiment):
             object.__setattr__(self, "base", self.base.config)
+        if not isinstance(self.base, str | list | dict) or not all(isinstance(each, str) for each in self.bases):
+            raise ConfigError(f"base={self.base!s:.40}: give a configuration file, a list of them, or a configuration")
         for name in ("factors", "overrides"):  # from Python they may hold components
+            if not isinstance(getattr(self, name), dict):
+                raise ConfigError(f"{name}={getattr(self, name)!s:.40}: give a mapping of dotted keys to values")
             with suppress(RecursionError):  # which is refused below
                 object.__setattr__(self, name, to_primitives(getattr(self, name), name))
             check_plain(getattr(self, name), name)

@@ -165,9 +165,10 @@ def _checks(fitted: Any, regression: Regression, order: Array) -> Checks:
         studentised = np.abs(residuals) / np.sqrt(others * free)
         suspect = int(studentised.argmax())
         outlier = float(min(1.0, 2.0 * count * t.sf(studentised[suspect], degrees)))
-    design = np.column_stack([np.ones(count), means])
+    design, squares = np.column_stack([np.ones(count), means]), residuals**2
+    varies = np.ptp(squares) > 1e-9 * squares.max()  # where all are equal, as in two blocks of two, there is no test
     return Checks(
-        float(shapiro(residuals).pvalue), float(het_breuschpagan(residuals, design)[1]),
+        float(shapiro(residuals).pvalue), float(het_breuschpagan(residuals, design)[1]) if varies else None,
         float(spearmanr(order, residuals).pvalue), outlier, suspect,
     )  # fmt: skip
 
