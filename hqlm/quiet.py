@@ -46,7 +46,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             for message in _WARNINGS:
                 warnings.filterwarnings("ignore", message)
-            # jsonargparse 4.49 deprecates functions that lightning 2.6 calls
+            # jsonargparse 4.49 deprecates functions that lightning 2.6 calls, and drops them in 5
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.pytorch.cli")
             with open(os.devnull, "w") as nowhere, _printed_by_rank_0(nowhere):
                 yield

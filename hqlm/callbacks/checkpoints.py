@@ -49,7 +49,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """`last.ckpt` after every epoch; Lightning's `save_last` writes it only if the best one changes.
+    """`last.ckpt` after every epoch; Lightning's `save_last` follows the best one (2.6; its issue 19325).
 
     Args:
         path: file without its suffix.

@@ -173,7 +173,7 @@ class Parts:
 def interruptible(trainer: Trainer) -> Iterator[None]:
     """Let Ctrl-C interrupt a trainer as it interrupts other code.
 
-    Lightning 2.6 exits after it (`trainer/call.py`), and then ignores it.
+    Lightning exits after it, and then ignores it (2.4 and later; its pull request 19976 and issue 11924).
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, or after SIGTERM in a training.

@@ -179,7 +179,7 @@ class Merger:
         types, _ = option_types(component) if isinstance(component, type) else ({}, False)
         kept = {key: value for key, value in options.items() if key in types}
         if isinstance(component, type) and issubclass(component, Optimizer):
-            # spelled out, or jsonargparse 4.53 passes their values in the option's default on to its class
+            # spelled out, or jsonargparse keeps values of the option's default (its issue 460, open in 4.53)
             kept = {key: options[key] if key == _OPTIMIZER_KEEPS else _default(component, key) for key in kept}
         for option in getattr(component, "imports", ()) if self.source is not None else ():
             if kept.get(option) not in (None, getattr(component, option)):
@@ -331,7 +331,7 @@ class Merger:
             self._check_values(value, options.types, where, bool(where) and where != "trainer")
 
     def _check_values(self, values: Mapping[str, Any], types: Mapping[str, Any], where: str, nulls: bool) -> None:
-        """Check options; jsonargparse 4.53 accepts null for any type."""
+        """Check options; jsonargparse takes null as a value that is not given, for any type (4.53; its issue 9)."""
         for key, value in values.items():
             members = list(union_members(types.get(key, Any)))
             if nulls and value is None and not {NoneType, Any, None} & set(members):
