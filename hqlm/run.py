@@ -311,7 +311,9 @@ class Run:
         return f"<b>{html.escape(repr(self))}</b><table>{cells}</table>"
 
 
-def measure(resolved: Resolved, command: Command, checkpoint: Path, folder: Path | None) -> dict[str, float]:
+def measure(
+    resolved: Resolved, command: Command, checkpoint: Path, folder: Path | None, watching: Sequence[Callback] = ()
+) -> dict[str, float]:
     """Run a checkpoint over the split of a command.
 
     Of several processes rank 0 alone has a folder, and so cannot but be the one that writes.
@@ -321,13 +323,14 @@ def measure(resolved: Resolved, command: Command, checkpoint: Path, folder: Path
         command: what to do.
         checkpoint: the checkpoint.
         folder: where metrics, predictions and the configuration are kept; None for nowhere.
+        watching: further callbacks.
 
     Returns:
         The metrics.
     """
     parts = Parts(resolved)
     run = Run.at(run_folder(checkpoint))
-    callbacks: list[Callback] = [TimeEstimate()]
+    callbacks: list[Callback] = [TimeEstimate(), *watching]
     if folder is not None:
         before = MetricsFile(run.files["metrics"], sys.maxsize)  # a test is part of the run that it tests
         callbacks += [WandbReport(each, before, run.files["config"]) for each in parts.wandb_loggers]

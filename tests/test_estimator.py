@@ -178,7 +178,7 @@ def test_names_that_are_no_parameters(params, message):
             {"head": {"ansatz": "RingAnsatz"}},
             r"must be an instance of Ansatz, such as RingAnsatz\(\), or a dict .*'RingAnsatz'",
         ),
-        ({"head": {"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}}, "hold 4"),
+        ({"head": {"feature_encoder": {"n_qubits": 2, "pad": "zeros"}}}, "gives 4 amplitudes"),
         ({"head": {"readout": 9}}, "the second module has only"),
         ({"head": {"readout": 1.5}}, "readout must be a whole number, 'all' or 'auto', given 1.5"),
         ({"head": {"ablate": "entanglement"}}, "ablate must be a tuple"),

@@ -2,7 +2,7 @@
 
 from hqlm.callbacks.checkpoints import BestCheckpoint, BodyFolder, LastCheckpoint, RandomState
 from hqlm.callbacks.files import ConfigFile, MetricsFile, PredictionsFile, SolutionFile
-from hqlm.callbacks.times import StepTime, TimeEstimate, TrainingTime
+from hqlm.callbacks.times import InferenceSpeed, StepTime, TimeEstimate, TrainingTime
 from hqlm.callbacks.wandb_logger import WandbRun, finish_open_run
 from hqlm.callbacks.wandb_report import WandbReport
 
@@ -10,6 +10,7 @@ __all__ = [
     "BestCheckpoint",
     "BodyFolder",
     "ConfigFile",
+    "InferenceSpeed",
     "LastCheckpoint",
     "MetricsFile",
     "PredictionsFile",

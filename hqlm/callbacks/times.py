@@ -17,6 +17,7 @@ from hqlm.callbacks.stages import BeforeBatches
 from hqlm.cost.seconds import circuit_seconds
 from hqlm.layer import QuantumLayer
 
+_TICK: Final = 1e-9  # seconds, resolution of the clock of the processor
 _WORTH_SAYING: Final = 5.0  # shorter estimates, in seconds, are not printed
 _FEW: Final = 200  # rows for a rough accuracy
 
@@ -52,6 +53,37 @@ class StepTime(Callback):
         """Restore the median of a checkpoint, for a run that has no step left."""
         seconds = state_dict["seconds"]
         self._before = None if seconds is None else float(seconds)
+
+
+class InferenceSpeed(Callback):
+    """Rows that a test takes through the model for a second of processor time, by the median batch."""
+
+    def __init__(self) -> None:
+        self._start = 0.0
+        self._seconds: list[float] = []  # a row, of each batch
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """The speed, without the first batch, which warms up; None before any."""
+        return 1.0 / max(statistics.median(self._seconds[1:] or self._seconds), _TICK) if self._seconds else None
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Start the clock."""
+        self._start = time.process_time()
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Stop the clock."""
+        self._seconds.append((time.process_time() - self._start) / max(len(batch[0]), 1))
 
 
 class TrainingTime(Callback):

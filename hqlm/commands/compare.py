@@ -12,7 +12,7 @@ from hqlm.quiet import quiet
 from hqlm.studies.comparison.baselines import BASELINES
 from hqlm.studies.comparison.compare import plan_comparison
 from hqlm.studies.executors import Executor, LocalExecutor
-from hqlm.studies.study import MANY_TRIALS, check_trials
+from hqlm.studies.planning import MANY_TRIALS
 
 _DESCRIPTION: Final = """Train a model and baselines on the same embeddings and rows, and print one table.
 
@@ -49,11 +49,13 @@ def main(args: list[str]) -> int:
         return 0
     sources.load_plugins()
     own, sources = sources.split([option.name for option in _OPTIONS])
-    options = read_options(_OPTIONS, _listed(own))
+    own = _with_lists(own)
+    heads = own["heads"]  # kept as written: they are parts of experiments
+    options = read_options(_OPTIONS, own.without("heads"))
     experiment = Experiment.from_sources(sources, {"trainer": {"devices": 1}})
     print("\n".join(experiment.resolved.notes), end="\n" if experiment.resolved.notes else "")
-    plan = plan_comparison(experiment, options["heads"], options["seeds"], options["draws"], options["name"])
-    check_trials(plan.n_trials, options["yes"])
+    given = [options[name] for name in ("seeds", "draws", "name", "yes")]
+    plan = plan_comparison(experiment, BASELINES if heads is None else heads, *given)
     print(f"{plan.n_trials} training runs below {plan.folder}", flush=True)
     comparison = plan.run(options["executor"])
     print(f"\n{comparison.markdown(narrow=True)}")
@@ -61,7 +63,7 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def _listed(sources: Sources) -> Sources:
+def _with_lists(sources: Sources) -> Sources:
     """Return the sources with `--seeds=0,1` and `--heads=MLPHead` as lists."""
     flags = tuple(
         (key, Text(f"[{value}]") if key in ("seeds", "heads") and not value.startswith("[") else value)

@@ -12,8 +12,8 @@ from hqlm.errors import RunError
 from hqlm.quiet import quiet
 from hqlm.studies.reporting.build import make_report
 from hqlm.studies.reporting.page import write
-from hqlm.studies.store import STUDY, read_results
-from hqlm.studies.study import STUDIES, Study
+from hqlm.studies.store import STUDIES, STUDY, read_results
+from hqlm.studies.study import Study
 
 _DESCRIPTION: Final = """Analyse the trials of a study that are done, also while others still run.
 

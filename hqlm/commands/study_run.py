@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from hqlm.config.parser import Option
@@ -10,9 +11,10 @@ from hqlm.config.sources import Sources
 from hqlm.quiet import quiet
 from hqlm.studies.engine import Trials
 from hqlm.studies.estimate import estimate
+from hqlm.studies.planning import MANY_TRIALS, check_trials
 from hqlm.studies.reading import read_study
 from hqlm.studies.store import DESIGN, check_response, trial_folder
-from hqlm.studies.study import MANY_TRIALS, Study, check_trials
+from hqlm.studies.study import Study
 from hqlm.studies.trial import LOG
 
 _DESCRIPTION: Final = """Run all trials of a study, each an ordinary `hqlm fit` and `hqlm test` in a folder of its own.
@@ -59,8 +61,7 @@ def main(args: list[str]) -> int:
     print(f"{study.folder}: {len(trials.planned)} trials, {trials.n_done} of them done\n\n{study.aliasing}\n")
     if options["dry_run"]:
         return _show(study, trials)
-    study.run_planned(trials)
-    return _summarise(trials)
+    return _summarise(trials, study.run_planned(trials))
 
 
 def _show(study: Study, trials: Trials) -> int:
@@ -78,12 +79,12 @@ def _show(study: Study, trials: Trials) -> int:
     return _FAILED_TRIALS if found.failures else 0
 
 
-def _summarise(trials: Trials) -> int:
+def _summarise(trials: Trials, failures: Mapping[str, str]) -> int:
     """Print how many trials are done, and why the others are not."""
-    failed = trials.todo.values()
     total = len(trials.planned)
-    print(f"\n{total - len(failed)} of {total} trials are done; {trials.folder / DESIGN} lists them")
-    for run in failed:
-        log = trial_folder(trials.folder, run.key) / LOG
-        print(f"failed: {run}: {trials.record(run)['error']}; see {log}", file=sys.stderr)
-    return _FAILED_TRIALS if failed else 0
+    print(f"\n{total - len(failures)} of {total} trials are done; {trials.folder / DESIGN} lists them")
+    for run in trials.planned:
+        if run.key in failures:
+            log = trial_folder(trials.folder, run.key) / LOG
+            print(f"failed: {run}: {failures[run.key]}; see {log}", file=sys.stderr)
+    return _FAILED_TRIALS if failures else 0

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from hqlm.errors import RunError
 from hqlm.models.base import show_score
 from hqlm.notices import hides_bars
 from hqlm.studies.estimate import embed_all, words
@@ -49,6 +50,19 @@ class Trials:
         """Return whether a trial was trained and tested."""
         return bool(self.record(run).get("status") == DONE)
 
+    def check(self, failures: Mapping[str, str]) -> None:
+        """Refuse failures of trials.
+
+        Raises:
+            RunError: naming the first; what is done is kept.
+        """
+        for run in self.planned:
+            if run.key in failures:
+                raise RunError(
+                    f"{len(failures)} of {len(self.planned)} trials failed. The first, {run}: {failures[run.key]}. Run "
+                    "it again to repeat them; all others are done"
+                )
+
     @property
     def todo(self) -> dict[str, PlannedTrial]:
         """The trials that are not done, by key."""
@@ -59,10 +73,13 @@ class Trials:
         """Number of trials that are done."""
         return len({run.key for run in self.planned}) - len(self.todo)
 
-    def run(self, executor: Executor) -> None:
+    def run(self, executor: Executor) -> dict[str, str]:
         """Run what is not done; texts are embedded first, so that workers only read embeddings from the cache.
 
         A trial that another process runs is waited for when all others are done. One that fails stops no other.
+
+        Returns:
+            Of each trial that failed its key and why.
 
         Raises:
             ConfigError: when a trial does not measure the response.
@@ -75,7 +92,9 @@ class Trials:
         logger = wandb_logger(next(iter(todo.values())).config) if todo else None
         if logger is not None:
             logger.ask_server("the study goes on, and what would be sent is written to its folder")
-        _Run(self, todo).finish(executor)
+        run = _Run(self, todo)
+        run.finish(executor)
+        return run.failures
 
 
 class _Run:
@@ -87,6 +106,7 @@ class _Run:
         self.n_before = trials.n_done
         self.total = self.n_before + len(todo)
         self.since = time.time()
+        self.failures: dict[str, str] = {}
 
     def finish(self, executor: Executor) -> None:
         with tqdm(total=self.total, initial=self.n_before, unit="trial", disable=hides_bars()) as bar:
@@ -115,6 +135,8 @@ class _Run:
         del self.left[run.key]
         if record["status"] == DONE:
             check_response(self.trials.response, record["metrics"])
+        else:
+            self.failures[run.key] = record["error"]
         bar.update()
         done = self.total - len(self.left)
         bar.write(f"[{done}/{self.total}] {run}: {self._result(record)}{self._time_left()}", file=sys.stdout)

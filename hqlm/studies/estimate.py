@@ -18,9 +18,9 @@ from lightning.pytorch import Callback
 from hqlm.cache import make_cache_folder
 from hqlm.config.sources import Config
 from hqlm.experiment import Experiment
-from hqlm.models import EmbeddingModel
+from hqlm.models import EmbeddingModel, TextModel
 from hqlm.notices import say_if_slow
-from hqlm.studies.trial import COUNTS, TIMES, reason
+from hqlm.studies.trial import COUNTS, SPEED, TIMES, reason
 
 _SAMPLES: Final = 4  # settings that are timed
 _BATCHES: Final = 10  # of training, of validation and of test
@@ -95,7 +95,8 @@ def embed_all(configs: Sequence[Config]) -> None:
             lock = FileLock(make_cache_folder() / "study.lock")
             with say_if_slow(f"waiting for {lock.lock_file}, which another study holds while it embeds its texts"):
                 held = lock.acquire()
-            with held:  # of two processes one embeds, the other reads
+            with held:  # of two processes one tunes and embeds, the other reads
+                model.tune(data)
                 for split in _SPLITS:
                     model.embed(data.texts(split))
 
@@ -121,7 +122,8 @@ def _try_out(config: Config) -> tuple[float, set[str]]:
     runner = parts.make_trainer([clock], None, None)
     runner.fit(parts.model, datamodule=parts.data)
     runner.test(parts.model, datamodule=parts.data, verbose=False)
-    measured = {*runner.callback_metrics, parts.model.score, *TIMES, *COUNTS}
+    speed = [SPEED] if isinstance(parts.model, TextModel) else []
+    measured = {*runner.callback_metrics, parts.model.score, *TIMES, *COUNTS, *speed}
     before = clock.first - start
     data: Any = parts.data or parts.model  # a model that reads no texts says itself how many steps it takes
     loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())

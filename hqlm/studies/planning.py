@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from hqlm.config.plugins import load_named
 from hqlm.config.sources import Config, Sources, find_config, locate, read_config
 from hqlm.errors import ConfigError, DocumentError, HqlmError
 from hqlm.experiment import Experiment
+from hqlm.plain import to_plain
 from hqlm.studies.analysis.terms import short_names, show
 from hqlm.studies.code import code_version, data_version
 from hqlm.studies.designs import Trial
 
 Base = str | Sequence[str] | Config
+MANY_TRIALS: Final = 1_000  # more must be confirmed
+MOST_TRIALS: Final = 100_000  # more are refused: each is resolved and checked before the first runs
+MOST_SEED: Final = 2**32 - 1  # of NumPy and Lightning
 _BELOW: Final[Config] = {"trainer": {"devices": 1, "enable_progress_bar": False}}  # the bar of the study is enough
 
 
@@ -65,6 +71,7 @@ class Planner:
 
     def __init__(self, base: Base) -> None:
         self._config = {**base} if isinstance(base, Mapping) else None
+        load_named(self._config or {})
         self._files = () if isinstance(base, Mapping) else _read_files([base] if isinstance(base, str) else base)
         self._known: dict[str, tuple[Config, str]] = {}
         self.notes: dict[str, None] = {}  # options that replaced classes kept and dropped
@@ -75,7 +82,7 @@ class Planner:
         if self._config is None:
             return Experiment.from_sources(sources, _BELOW)
         trainer = {**(self._config.get("trainer") or {}), "enable_progress_bar": False}
-        if trainer.get("devices") == "auto":  # the default
+        if trainer.get("devices", "auto") == "auto":  # the default
             trainer["devices"] = 1
         return Experiment.from_sources(sources, {**self._config, "trainer": trainer})
 
@@ -139,3 +146,32 @@ def _read_files(names: Sequence[str]) -> tuple[tuple[Path, Config], ...]:
         return tuple((path, read_config(path)) for path in paths)
     except (ConfigError, DocumentError) as err:
         raise ConfigError(f"base: {err}") from err
+
+
+def check_seeds(given: Iterable[int]) -> list[int]:
+    """Return seeds as a list.
+
+    Raises:
+        ConfigError: for anything but different whole numbers that can be seeds, one or more.
+    """
+    seeds = list(to_plain(tuple(given))) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    wrong = next((seed for seed in seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED), None)
+    if not seeds or wrong is not None or len(set(seeds)) < len(seeds):
+        shown = given if wrong is None else wrong
+        raise ConfigError(f"seeds: {shown!s:.40} is invalid: give different whole numbers from 0 to {MOST_SEED}")
+    return seeds
+
+
+def check_trials(count: int, is_confirmed: bool) -> None:
+    """Refuse more trials than can be planned, and many trials that nobody has confirmed.
+
+    Raises:
+        ConfigError: with the number of trials.
+    """
+    shown = f"{count:,}" if count < 10**15 else f"{Decimal(count):.3g}"
+    if count > MOST_TRIALS:
+        raise ConfigError(
+            f"these would be {shown} trials; the limit is {MOST_TRIALS:,}. Vary fewer factors, levels, runs or seeds"
+        )
+    if count > MANY_TRIALS and not is_confirmed:
+        raise ConfigError(f"these would be {shown} trials. Add --yes if that is what you want, or vary fewer things")

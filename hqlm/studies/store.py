@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from hqlm.errors import ConfigError, RunError
+from hqlm.errors import ConfigError, MissingDependency, RunError
 from hqlm.files import parse_json, write_text
 from hqlm.registry import suggestion
 from hqlm.studies.designs import Trial
@@ -19,7 +19,9 @@ from hqlm.studies.designs.base import Kind
 if TYPE_CHECKING:
     import pandas
 
+STUDIES: Final = Path("studies")  # where studies and comparisons lie, below the working directory
 STUDY: Final = "study.yaml"
+COMPARISON: Final = "compare.yaml"
 DESIGN: Final = "design.csv"
 RECORD: Final = "trial.json"
 _ABOUT: Final = ("order", "trial", "kind", "block", "replicate", "seed")  # columns before those of the factors
@@ -118,10 +120,13 @@ def read_results(study: str | Path) -> pandas.DataFrame:
     trial is not done: `test/acc`, `test/loss`, `test/f1`, `val/acc`, `parameters`, `training_seconds`, `step_seconds`.
 
     Raises:
+        MissingDependency: without pandas.
         RunError: when the folder holds no study, or a file there cannot be read.
     """
-    import pandas
-
+    try:
+        import pandas
+    except ImportError as err:
+        raise MissingDependency("a table of results needs pandas: pip install 'hqlm[study]'") from err
     study = Path(study)
     path = study / DESIGN
     if not path.is_file():

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
-from decimal import Decimal
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -27,21 +27,16 @@ from hqlm.studies.designs import Design, FullFactorial, Trial
 from hqlm.studies.engine import Trials
 from hqlm.studies.executors import Executor, LocalExecutor
 from hqlm.studies.factors import Factor, read_factors
-from hqlm.studies.planning import PlannedTrial, Planner, check_distinct
+from hqlm.studies.planning import PlannedTrial, Planner, check_distinct, check_seeds, check_trials
 from hqlm.studies.reading import read_study, with_known_path
 from hqlm.studies.reporting.build import make_report
 from hqlm.studies.reporting.page import html, write
 from hqlm.studies.reporting.wandb import publish, wandb_logger
-from hqlm.studies.store import STUDY, read_results
+from hqlm.studies.store import COMPARISON, STUDIES, STUDY, read_results
 from hqlm.studies.trial import reason
 
 if TYPE_CHECKING:
     import pandas
-
-STUDIES: Final = Path("studies")  # where studies lie, below the working directory
-MANY_TRIALS: Final = 1_000  # more must be confirmed
-MOST_SEED: Final = 2**32 - 1  # of NumPy and Lightning
-MOST_TRIALS: Final = 100_000  # more are refused: each is resolved and checked before the first runs
 
 
 @dataclass(frozen=True)
@@ -75,30 +70,38 @@ class Study:
     response: str = "test/acc"
     name: str | None = None
     plugins: list[str] | str = field(default_factory=list)
+    _folder: Path | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("base", "design", "factors", "overrides", "seeds", "executor", "response"):
             if getattr(self, name) is None:
                 raise ConfigError(f"{name}: null is not possible. Give a value, or leave it out for the default")
-        if isinstance(self.base, Experiment):
-            object.__setattr__(self, "base", self.base.config)
-        if not isinstance(self.base, str | list | dict) or not all(isinstance(each, str) for each in self.bases):
-            raise ConfigError(f"base={self.base!s:.40}: give a configuration file, a list of them, or a configuration")
+        if isinstance(self.base, Experiment | os.PathLike):
+            base = self.base.config if isinstance(self.base, Experiment) else os.fspath(self.base)
+            object.__setattr__(self, "base", base)
+        self._check_types()
         for name in ("factors", "overrides"):  # from Python they may hold components
-            if not isinstance(getattr(self, name), dict):
-                raise ConfigError(f"{name}={getattr(self, name)!s:.40}: give a mapping of dotted keys to values")
             with suppress(RecursionError):  # which is refused below
                 object.__setattr__(self, name, to_primitives(getattr(self, name), name))
             check_plain(getattr(self, name), name)
-        object.__setattr__(self, "seeds", [*self.seeds])
+        object.__setattr__(self, "seeds", check_seeds(self.seeds))
         twice = sorted(set(self.factors) & set(self.overrides))
         if twice:
             raise ConfigError(f"{twice[0]} is both a factor and an override of the study: leave one of them out")
         if "seed_everything" in {**self.factors, **self.overrides}:
             raise ConfigError("seed_everything of a trial is one of `seeds`: list its values there")
-        wrong = next((seed for seed in self.seeds if not 0 <= seed <= MOST_SEED), None)
-        if wrong is not None:
-            raise ConfigError(f"seeds: {wrong!s:.40} is not possible: seeds are 0 or larger, at most {MOST_SEED}")
+
+    def _check_types(self) -> None:
+        if not isinstance(self.base, str | list | dict) or not all(isinstance(each, str) for each in self.bases):
+            raise ConfigError(f"base={self.base!s:.40}: give a configuration file, a list of them, or a configuration")
+        for name, kind, example in (
+            ("design", Design, "FullFactorial()"),
+            ("executor", Executor, "LocalExecutor()"),
+            ("factors", dict, "{'model.optimizer.lr': [0.01, 0.02]}"),
+            ("overrides", dict, "{'trainer.max_epochs': 2}"),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError(f"{name}={getattr(self, name)!s:.40} is invalid: give one such as {example}")
 
     @classmethod
     def read(cls, *files: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -116,8 +119,10 @@ class Study:
         return found[0]
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], plugins: Sequence[str] = ()) -> Study:
-        """Return the study of a folder, whose files are data: they import nothing.
+    def open(cls, folder: str | os.PathLike[str], plugins: str | list[str] | None = None) -> Study:
+        """Return the study of a folder, whose files are data: opening and analysing it imports nothing.
+
+        `plan` and `run` make its experiment, and import what that names.
 
         Args:
             folder: of the study.
@@ -127,19 +132,21 @@ class Study:
         Raises:
             CheckpointError: when `study.yaml` names components that are not known.
         """
-        path = Path(folder) / STUDY
-        Sources(flags=(("plugins", [*plugins]),)).load_plugins()
+        path, plugins = Path(folder) / STUDY, named({"plugins": plugins})
+        Sources(flags=(("plugins", plugins),)).load_plugins()
         config = {key: with_known_path(key, value) for key, value in read_config(path).items()}
         check_plugins(config.pop("plugins", None), path, plugins)
         check_class_options({key: value for key, value in config.items() if key != "base"}, cls, path, plugins)
         found = read_study(cls, Sources(((path, config),)))
         assert found is not None
-        return found[0]
+        study = replace(found[0], plugins=plugins)
+        object.__setattr__(study, "_folder", Path(folder))
+        return study
 
     @property
     def config(self) -> Config:
         """The study as its file has it: every option with its value."""
-        return {each.name: to_primitives(getattr(self, each.name), each.name) for each in fields(self)}
+        return {each.name: to_primitives(getattr(self, each.name), each.name) for each in fields(self) if each.init}
 
     @property
     def bases(self) -> Sequence[str]:
@@ -148,11 +155,14 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Folder of the study.
+        """Folder of the study: the one that was opened, or that of its name below `studies/`.
 
         Raises:
             ConfigError: for a study without a name.
+            RunError: for a name that is not one.
         """
+        if self._folder is not None:
+            return self._folder
         if self.name is None:
             raise ConfigError("name: the study has none. Name its folder below studies/, such as name='depth'")
         check_name(self.name)
@@ -211,19 +221,23 @@ class Study:
         """
         with quiet():
             trials = Trials(self.folder, self.plan(), self.response)
-            self.run_planned(trials)
-        failed = list(trials.todo.values())
-        if failed:
-            error = trials.record(failed[0])["error"]
-            raise RunError(f"{len(failed)} of {len(trials.planned)} trials failed. The first, {failed[0]}: {error}")
+            failures = self.run_planned(trials)
+            trials.check(failures)
         return self
 
-    def run_planned(self, trials: Trials) -> None:
-        """Run trials of this study, and report them where they report to W&B; arguments as `run` makes them."""
+    def run_planned(self, trials: Trials) -> dict[str, str]:
+        """Run planned trials of this study, report them where they report to W&B, and return failures by key.
+
+        Raises:
+            RunError: when the folder holds a comparison.
+        """
+        if (self.folder / COMPARISON).is_file():
+            raise RunError(f"the folder {self.folder} holds a comparison. Give the study another name")
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / STUDY, yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
-        trials.run(self.executor)
+        failures = trials.run(self.executor)
         self._publish(trials)
+        return failures
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -237,13 +251,13 @@ class Study:
             MissingDependency: without the packages that analyse and draw.
         """
         results = self.table
-        return write(make_report(self, self.folder, results), results, self.folder)
+        return write(make_report(self, self.folder, results, named({"plugins": self.plugins})), results, self.folder)
 
     def _repr_html_(self) -> str:
         """Return the report as a page in a notebook; the options of the study before anything was run."""
-        if not (self.folder / STUDY).is_file():
-            return f"<pre>{yaml.safe_dump(self.config, sort_keys=False)}</pre>"
-        return html(make_report(self, self.folder, self.table))
+        if (self.name is None and self._folder is None) or not (self.folder / STUDY).is_file():
+            return f"<pre>{escape(yaml.safe_dump(self.config, sort_keys=False))}</pre>"
+        return html(make_report(self, self.folder, self.table, named({"plugins": self.plugins})))
 
     def _publish(self, trials: Trials) -> None:
         """Where the trials are reported to W&B, report what they show; nothing about it can fail the study."""
@@ -251,23 +265,9 @@ class Study:
         try:
             logger = wandb_logger(config)
             if logger is not None:
-                report, results = make_report(self, self.folder, self.table, named(config)), self.table
+                results, plugins = self.table, [*named({"plugins": self.plugins}), *named(config)]
+                report = make_report(self, self.folder, results, plugins)
                 publish(self.folder, report, results, logger)
         except Exception as err:  # whatever it is, the trials are done
             advice = f"`hqlm study publish {self.name}` makes it"
             print(f"no summary run on W&B: {reason(err)}. {advice}", file=sys.stderr)
-
-
-def check_trials(count: int, is_confirmed: bool) -> None:
-    """Refuse more trials than can be planned, and many trials that nobody has confirmed.
-
-    Raises:
-        ConfigError: with the number of trials.
-    """
-    shown = f"{count:,}" if count < 10**15 else f"{Decimal(count):.3g}"
-    if count > MOST_TRIALS:
-        raise ConfigError(
-            f"these would be {shown} trials; the limit is {MOST_TRIALS:,}. Vary fewer factors, levels, runs or seeds"
-        )
-    if count > MANY_TRIALS and not is_confirmed:
-        raise ConfigError(f"these would be {shown} trials. Add --yes if that is what you want, or vary fewer things")

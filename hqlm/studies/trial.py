@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from hqlm.callbacks import finish_open_run
+from hqlm.callbacks import InferenceSpeed, finish_open_run
 from hqlm.config.sources import Config
 from hqlm.errors import FolderInUse, user_mistake
 from hqlm.experiment import Experiment
 from hqlm.files import clear_folder, lock_folder
+from hqlm.models import TextModel
 from hqlm.notices import say_once
 from hqlm.quiet import printed_to, quiet
 from hqlm.run import TEST, Run, measure
@@ -23,6 +24,7 @@ from hqlm.studies.store import DONE, FAILED, RUNNING, read_record, write_record
 LOG: Final = "log.txt"  # what the training of a trial prints, and the traceback of one that fails
 _PACKAGES: Final = ("torch", "lightning", "numpy", "numba")
 TIMES: Final = ("training_seconds", "step_seconds")
+SPEED: Final = "sentences_per_second"  # of texts, in the test, by processor time
 COUNTS: Final = ("parameters", "quantum_parameters")
 Task = dict[str, Any]
 Record = dict[str, Any]
@@ -102,13 +104,15 @@ def _failure(error: str) -> Record:
 
 def _fit_and_test(folder: Path, config: Config) -> dict[str, float]:
     experiment = Experiment.from_config(config)
-    score = experiment.model.score
+    model = experiment.model
     summary = experiment.fit_or_resume(folder)
-    run = Run.at(folder)
-    metrics = measure(experiment.resolved, "test", run.checkpoint, run.folder / TEST)
+    run, speed = Run.at(folder), InferenceSpeed()
+    watching = [speed] if isinstance(model, TextModel) else []
+    metrics = measure(experiment.resolved, "test", run.checkpoint, run.folder / TEST, watching)
     finish_open_run()
     counts = summary["parameters"]
-    own = {score: summary[score.replace("/", "_")], **{name: summary[name] for name in TIMES}}
+    own = {model.score: summary[model.score.replace("/", "_")], **{name: summary[name] for name in TIMES}}
+    own |= {SPEED: speed.rows_per_second} if watching else {}
     return {**metrics, **own, **dict(zip(COUNTS, (sum(counts.values()), counts["quantum"]), strict=True))}
 
 

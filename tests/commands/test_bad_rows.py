@@ -50,7 +50,7 @@ def test_rows_that_teach_nothing_are_refused_before_a_run(run, rows, command, tr
     assert result.code == 2
     assert result.err.startswith(f"hqlm {command}: ")
     assert said in result.err
-    assert not list(Path("runs").iterdir())
+    assert not [*Path().glob("runs/*"), *Path().glob("studies/*")]
 
 
 def test_labels_that_appear_in_test_alone_are_named(run, rows):
@@ -61,7 +61,7 @@ def test_labels_that_appear_in_test_alone_are_named(run, rows):
     for result in (tested, compared):
         assert result.code == 2
         assert said in result.err
-    assert not Path("runs/compared").exists()
+    assert not Path("studies/compared").exists()
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_last_good_checkpoint(run, rows):

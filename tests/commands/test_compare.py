@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import yaml
 
 import hqlm
 from hqlm.commands import main
-from hqlm.errors import RunError
-from hqlm.heads import LinearHead, MLPHead
+from hqlm.errors import ConfigError, RunError
+from hqlm.heads import LinearHead, MLPHead, QuantumHead
 from hqlm.studies.comparison.baselines import LEARNING_RATES
 from hqlm.studies.comparison.compare import plan_comparison
 from hqlm.studies.comparison.outcomes import read_predictions
@@ -35,6 +36,7 @@ FEW = [
 ]
 STOP = """
 from pathlib import Path
+from types import SimpleNamespace
 from lightning.pytorch import Callback
 
 class Stop(Callback):
@@ -263,17 +265,20 @@ def test_three_classes_with_names(run):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--seeds=0,1,0"], "different seeds"),
-        (["--seeds=-1"], "different seeds from 0"),
-        (["--seeds=[]"], "one or more"),
+        (["--seeds=0,1,0"], "different whole numbers"),
+        (["--seeds=-1"], "different whole numbers from 0"),
+        (["--seeds=[]"], "different whole numbers"),
         (["--heads=RBFSVMhead"], "Did you mean 'RBFSVMHead'"),
         (["--heads=MLPHead,MLPHead"], "MLPHead is listed twice"),
-        (["--heads=[]"], "no baseline is given"),
-        (["--heads=[3]"], "heads"),
-        (["--executor=Nobody"], "Nobody"),
-        (["--draws=0"], "give 1 or more"),
+        (["--heads=[]"], "give a list of heads"),
+        (["--heads=[3]"], "heads: 3 is not a head"),
+        (["--heads=[{readout: 2}]"], "is not a head"),
+        (["--heads=[{class_path: MLPHead, init_args: 5}]"], "is not a head"),
+        (["--executor=Nobody"], "there is no such class"),
+        (["--draws=0"], "1 or more"),
         (["--draws=two"], "draws=two"),
         (["--model.head=LogisticRegressionHead"], "LogisticRegressionHead is listed twice"),
+        (["--model.head=MatchedHead", "--heads=MatchedHead", "--draws=2000"], "Add --yes"),
         (["--trainer.fast_dev_run=true"], "keeps no checkpoint"),
         (["--ckpt_path=last"], "there is no option ckpt_path"),
         (["--name=a/b"], "a run is named"),
@@ -320,11 +325,18 @@ def test_labels_of_the_test_rows_alone_are_refused_before_training(run):
     assert not Path("studies").exists()
 
 
-def test_another_configuration_adds_its_trials(run):
+def test_a_folder_of_another_configuration_or_a_study_is_refused(run):
     assert run("compare", *FEW, "--name=one").code == 0
-    before = set(Path("studies/one/trials").iterdir())
-    assert run("compare", *FEW, "--name=one", "--model.head.readout=2").code == 0
-    assert before < set(Path("studies/one/trials").iterdir())
+    before = sorted(Path("studies/one").rglob("*"))
+    other = run("compare", *FEW, "--name=one", "--model.head.readout=2")
+    assert other.code == 2
+    assert "model.head.readout: auto -> 2" in other.err
+    assert sorted(Path("studies/one").rglob("*")) == before
+    Path("studies/two").mkdir()
+    Path("studies/two/study.yaml").write_text("base: quickstart\n")
+    assert "studies/two holds a study" in run("compare", *FEW, "--name=two").err
+    Path("one.yaml").write_text("base: quickstart\nfactors: {trainer.max_epochs: [1, 2]}\n")
+    assert "studies/one holds a comparison" in run("study", "run", "--config=one.yaml").err
 
 
 @pytest.fixture
@@ -386,22 +398,98 @@ def test_from_python_with_recipes_and_a_table(experiment):
 
     heads = ["LogisticRegressionHead", LinearHead(), LinearHead(rank=2), {"class_path": "MLPHead"}]
     found = hqlm.compare(experiment, heads, seeds=range(1), executor=InlineExecutor())
-    names = ["QuantumHead", "LogisticRegressionHead", "LinearHead", "LinearHead(rank=2)", "MLPHead"]
+    names = ["QuantumHead", "LogisticRegressionHead", "LinearHead(rank=None)", "LinearHead(rank=2)", "MLPHead"]
     assert list(found.table["model"]) == names
     assert list(found.table["difference"][1:]) == pytest.approx(
         [found.table["accuracy"][0] - accuracy for accuracy in found.table["accuracy"][1:]]
     )
     assert found.folder == Path("studies/quickstart-compare")
-    assert "<li>" in found._repr_html_()
+    assert found._repr_html_().startswith("<pre># quickstart-compare")
     assert "LinearHead" in found.markdown()
 
 
-def test_matched_heads_have_the_parameters_of_the_reference(experiment):
-    plan = plan_comparison(experiment, ["MatchedHead", MLPHead((7,))], [0])
+def test_heads_by_name_get_what_only_a_comparison_knows(experiment):
+    plan = plan_comparison(experiment, ["MatchedHead", "KernelHead", MLPHead((7,))], [0, 1])
     counted = experiment.model.recipe.build(15, 2).parameter_counts()
-    options = plan.candidates[1].config["model"]["init_args"]["head"]["init_args"]
-    assert options == {"n_parameters": sum(counted.values())}
-    assert plan.n_trials == 1 + 2 * len(LEARNING_RATES)
+    options = [each.config["model"]["init_args"]["head"]["init_args"] for each in plan.candidates]
+    assert options[1] == {"n_parameters": sum(counted.values())}
+    assert options[2]["C"] == [0.1, 1.0, 10.0, 100.0]
+    assert plan.n_trials == 2 + (len(LEARNING_RATES) + 1) + 1 + (len(LEARNING_RATES) + 1)
+
+
+def test_equal_heads_are_refused_and_variants_told_apart(experiment):
+    def names(*heads):
+        return [each.name for each in plan_comparison(experiment, heads, [0]).candidates]
+
+    assert names(LinearHead(rank=2), LinearHead()) == ["QuantumHead", "LinearHead(rank=2)", "LinearHead(rank=None)"]
+    assert names(LinearHead, QuantumHead(readout=1))[1] == "LinearHead"
+    assert names(QuantumHead(readout=1))[1].startswith("QuantumHead(")
+    with pytest.raises(ConfigError, match="LinearHead is listed twice"):
+        names(LinearHead(rank=2), LinearHead(rank=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seeds": 3}, "seeds: 3 is invalid"),
+        ({"seeds": "01"}, "seeds: 01 is invalid"),
+        ({"seeds": [0.5]}, "seeds: 0.5 is invalid"),
+        ({"seeds": [True]}, "seeds: True is invalid"),
+        ({"seeds": [0, 0]}, "different whole numbers"),
+        ({"draws": "2"}, "draws=2: give a whole number"),
+        ({"heads": "LinearHead"}, "give a list of heads"),
+        ({"experiment": "sst2"}, "sst2 is not an Experiment"),
+    ],
+)
+def test_mistakes_from_python_are_refused(experiment, arguments, said):
+    with pytest.raises(ConfigError, match=said):
+        plan_comparison(**{"experiment": experiment, **arguments})
+
+
+def test_seeds_may_be_those_of_numpy(experiment):
+    assert plan_comparison(experiment, ["LinearHead"], np.arange(2)).candidates[0].seeds == (0, 1)
+
+
+def test_a_reference_without_seeds_stands_beside_every_seed_of_a_baseline(run):
+    flags = [flag for flag in FEW if not flag.startswith(("--heads", "--seeds"))]
+    flags = [flag for flag in flags if "model.head." not in flag]
+    result = run("compare", *flags, "--model.head=RBFSVMHead", "--heads=LinearHead", "--seeds=0,1", "--name=x")
+    assert result.code == 0, result.err
+    reference, baseline = json.loads(Path("studies/x/comparison.json").read_text())["models"]
+    assert (reference["runs"], baseline["runs"]) == (1, 2)
+    paired = baseline["difference_over_runs"]["estimate"]["mean"]
+    assert paired == pytest.approx(reference["accuracy"]["mean"] - baseline["accuracy"]["mean"])
+
+
+def test_data_that_changes_while_trials_run_is_refused(run, own_data, monkeypatch):
+    from hqlm.studies.engine import Trials
+
+    whole = Trials.run
+
+    def change(trials, executor):
+        failures = whole(trials, executor)
+        path = Path("data/dev.tsv")
+        path.write_text(path.read_text().replace("dull", "boring"))
+        return failures
+
+    monkeypatch.setattr(Trials, "run", change)
+    result = run("compare", *own_data)
+    assert result.code == 2
+    assert "the data of draw 0 has changed while trials ran" in result.err
+    assert not Path("studies/own/comparison.json").exists()
+
+
+@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.75, 0.25), 1), ((0.5, 0.75, 0.75), 1), ((0.5, 0.25, 0.75), 2)])
+def test_of_equally_good_learning_rates_the_smallest_is_taken(experiment, monkeypatch, scores, best):
+    from hqlm.studies.comparison import compare
+
+    plan = plan_comparison(experiment, ["LinearHead"], [0])
+    candidate = plan.candidates[1]
+    tried = [SimpleNamespace(key=str(score)) for score in scores]
+    records = {key.key: {"metrics": {"val/acc": score}} for key, score in zip(tried, scores, strict=True)}
+    stand_in = SimpleNamespace(record=lambda run: records[run.key])
+    monkeypatch.setattr(compare, "Trials", lambda *args: stand_in)
+    assert plan._choose(candidate, tried) == candidate.rates[best]
 
 
 def test_help_teaches(run):

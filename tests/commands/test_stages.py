@@ -150,23 +150,22 @@ def test_a_comparison_of_a_contrastive_model_tunes_once_a_draw(run, flags, monke
     tuned, tune = [], sentence_transformer.tune
     monkeypatch.setattr(sentence_transformer, "tune", lambda *args: tuned.append(args[2]) or tune(*args))
     few = [flag for flag in flags("contrastive") if "limit_t" not in flag]
-    what = ["--seeds=0,1", "--draws=2", "--rivals=logistic_regression,matched", "--data.samples_per_class=8"]
-    result = run("compare", *few, *what, "--name=both", "--trainer.max_epochs=1")
+    what = ["--seeds=0,1", "--draws=2", "--heads=LogisticRegressionHead,MatchedHead", "--data.samples_per_class=8"]
+    inline = ["--plugins=tests.studies.inline", "--executor=InlineExecutor"]
+    result = run("compare", *few, *what, *inline, "--name=both", "--trainer.max_epochs=1")
     assert result.code == 0, result.err
     assert len(tuned) == 2
-    rows = [json.loads(path.read_text()) for path in Path("runs/both").rglob("result.json")]
-    assert {row["model"] for row in rows} == {"hybrid", "logistic_regression", "matched"}
-    for draw in (0, 1):
-        assert len({json.dumps(row["rows"]) for row in rows if row["draw"] == draw}) == 1
-    sizes = {row["model"]: row["parameters"] for row in rows}
-    assert abs(sizes["matched"] - sizes["hybrid"]) <= 2  # the shared text encoder counts for neither
+    models = {each["model"]: each for each in json.loads(Path("studies/both/comparison.json").read_text())["models"]}
+    assert set(models) == {"QuantumHead", "LogisticRegressionHead", "MatchedHead"}
+    sizes = {name: model["parameters"] for name, model in models.items()}
+    assert abs(sizes["MatchedHead"] - sizes["QuantumHead"]) <= 2  # the shared text encoder counts for neither
 
 
 def test_a_comparison_end_to_end_is_refused(run, flags):
     result = run("compare", *flags("end_to_end"), "--name=both")
     assert result.code == 2
     assert "no embeddings to compare heads on" in result.err
-    assert not Path("runs/both").exists()
+    assert not Path("studies/both").exists()
 
 
 def test_texts_that_are_cut_are_counted_end_to_end(run, flags, caplog):

@@ -187,7 +187,7 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
     changes = {"response": "test/nothing", "factors": {"model.head.feature_encoder.n_layers": [1, 2]}}
     result = study("--dry-run", **changes)
     assert (result.code, (tmp_path / "studies").exists()) == (2, False)
-    message = "no trial has 'test/nothing'. Known: parameters, quantum_parameters, step_seconds, test/acc"
+    message = "no trial has 'test/nothing'. Known: parameters, quantum_parameters, sentences_per_second, step_seconds"
     assert message in result.err
     result = study(**changes)
     assert result.code == 2
@@ -214,18 +214,18 @@ def test_an_unknown_response_is_refused_by_the_dry_run_and_ends_the_study_with_i
         ({"factors": {"model.head.ansatz": ["RingAnsatz", {"class_path": "RingAnsatz"}]}}, "are one and the same run"),
         ({"factors": {"seed_everything": [1, 2]}}, "list its values there"),
         ({"factors": {"data": {"batch_size": [8, 16]}}}, "keys of factors are dotted, such as data.batch_size"),
-        ({"factors": ["data.batch_size"]}, "it must be a mapping"),
+        ({"factors": ["data.batch_size"]}, "is invalid: give one such as"),
         ({"center_point": True}, "design: {class_path: FullFactorial, init_args: {center_point: ...}}"),
         ({"executor.n_workers": 1}, "is a flag, --executor.n_workers=..."),
         ({"base": "."}, "base: . is a folder"),
         ({"design": "FullFactoral"}, "Did you mean 'FullFactorial'"),
         ({"executor": "RayExecutr"}, "Did you mean 'RayExecutor'"),
         ({"base": "other.yaml"}, "base: there is no configuration file other.yaml"),
-        ({"seeds": [-1]}, "seeds are 0 or larger"),
-        ({"seeds": [2**32]}, "at most 4294967295"),
-        ({"seeds": []}, "one or more seeds"),
+        ({"seeds": [-1]}, "seeds: -1 is invalid"),
+        ({"seeds": [2**32]}, "from 0 to 4294967295"),
+        ({"seeds": []}, "different whole numbers"),
         ({"seeds": 0}, "seeds"),
-        ({"seeds": [1, 1]}, "each once"),
+        ({"seeds": [1, 1]}, "different whole numbers"),
         ({"seeds": None}, "seeds: null is not possible"),
         ({"factors": None}, "factors: null is not possible"),
         ({"factors": {"data.seed": None}}, "given null"),

@@ -44,12 +44,26 @@ def test_a_study_of_objects_is_run_once_and_read_again(tmp_path):
     assert set(table["parameters"]) == {32, 15 * 5 + 5 + 12}
     trials = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/heads/trials/*/trial.json")}
     assert len(trials) == 4
-    opened = Study.open("studies/heads", plugins=["tests.studies.inline"])
-    assert opened.config == {**study.config, "plugins": opened.plugins}
+    opened = Study.open("studies/heads", plugins="tests.studies.inline")
+    assert opened.config == {**study.config, "plugins": ["tests.studies.inline"]}
     assert opened.run().table.equals(table)
     assert {path: path.stat().st_mtime_ns for path in trials} == trials
     assert {path.name for path in opened.report()} == {"report.html", "report.md", "report.csv", "trials.csv"}
     assert "<html" in opened._repr_html_()
+
+
+def test_a_study_that_was_moved_is_analysed_where_it_is(tmp_path):
+    make(seeds=[0, 1]).run()
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "studies/heads").rename(moved)
+    opened = Study.open(moved, ["tests.studies.inline"])
+    assert len(opened.table) == 4
+    assert {path.parent for path in opened.report()} == {moved}
+    assert not (tmp_path / "studies/heads").exists()
+
+
+def test_markup_in_options_is_text(tmp_path):
+    assert "<script>" not in make(overrides={"trainer.default_root_dir": "<script>"})._repr_html_()
 
 
 def test_a_study_shows_its_options_before_it_is_run():
@@ -93,9 +107,12 @@ def test_an_experiment_in_a_folder_that_was_found_imports_nothing(tmp_path):
     [
         ({"base": 5}, "base=5: give a configuration file"),
         ({"base": ["a", 5]}, "give a configuration file"),
-        ({"factors": ["model.head"]}, "factors=.*: give a mapping"),
-        ({"overrides": "x"}, "overrides=x: give a mapping"),
-        ({"seeds": [-1]}, "seeds are 0 or larger"),
+        ({"factors": ["model.head"]}, "factors=.* is invalid"),
+        ({"overrides": "x"}, "overrides=x is invalid"),
+        ({"design": "Scaling"}, "design=Scaling is invalid"),
+        ({"executor": LocalExecutor}, "executor=.* is invalid"),
+        ({"seeds": [-1]}, "seeds: -1 is invalid"),
+        ({"seeds": "01"}, "seeds: 01 is invalid"),
         ({"name": None}, "Name its folder"),
         ({"name": "a/b"}, "a run is named with letters"),
     ],

@@ -111,7 +111,8 @@ def _summarise(group: Sequence[Outcome], unit: Unit) -> ModelSummary:
 
 def _pairs(reference: Sequence[Outcome], baseline: Sequence[Outcome], unit: Unit) -> PairedRuns:
     ours, theirs = _by_unit(reference, unit), _by_unit(baseline, unit)
-    pairs = [(theirs.get(key, theirs.get(None)), value) for key, value in ours.items()]  # None: no seed changes it
+    keys = ours if None not in ours else theirs  # None: no seed changes it
+    pairs = [(theirs.get(key, theirs.get(None)), ours.get(key, ours.get(None))) for key in keys]
     one, other = np.array(pairs, dtype=np.float64).T
     return paired_over_runs(one, other)
 

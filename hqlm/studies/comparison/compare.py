@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hqlm.config.plugins import named
-from hqlm.config.sources import Config, Sources
-from hqlm.errors import ConfigError, RunError
+import yaml
+
+from hqlm.config.merge import differences
+from hqlm.config.sources import Config, Sources, read_config
+from hqlm.errors import ConfigError, MissingDependency, RunError
 from hqlm.experiment import Experiment
 from hqlm.files import write_text
+from hqlm.heads import Head
 from hqlm.models import TextModel
 from hqlm.quiet import quiet
 from hqlm.run import check_name
@@ -25,24 +26,26 @@ from hqlm.studies.comparison.baselines import (
     BASELINES,
     LEARNING_RATES,
     HeadLike,
+    depends_on_seed,
     head_node,
-    label,
+    name_heads,
     with_head,
     with_learning_rate,
 )
-from hqlm.studies.comparison.outcomes import read_outcome, write_all_predictions
-from hqlm.studies.comparison.rows import Draw, check_draws
+from hqlm.studies.comparison.outcomes import Outcome, read_outcome, write_all_predictions
+from hqlm.studies.comparison.rows import Draw, check_draws, on_draw
 from hqlm.studies.designs import Trial
+from hqlm.studies.designs.base import Kind
 from hqlm.studies.engine import Trials
 from hqlm.studies.executors import Executor, LocalExecutor
-from hqlm.studies.planning import PlannedTrial, Planner
-from hqlm.studies.store import trial_folder
-from hqlm.studies.study import MOST_SEED, STUDIES, check_trials
+from hqlm.studies.planning import PlannedTrial, Planner, check_seeds, check_trials
+from hqlm.studies.store import COMPARISON, STUDIES, STUDY, trial_folder
+from hqlm.tasks import SingleLabel
 
 if TYPE_CHECKING:
     import pandas
 
-_RESPONSE: Final = "test/acc"
+_RESPONSE: Final = "val/acc"  # shown while trials run, and chosen by; test figures come last
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,14 @@ class Comparison:
         """A row for each model, the reference first: accuracies, differences and p-values as fractions.
 
         `difference` is the reference minus the model, with its 95 % interval over test rows.
-        """
-        import pandas
 
+        Raises:
+            MissingDependency: without pandas.
+        """
+        try:
+            import pandas
+        except ImportError as err:
+            raise MissingDependency("a table of results needs pandas: pip install 'hqlm[study]'") from err
         return pandas.DataFrame(
             [
                 {
@@ -108,15 +116,13 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Return the table and the verdicts in a notebook."""
-        reference, *baselines = self.models
-        verdicts = "".join(f"<li>{report.verdict(each, reference.model, self.unit)}</li>" for each in baselines)
-        return f"{self.table.to_html(index=False, float_format='%.4g', na_rep='')}<ul>{verdicts}</ul>"
+        return f"<pre>{escape(self.markdown(narrow=True))}</pre>"
 
 
 def compare(
     experiment: Experiment,
     heads: Sequence[HeadLike] = BASELINES,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Iterable[int] = (0, 1, 2),
     draws: int = 1,
     executor: Executor | None = None,
     name: str | None = None,
@@ -150,13 +156,27 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A head that takes part, and its trials."""
+class Candidate:
+    """A head that takes part.
+
+    Args:
+        name: in tables.
+        config: resolved configuration of its trials, seed apart.
+        seeds: of its trials.
+        has_seeds: whether seeds change it.
+        rates: learning rates to choose from; none where it is not tuned.
+    """
 
     name: str
     config: Config
-    is_trained: bool  # by steps of an optimiser, so that seeds change it
-    rates: tuple[float, ...] = ()  # learning rates to choose from
+    seeds: tuple[int, ...]
+    has_seeds: bool
+    rates: tuple[float, ...] = ()
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials on one draw."""
+        return len(self.seeds) + max(len(self.rates) - 1, 0)
 
 
 @dataclass(frozen=True)
@@ -166,160 +186,174 @@ class ComparisonPlan:
     Args:
         folder: where it lies.
         candidates: the reference, then the baselines.
-        seeds: of every model.
         draws: their rows, by index.
     """
 
     folder: Path
-    candidates: tuple[_Candidate, ...]
-    seeds: tuple[int, ...]
+    candidates: tuple[Candidate, ...]
     draws: tuple[Draw, ...]
-    _planners: dict[tuple[str, int, float | None], Planner] = field(default_factory=dict)
+    _planners: dict[tuple[str, int, float | None], Planner] = field(default_factory=dict, init=False)
 
-    @cached_property
+    @property
     def n_trials(self) -> int:
         """Number of trials."""
-        return len(self.draws) * sum(self._count(each) for each in self.candidates)
+        return len(self.draws) * sum(each.n_trials for each in self.candidates)
 
     def run(self, executor: Executor) -> Comparison:
         """Run the trials that are not done, choose learning rates, and write and return the comparison.
 
         Raises:
-            RunError: when a trial failed.
+            RunError: when a trial failed, the data has changed meanwhile, or the folder holds something else.
         """
-        first = {
-            (each.name, draw, lr): self._plan(each, draw, lr, self.seeds[: None if each is self.candidates[0] else 1])
-            for draw in range(len(self.draws))
-            for each in self.candidates
-            for lr in each.rates or (None,)
+        self._claim_folder()
+        pairs = [(each, draw) for each in self.candidates for draw in range(len(self.draws))]
+        tried = {
+            (each.name, draw): [self._plan(each, draw, lr, each.seeds[:1])[0] for lr in each.rates]
+            for each, draw in pairs
         }
-        self._run([run for runs in first.values() for run in runs], executor)
-        rates = {
-            (each.name, draw): self._choose(each, [first[each.name, draw, lr][0] for lr in each.rates])
-            for draw in range(len(self.draws))
-            for each in self.candidates
-        }
+        untuned = [run for each, draw in pairs if not each.rates for run in self._plan(each, draw, None, each.seeds)]
+        tuning = [run for runs in tried.values() for run in runs]
+        self._run(sorted([*untuned, *tuning], key=lambda run: run.trial.block), executor)
+        rates = {(each.name, draw): self._choose(each, tried[each.name, draw]) for each, draw in pairs}
         chosen = [
             (each, draw, rates[each.name, draw], run)
-            for each in self.candidates
-            for draw in range(len(self.draws))
-            for run in self._plan(each, draw, rates[each.name, draw], self.seeds[: None if each.is_trained else 1])
+            for each, draw in pairs
+            for run in self._plan(each, draw, rates[each.name, draw], each.seeds)
         ]
-        known = {run.key: run for runs in first.values() for run in runs}
-        known |= {run.key: run for *_, run in chosen}
-        trials = self._run(list(known.values()), executor)
-        folders = [trial_folder(trials.folder, run.key) for *_, run in chosen]
+        trials = self._run(list({run.key: run for run in [*tuning, *(run for *_, run in chosen)]}.values()), executor)
+        self._check_data()
         outcomes = [
             read_outcome(
-                folder, named(each.config), each.name, draw, run.trial.seed, lr, self.draws[draw].test_embeddings
+                trial_folder(self.folder, run.key), run.config, each.name, draw,
+                run.trial.seed if each.has_seeds else None, lr, trials.record(run)["metrics"],
             )
-            for (each, draw, lr, run), folder in zip(chosen, folders, strict=True)
-        ]
-        unit: Unit = "draws" if len(self.draws) > 1 else "seeds"
-        rows = {index: draw.hashes for index, draw in enumerate(self.draws)}
-        found = Comparison(self.folder, summarise(outcomes, unit), unit, self.seeds, len(outcomes[0].labels), rows)
-        write_all_predictions(self.folder / "predictions.tsv", folders, outcomes)
-        write_text(self.folder / "table.md", found.markdown())
-        written = {key: value for key, value in asdict(found).items() if key != "folder"}
-        write_text(self.folder / "comparison.json", json.dumps(written, indent=2) + "\n")
-        return found
+            for each, draw, lr, run in chosen
+        ]  # fmt: skip
+        return self._write(outcomes, [trial_folder(self.folder, run.key) for *_, run in chosen])
 
-    def _count(self, candidate: _Candidate) -> int:
-        if not candidate.rates:
-            return len(self.seeds) if candidate.is_trained else 1
-        return len(candidate.rates) + len(self.seeds) - 1
+    def _claim_folder(self) -> None:
+        """Write the configuration of the reference, unless the folder holds that of another one, or a study."""
+        path, config = self.folder / COMPARISON, {**self.candidates[0].config, "seed_everything": None}
+        if (self.folder / STUDY).is_file():
+            raise RunError(f"the folder {self.folder} holds a study. Give the comparison another name")
+        if path.is_file():
+            changes = differences(read_config(path), config)
+            if changes:
+                raise RunError(
+                    f"the comparison {self.folder} was made with another configuration ({'; '.join(changes)}). Give it "
+                    "another name, or remove that folder"
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, yaml.safe_dump(config, sort_keys=False))
 
-    def _plan(self, candidate: _Candidate, draw: int, lr: float | None, seeds: Sequence[int]) -> list[PlannedTrial]:
+    def _plan(self, candidate: Candidate, draw: int, lr: float | None, seeds: Sequence[int]) -> list[PlannedTrial]:
         """Return the trials of a candidate on a draw with a learning rate, one for each seed."""
-        config = copy.deepcopy(candidate.config)
-        if draw:
-            config["data"]["init_args"]["seed"] += draw
         factors: dict[str, Any] = {"model.head": candidate.name}
         factors |= {"draw": draw} if len(self.draws) > 1 else {}
-        if lr is not None:
-            config = with_learning_rate(config, lr)
-            factors["model.optimizer.lr"] = lr
-        planner = self._planners.setdefault((candidate.name, draw, lr), Planner(config))
-        data = hashlib.sha256(json.dumps(self.draws[draw].hashes).encode()).hexdigest()
-        kind: Any = "base" if candidate is self.candidates[0] else "run"
+        factors |= {"model.optimizer.lr": lr} if lr is not None else {}
+        if (candidate.name, draw, lr) not in self._planners:
+            config = on_draw(candidate.config, draw)
+            config = config if lr is None else with_learning_rate(config, lr)
+            self._planners[candidate.name, draw, lr] = Planner(config)
+        planner = self._planners[candidate.name, draw, lr]
+        kind: Kind = "base" if candidate is self.candidates[0] else "run"
         overrides = tuple(sorted(factors.items()))
+        data = self.draws[draw].key
         return [planner.plan(Trial(overrides, seed, block=draw, kind=kind), {}, data) for seed in seeds]
 
     def _run(self, planned: Sequence[PlannedTrial], executor: Executor) -> Trials:
         trials = Trials(self.folder, planned, _RESPONSE)
-        trials.run(executor)
-        failed = list(trials.todo.values())
-        if failed:
-            error = trials.record(failed[0])["error"]
-            raise RunError(
-                f"{len(failed)} of {len(planned)} trials failed. The first, {failed[0]}: {error}. The same command "
-                "runs them again"
-            )
+        trials.check(trials.run(executor))
         return trials
 
-    def _choose(self, candidate: _Candidate, tried: Sequence[PlannedTrial]) -> float | None:
+    def _choose(self, candidate: Candidate, tried: Sequence[PlannedTrial]) -> float | None:
         """Return the learning rate with the best score on the validation rows, the smallest of equal ones."""
-        if not candidate.rates:
+        if not tried:
             return None
         trials = Trials(self.folder, tried, _RESPONSE)
-        scores = [trials.record(run)["metrics"]["val/acc"] for run in tried]
+        scores = [trials.record(run)["metrics"][_RESPONSE] for run in tried]
         return candidate.rates[scores.index(max(scores))]
+
+    def _check_data(self) -> None:
+        """Refuse data that has changed while trials ran.
+
+        Raises:
+            RunError: naming the draw.
+        """
+        for index, draw in enumerate(self.draws):
+            if Draw.read(Experiment.from_config(on_draw(self.candidates[0].config, index)), index).key != draw.key:
+                raise RunError(f"the data of draw {index} has changed while trials ran. Run the comparison again")
+
+    def _write(self, outcomes: Sequence[Outcome], folders: Sequence[Path]) -> Comparison:
+        unit: Unit = "draws" if len(self.draws) > 1 else "seeds"
+        rows = {index: draw.hashes for index, draw in enumerate(self.draws)}
+        models, seeds = summarise(outcomes, unit), self.candidates[0].seeds
+        found = Comparison(self.folder, models, unit, seeds, len(outcomes[0].labels), rows)
+        write_all_predictions(self.folder / "predictions.tsv", folders, outcomes)
+        write_text(self.folder / "table.md", found.markdown())
+        written = {key: value for key, value in asdict(found).items() if key != "folder"}
+        write_text(self.folder / "comparison.json", json.dumps(written, indent=2, allow_nan=False) + "\n")
+        return found
 
 
 def plan_comparison(
     experiment: Experiment,
     heads: Sequence[HeadLike] = BASELINES,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Iterable[int] = (0, 1, 2),
     draws: int = 1,
     name: str | None = None,
+    is_confirmed: bool = True,
 ) -> ComparisonPlan:
-    """Read the rows of all draws and check all heads, before anything is trained; arguments as of `compare`."""
-    seeds = _check_seeds(seeds)
-    model = _check_model(experiment)
-    config = experiment.config
-    if draws < 1:
-        raise ConfigError(f"draws={draws}: give 1 or more")
-    if draws > 1 and "seed" not in config["data"]["init_args"]:
-        raise ConfigError(f"draws={draws}: {type(experiment.data).__name__} has no option seed to draw by")
-    if not heads:
-        raise ConfigError(f"no baseline is given: name some heads, such as {', '.join(BASELINES)}")
-    check_trials(draws * len(heads) * len(seeds), is_confirmed=True)
+    """Check all heads, then read the rows of all draws, before anything is trained.
+
+    Args:
+        experiment: as for `compare`.
+        heads: as for `compare`.
+        seeds: as for `compare`.
+        draws: as for `compare`.
+        name: as for `compare`.
+        is_confirmed: whether the user wants many trials.
+    """
+    if not isinstance(experiment, Experiment):
+        raise ConfigError(f"{experiment!s:.40} is not an Experiment: read one with hqlm.Experiment.read(...)")
+    seeds, config = tuple(check_seeds(seeds)), experiment.config
+    recipe = _check_model(experiment)
     name = name or f"{experiment.stem}-compare"
     check_name(name)
-    read = []
-    for index in range(draws):
-        own = copy.deepcopy(config)
-        if index:
-            own["data"]["init_args"]["seed"] += index
-        read.append(Draw.read(Experiment.from_config(own), index))
+    if type(draws) is not int or draws < 1:
+        raise ConfigError(f"draws={draws!s:.40}: give a whole number, 1 or more")
+    if draws > 1 and config["data"]["init_args"].get("seed") is None:
+        raise ConfigError(f"draws={draws}: {type(experiment.data).__name__} has no option seed to draw by")
+    if isinstance(heads, str) or not heads:
+        raise ConfigError(f"heads: give a list of heads, one or more, such as {', '.join(BASELINES)}")
+    check_trials(draws * (len(seeds) + len(heads) * (len(seeds) + len(LEARNING_RATES) - 1)), is_confirmed)
+    others = [_with_head(config, head, 1) for head in heads]
+    names = name_heads([recipe, *map(_check_model, others)])
+    read = tuple(Draw.read(Experiment.from_config(on_draw(config, index)), index) for index in range(draws))
     check_draws({index: draw.hashes for index, draw in enumerate(read)})
-    dim, n_classes = read[0].test_embeddings.shape[1], len(read[0].class_names)
-    reference = model.recipe.build(dim, n_classes)
-    candidates = [_Candidate(label(model.recipe), config, reference.is_trained)]
-    for head in heads:
-        node = head_node(head, sum(reference.parameter_counts().values()))
-        other = Experiment.from_sources(Sources(), with_head(config, node))
-        recipe = _check_model(other).recipe
-        is_trained = recipe.build(dim, n_classes).is_trained
-        taken = [each.name for each in candidates]
-        rates = LEARNING_RATES if is_trained else ()
-        candidates.append(_Candidate(label(recipe, taken), other.config, is_trained, rates))
-    return ComparisonPlan(STUDIES / name, tuple(candidates), tuple(seeds), tuple(read))
+    reference = read[0].build(recipe)
+    n_parameters = sum(reference.parameter_counts().values())
+    has_seeds = depends_on_seed(recipe, reference)
+    candidates = [Candidate(names[0], config, seeds if has_seeds else seeds[:1], has_seeds)]
+    for head, own in zip(heads, names[1:], strict=True):
+        other = _with_head(config, head, n_parameters)
+        baseline = _check_model(other)
+        module = read[0].build(baseline)
+        has_seeds = depends_on_seed(baseline, module)
+        rates = LEARNING_RATES if module.is_trained else ()
+        candidates.append(Candidate(own, other.config, seeds if has_seeds else seeds[:1], has_seeds, rates))
+    return ComparisonPlan(STUDIES / name, tuple(candidates), read)
 
 
-def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    found = tuple(seeds)
-    if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) > MOST_SEED:
-        shown = f"{','.join(map(str, found)):.80}"
-        raise ConfigError(f"seeds={shown}: give one or more different seeds from 0 to {MOST_SEED}")
-    return found
+def _with_head(config: Config, head: HeadLike, n_parameters: int) -> Experiment:
+    return Experiment.from_sources(Sources(), with_head(config, head_node(head, n_parameters)))
 
 
-def _check_model(experiment: Experiment) -> TextModel:
-    """Return the model of an experiment whose heads can be compared."""
+def _check_model(experiment: Experiment) -> Head:
+    """Return the head of an experiment that can be compared with others."""
     model = experiment.model
-    if not isinstance(model, TextModel):
-        raise ConfigError(f"model={type(model).__name__}: heads are compared in a TextModel, which has one")
+    if not isinstance(model, TextModel) or not isinstance(model.task, SingleLabel):
+        raise ConfigError(f"model={type(model).__name__}: heads are compared in a TextModel with the task SingleLabel")
     if model.stage == "end_to_end":
         raise ConfigError(
             "model.text_encoder.stage=end_to_end: every model would train a text encoder of its own, so there are no "
@@ -328,4 +362,4 @@ def _check_model(experiment: Experiment) -> TextModel:
         )
     if experiment.resolved.fast_dev_run:
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to test: try --trainer.max_epochs=1")
-    return model
+    return model.recipe

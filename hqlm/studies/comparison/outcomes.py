@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from hqlm.config.sources import Config
 from hqlm.data.predictions import write_table
 from hqlm.errors import RunError
+from hqlm.experiment import Experiment
 from hqlm.heads.solved import SolvedModule
 from hqlm.models import TextModel
+from hqlm.models.reading import read_checkpoint
+from hqlm.models.restoring import restored
 from hqlm.run import PREDICTIONS, TEST, Run
+from hqlm.studies.trial import SPEED
 
 Array = NDArray[np.float64]
 
-_TICK: Final = 1e-9  # resolution of the clock, seconds
-_BATCH: Final = 32  # rows, of a data set that has no batch size
 _ABOUT: Final = ("model", "draw", "seed", "row")  # columns before those of a model's own predictions
 
 
@@ -67,26 +66,23 @@ class Outcome:
 
 
 def read_outcome(
-    folder: Path, plugins: Sequence[str], name: str, draw: int, seed: int, lr: float | None, embeddings: Tensor
+    folder: Path, config: Config, name: str, draw: int, seed: int | None, lr: float | None, metrics: Mapping[str, float]
 ) -> Outcome:
     """Return the outcome of a trial from its run.
 
     Args:
         folder: of the trial.
-        plugins: modules that its configuration may name.
+        config: its resolved configuration, which the user gave.
         name: of the head.
         draw: index of the draw.
-        seed: of the trial.
+        seed: of the trial; None where no seed changes it.
         lr: learning rate that was chosen; None where there was no choice.
-        embeddings: of the test rows, which the head is timed on.
+        metrics: figures of the trial.
 
     Raises:
         RunError: when predictions are missing or damaged.
     """
-    run = Run(folder, plugins)
-    model = run.model
-    assert isinstance(model, TextModel)
-    head = model.head
+    head = _load_model(folder, config).head
     chosen = "" if lr is None else f"lr={lr:g}"
     if isinstance(head, SolvedModule):
         chosen = f"C={float(head.strength):g}"
@@ -94,24 +90,27 @@ def read_outcome(
     header, rows = read_predictions(folder)
     names = {name.removeprefix("p_"): number for number, name in enumerate(header[3:])}
     try:
-        return Outcome(
-            name,
-            draw,
-            None if head.solves and not head.is_trained else seed,
-            np.array([names[row[1]] for row in rows]),
-            np.array([names[row[2]] for row in rows]),
-            np.array([[float(value) for value in row[3:]] for row in rows]),
-            size,
-            counted,
-            chosen,
-            run.summary["training_seconds"],
-            _measure_speed(head, embeddings, int(run.config["data"]["init_args"].get("batch_size", _BATCH))),
-        )
-    except (LookupError, ValueError, TypeError) as err:
+        labels = np.array([names[row[1]] for row in rows])
+        predicted = np.array([names[row[2]] for row in rows])
+        probabilities = np.array([[float(value) for value in row[3:]] for row in rows])
+    except (LookupError, ValueError) as err:
         raise RunError(
             f"{folder / TEST / PREDICTIONS} is damaged ({type(err).__name__}: {err}). Remove the folder {folder}: the "
             "model is trained again"
         ) from err
+    seconds, speed = metrics["training_seconds"], metrics[SPEED]
+    return Outcome(name, draw, seed, labels, predicted, probabilities, size, counted, chosen, seconds, speed)
+
+
+def _load_model(folder: Path, config: Config) -> TextModel:
+    """Return the best checkpoint of a trial, with the settings of its configuration, which are the user's own."""
+    run = Run(folder)
+    checkpoint = read_checkpoint(run.checkpoint)
+    learned = {name: checkpoint["hyper_parameters"].get(name) for name in ("class_names", "embedding_dim")}
+    settings = {**Experiment.from_config(config).model.hparams, **learned}
+    model = restored({**checkpoint, "hyper_parameters": settings}, run.checkpoint, run.files["body"])
+    assert isinstance(model, TextModel)
+    return model
 
 
 def read_predictions(folder: Path) -> tuple[list[str], list[list[str]]]:
@@ -139,15 +138,3 @@ def write_all_predictions(path: Path, folders: Sequence[Path], outcomes: Sequenc
             [outcome.model, str(outcome.draw), seed, str(index), *row[1:]] for index, row in enumerate(rows, start=1)
         ]
     write_table(path, [*_ABOUT, *header[1:]], table)
-
-
-def _measure_speed(head: Any, embeddings: Tensor, batch: int) -> float:
-    """Return rows a second of processor time, by the median batch; the first one, which warms up, is left out."""
-    seconds = []
-    batches = torch.split(embeddings, batch)
-    with torch.no_grad():
-        for rows in batches:
-            start = time.process_time()
-            head(rows)
-            seconds.append((time.process_time() - start) / len(rows))
-    return 1.0 / max(statistics.median(seconds[1:] or seconds), _TICK)

@@ -106,8 +106,8 @@ def _notes(models: Sequence[ModelSummary], unit: Unit, rows: dict[int, dict[str,
         f"test over {unit}; neither its p nor the intervals are adjusted{_FIXED if unit == 'seeds' else ''}.",
         _sizes_and_calibration(models),
         "Training seconds: of the setting that was chosen, without embedding; of heads that are solved in one step "
-        "with the choice of C. Sentences/s: by the head alone, from embeddings, for a second of processor time; the "
-        "text encoder is the same for all.",
+        "with the choice of C. Sentences/s: in the test, from embeddings, for a second of processor time; the text "
+        "encoder is the same for all.",
         "Epochs, learning rates of baselines and C were chosen on the validation rows, never on test rows."
         + _choices(baselines),
         "All models saw the same rows, embeddings and class numbers, SHA-256 of each split: "

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from hqlm.config.sources import Config
 from hqlm.data import HqlmDataModule, Split
 from hqlm.errors import DataError, RunError
 from hqlm.experiment import Experiment
+from hqlm.heads import Head, HeadModule
 from hqlm.models import EmbeddingModel, TextModel
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -26,12 +28,22 @@ class Draw:
     Args:
         class_names: of its labels.
         hashes: SHA-256 of each split (texts and class numbers, in order) and of its embeddings.
-        test_embeddings: of the test rows `(rows, dim)`.
+        dim: values of an embedding.
     """
 
     class_names: tuple[str, ...]
     hashes: dict[str, str]
-    test_embeddings: Tensor
+    dim: int
+
+    @property
+    def key(self) -> str:
+        """Hash of texts and class numbers; embeddings may differ in rounding from machine to machine."""
+        own = {split: self.hashes[split] for split in _SPLITS}
+        return hashlib.sha256(json.dumps(own).encode()).hexdigest()
+
+    def build(self, head: Head) -> HeadModule:
+        """Build a head for the embeddings and classes of these rows."""
+        return head.build(self.dim, len(self.class_names))
 
     @classmethod
     def read(cls, experiment: Experiment, index: int) -> Draw:
@@ -57,7 +69,7 @@ class Draw:
                 "class"
             )
         hashes = {key: digest for split, own in rows.items() for key, digest in own.hashes(split).items()}
-        return cls(data.class_names, hashes, torch.from_numpy(rows["test"].embeddings))
+        return cls(data.class_names, hashes, rows["test"].embeddings.shape[1])
 
 
 @dataclass(frozen=True)
@@ -113,3 +125,11 @@ def check_draws(hashes: Mapping[int, Mapping[str, str]]) -> None:
         )
     if len({own["train"] for own in hashes.values()}) < len(hashes):
         raise RunError("all draws contain the same training rows. Set --data.samples_per_class, or leave --draws out")
+
+
+def on_draw(config: Config, index: int) -> Config:
+    """Return a configuration whose training rows are those of a draw: `data.seed` raised by its index."""
+    own = copy.deepcopy(config)
+    if index:
+        own["data"]["init_args"]["seed"] += index
+    return own

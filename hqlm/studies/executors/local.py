@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -102,8 +103,9 @@ class _Worker:
 
 def _check_main() -> None:
     """Refuse a script that has no `if __name__ == "__main__":`, since every worker imports it."""
-    script = getattr(sys.modules["__main__"], "__file__", None)  # a notebook has none
-    if script and Path(script).suffix == ".py" and "__main__" not in Path(script).read_text(encoding="utf-8"):
+    script = getattr(sys.modules["__main__"], "__file__", None) or ""  # a notebook has none
+    text = Path(script).read_text(encoding="utf-8", errors="replace") if script else ""
+    if text and Path(script).suffix == ".py" and not re.search(r"^\s*if\s.*__name__", text, re.MULTILINE):
         raise RunError(
             f"workers import the script {script}, which would run as a whole in each of them. Put what it does below "
             "`if __name__ == '__main__':`"
