@@ -117,7 +117,8 @@ def read_results(study: str | Path) -> pandas.DataFrame:
 
     Columns: those of `design.csv`, the values of factors read from their JSON (None where a trial leaves the experiment
     as it is); `status` (`done`, `failed`, `running`, or `waiting`), `error`, `seconds`; then the figures, NaN where a
-    trial is not done: `test/acc`, `test/loss`, `test/f1`, `val/acc`, `parameters`, `training_seconds`, `step_seconds`.
+    trial is not done: `test/acc`, `test/loss`, `test/f1`, `val/acc`, `parameters`, `training_seconds`, `step_seconds`,
+    `sentences_per_second`.
 
     Raises:
         MissingDependency: without pandas.

@@ -47,7 +47,7 @@ STUDY = {
     "plugins": ["tests.studies.inline"],
     "executor": "InlineExecutor",  # spares the fast tests the start of processes
 }
-TIMES = ["seconds", "training_seconds", "step_seconds"]
+TIMES = ["seconds", "training_seconds", "step_seconds", "sentences_per_second"]
 
 
 def write(folder, **changes):
