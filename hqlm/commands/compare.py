@@ -52,7 +52,7 @@ def main(args: list[str]) -> int:
     own = _with_lists(own)
     heads = own["heads"]  # kept as written: they are parts of experiments
     options = read_options(_OPTIONS, own.without("heads"))
-    experiment = Experiment.from_sources(sources, {"trainer": {"devices": 1}})
+    experiment = Experiment.from_sources(sources)
     print("\n".join(experiment.resolved.notes), end="\n" if experiment.resolved.notes else "")
     given = [options[name] for name in ("seeds", "draws", "name", "yes")]
     plan = plan_comparison(experiment, BASELINES if heads is None else heads, *given)

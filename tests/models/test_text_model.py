@@ -187,7 +187,9 @@ class TestEveryClassifier:
 
     def test_a_second_run_embeds_nothing(self, make, tmp_path, monkeypatch):
         fitted(make, tmp_path)
-        monkeypatch.setattr(cache, "_encode_chunks", lambda encoder, texts: pytest.fail("embedded again") if texts else ())
+        monkeypatch.setattr(
+            cache, "_encode_chunks", lambda encoder, texts: pytest.fail("embedded again") if texts else ()
+        )
         fitted(make, tmp_path)
 
     def test_the_text_encoder_stays_out_of_the_checkpoint(self, make, tmp_path):

@@ -318,6 +318,8 @@ def plan_comparison(
         raise ConfigError(f"{experiment!s:.40} is not an Experiment: read one with hqlm.Experiment.read(...)")
     seeds, config = tuple(check_seeds(seeds)), experiment.config
     recipe = _check_model(experiment)
+    if config["trainer"]["devices"] == "auto":  # the default; a trial trains in one process
+        config["trainer"]["devices"] = 1
     name = name or f"{experiment.stem}-compare"
     check_name(name)
     if type(draws) is not int or draws < 1:
