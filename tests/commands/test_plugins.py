@@ -64,7 +64,8 @@ def test_a_file_by_yaml_wherever_the_key_stands(run, here):
 @pytest.mark.slow
 def test_a_configuration_that_is_given_brings_its_plugin_and_a_checkpoint_needs_the_flag(fit, here, tmp_path):
     plugin = "--plugins=plugins.tree_ansatz"
-    assert fit("--name=tree", "--model.head.ansatz=TreeAnsatz", plugin).code == 0
+    flags = ["--model.head.ansatz=TreeAnsatz", "--model.schedule=constant", plugin]
+    assert fit("--name=tree", *flags).code == 0
     test, resume = ["test", "--ckpt_path=tree"], ["fit", "--ckpt_path=tree", "--trainer.max_epochs=3"]
     for command, code in (
         (["fit", "--config=runs/tree/config.yaml"], 0), (test, 2), ([*test, plugin], 0), (resume, 2),
