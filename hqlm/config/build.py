@@ -32,7 +32,7 @@ _LOWEST: Final = {  # lowest values of options that Lightning does not check its
     "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "num_nodes": 1,
     "reload_dataloaders_every_n_epochs": 0,
 }  # fmt: skip
-_LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning accept
+LARGEST_SEED: Final = 2**32 - 1  # that NumPy and Lightning accept
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def resolve(sources: Sources, base: Config | None = None, source: Path | None = 
     parser = experiment_parser()
     parsed = parser.parse_object(config)
     seed = parsed["seed_everything"]
-    if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed_everything={seed} must be a whole number from 0 to {_LARGEST_SEED}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(f"seed_everything={seed} must be a whole number from 0 to {LARGEST_SEED}")
     whole = load_yaml(parser.dump(parsed, skip_unset=False, skip_validation=True, format="yaml"))
     resolved = Resolved(with_whole_paths(whole), tuple(merger.notes))
     resolved.__dict__["parsed"] = parsed

@@ -38,9 +38,9 @@ class Trials:
         self.folder = folder
         self.planned = planned
         self.response = response
-        for run in planned:
-            if self.is_done(run):
-                check_response(response, self.record(run)["metrics"])
+        for record in map(self.record, planned):
+            if record.get("status") == DONE:
+                check_response(response, record["metrics"])
 
     def record(self, run: PlannedTrial) -> dict[str, Any]:
         """Return what `trial.json` says of a trial; empty before it began."""
@@ -79,7 +79,7 @@ class Trials:
         A trial that another process runs is waited for when all others are done. One that fails stops no other.
 
         Returns:
-            Of each trial that failed its key and why.
+            Errors of the trials that failed, by key.
 
         Raises:
             ConfigError: when a trial does not measure the response.

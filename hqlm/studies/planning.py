@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from hqlm.config.build import LARGEST_SEED
 from hqlm.config.plugins import load_named
 from hqlm.config.sources import Config, Sources, find_config, locate, read_config
 from hqlm.errors import ConfigError, DocumentError, HqlmError
@@ -23,7 +24,6 @@ from hqlm.studies.designs import Trial
 Base = str | Sequence[str] | Config
 MANY_TRIALS: Final = 1_000  # more must be confirmed
 MOST_TRIALS: Final = 100_000  # more are refused: each is resolved and checked before the first runs
-MOST_SEED: Final = 2**32 - 1  # of NumPy and Lightning
 _BELOW: Final[Config] = {"trainer": {"devices": 1, "enable_progress_bar": False}}  # the bar of the study is enough
 
 
@@ -155,10 +155,10 @@ def check_seeds(given: Iterable[int]) -> list[int]:
         ConfigError: for anything but different whole numbers that can be seeds, one or more.
     """
     seeds = list(to_plain(tuple(given))) if isinstance(given, Iterable) and not isinstance(given, str) else []
-    wrong = next((seed for seed in seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED), None)
+    wrong = next((seed for seed in seeds if type(seed) is not int or not 0 <= seed <= LARGEST_SEED), None)
     if not seeds or wrong is not None or len(set(seeds)) < len(seeds):
         shown = given if wrong is None else wrong
-        raise ConfigError(f"seeds: {shown!s:.40} is invalid: give different whole numbers from 0 to {MOST_SEED}")
+        raise ConfigError(f"seeds: {shown!s:.40} is invalid: give different whole numbers from 0 to {LARGEST_SEED}")
     return seeds
 
 

@@ -296,7 +296,7 @@ def test_mistakes_are_refused(run, flags, said):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--data.samples_per_class=100000"], "has"),
+        (["--data.samples_per_class=100000"], "data.samples_per_class=100000, but class "),
         (["--draws=2", "--data.limit_test=40"], "Leave data.limit_test and data.folds out"),
         (["--draws=2", "--data.folds=3"], "Leave data.limit_test and data.folds out"),
     ],

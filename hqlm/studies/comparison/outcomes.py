@@ -37,13 +37,13 @@ class Outcome:
         draw: index of the draw of the training rows.
         seed: of initial values and order; None where no seed changes it.
         labels: class numbers `(rows,)`.
-        predicted: likewise.
+        predicted: class numbers `(rows,)`.
         probabilities: of each class `(rows, n_classes)`.
         parameters: size of the head.
         counted: unit of the size.
         chosen: what was chosen on the validation rows beside the epoch, for example `C=10`.
         training_seconds: of the chosen setting, embedding left out.
-        sentences_per_second: classified by the head from embeddings, a batch at a time, on the CPU.
+        sentences_per_second: rows that the test takes for a second of processor time, from embeddings.
     """
 
     model: str
